@@ -1,0 +1,14 @@
+//! The nouns of logging: labels, entries, times, matchers.
+//!
+//! Promises: plain values that cannot be wrong once built. Never: IO, a clock, a foreign format.
+
+pub mod entry;
+pub mod labels;
+pub mod matcher;
+pub mod re2;
+pub mod time;
+
+pub use entry::{Batch, Entry, StreamEntries};
+pub use labels::Labels;
+pub use matcher::{MatchOp, Matcher};
+pub use time::{Direction, TimeRange, Timestamp};
