@@ -1,0 +1,37 @@
+//! The commands. Each file is one command: its arguments, and what it does.
+
+mod serve;
+mod settings;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Takes log pushes, indexes them, and serves a login-protected page to read them.
+#[derive(Debug, Parser)]
+#[command(name = "logcafe", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<serve::Arguments>),
+}
+
+/// Does what the command line says; the result is what the process exits with.
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(*arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("logcafe: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
