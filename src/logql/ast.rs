@@ -40,10 +40,12 @@ pub enum Stage {
 }
 
 /// `|= "a" or "b"`: the same operator for every alternative.
+///
+/// The parser writes `!= "a" or "b"` as two filters in a row, `!= "a" != "b"`, which is what it means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineFilter {
     pub op: LineOp,
-    /// At least one.
+    /// At least one; exactly one where the operator is a negative one.
     pub alternatives: Vec<LineTest>,
 }
 
@@ -117,6 +119,7 @@ pub enum LabelFilter {
         op: Comparison,
         value: i64,
     },
+    /// The value in bytes, already rounded to what the printer writes: `20MiB` is 21,000,000, as in Loki.
     Bytes {
         name: String,
         op: Comparison,
@@ -148,7 +151,7 @@ pub enum MetricExpr {
     Range(RangeAggregation),
     Vector(VectorAggregation),
     Binary(Box<Binary>),
-    /// A number on its own.
+    /// A number on its own. Arithmetic between two numbers is done by the parser, so no operator has two of them.
     Literal(f64),
     /// `vector(1)`
     VectorOf(f64),
@@ -159,9 +162,10 @@ pub enum MetricExpr {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RangeAggregation {
     pub op: RangeOp,
-    /// The φ of `quantile_over_time`.
+    /// The φ of `quantile_over_time`; none for every other operation.
     pub parameter: Option<f64>,
     pub log: LogRange,
+    /// `by ()` is kept: it folds all series into one, unlike no grouping at all.
     pub grouping: Option<Grouping>,
 }
 
@@ -225,9 +229,10 @@ pub enum GroupingKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorAggregation {
     pub op: VectorOp,
-    /// The k of `topk`, `bottomk` and `approx_topk`.
+    /// The k of `topk`, `bottomk` and `approx_topk`, above 0; none for every other operation.
     pub parameter: Option<i64>,
     pub inner: Box<MetricExpr>,
+    /// None stands for `by ()` too: both fold all series into one.
     pub grouping: Option<Grouping>,
 }
 
@@ -280,6 +285,7 @@ pub enum BinaryOp {
 pub struct BinaryModifier {
     /// `bool`: a comparison answers 0 or 1 instead of filtering.
     pub returns_bool: bool,
+    /// None stands for `ignoring ()` too: all labels must be equal.
     pub matching: Option<VectorMatching>,
 }
 
