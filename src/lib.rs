@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod db;
 pub mod logql;
 pub mod model;
 pub mod query;

@@ -1,0 +1,87 @@
+//! What can go wrong with the small state, in words for whoever asked.
+
+use std::path::PathBuf;
+
+use crate::db::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+
+/// The first group is the operator's to mend, the second the asking person's.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot make the database file {path}: {source}")]
+    Create { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the database {path}: {source}")]
+    Open { path: PathBuf, source: rusqlite::Error },
+    #[error("{path} was made by a newer logcafe (it knows the migration {migration}); run that version")]
+    Newer { path: PathBuf, migration: String },
+    #[error("{path} was made with another text of the migration {migration}; restore it from a backup")]
+    Foreign { path: PathBuf, migration: String },
+    #[error("the database failed: {0}")]
+    Sql(#[from] rusqlite::Error),
+    #[error("cannot hash the password: {0}")]
+    Hash(String),
+
+    #[error("a user name takes 1 to 64 letters, digits or any of . _ - + @")]
+    UserNameInvalid,
+    #[error("there is a user {0} already; choose another name")]
+    UserNameTaken(String),
+    #[error("there is no user {0}; `logcafe user list` shows who there is")]
+    UserUnknown(String),
+    #[error("{0} is the last admin; make someone else an admin first")]
+    LastAdmin(String),
+    #[error("a password takes at least {PASSWORD_CHARS_MIN} characters")]
+    PasswordShort,
+    #[error("a password takes at most {PASSWORD_BYTES_MAX} bytes")]
+    PasswordLong,
+    #[error("this setup code is not valid; the current one is in the output of `logcafe serve`")]
+    SetupCodeWrong,
+    #[error("a token name takes 1 to 64 characters, none of them control characters")]
+    TokenNameInvalid,
+    #[error("there is a token {0} already; choose another name")]
+    TokenNameTaken(String),
+    #[error("there is no token {0}; `logcafe token list` shows which there are")]
+    TokenUnknown(String),
+    #[error("a saved query's name takes 1 to 80 characters, none of them control characters")]
+    SavedNameInvalid,
+    #[error("you have a saved query {0} already; choose another name")]
+    SavedNameTaken(String),
+    #[error("this saved query is not there, or not yours")]
+    SavedUnknown,
+    #[error("{what} takes at most {max}")]
+    SavedTooLarge { what: &'static str, max: usize },
+}
+
+impl Error {
+    /// Whether the asking person can mend it, so that the text is for them; the others are internal.
+    pub fn is_for_the_asker(&self) -> bool {
+        match self {
+            Error::Create { .. }
+            | Error::Open { .. }
+            | Error::Newer { .. }
+            | Error::Foreign { .. }
+            | Error::Sql(_)
+            | Error::Hash(_) => false,
+            Error::UserNameInvalid
+            | Error::UserNameTaken(_)
+            | Error::UserUnknown(_)
+            | Error::LastAdmin(_)
+            | Error::PasswordShort
+            | Error::PasswordLong
+            | Error::SetupCodeWrong
+            | Error::TokenNameInvalid
+            | Error::TokenNameTaken(_)
+            | Error::TokenUnknown(_)
+            | Error::SavedNameInvalid
+            | Error::SavedNameTaken(_)
+            | Error::SavedUnknown
+            | Error::SavedTooLarge { .. } => true,
+        }
+    }
+}
+
+/// Says a uniqueness rule of the schema in words: `taken` where that is what stopped the change.
+pub(in crate::db) fn on_taken(error: rusqlite::Error, taken: impl FnOnce() -> Error) -> Error {
+    match error.sqlite_error() {
+        Some(cause) if cause.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => taken(),
+        Some(_) | None => Error::Sql(error),
+    }
+}

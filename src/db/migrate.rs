@@ -1,0 +1,108 @@
+//! Opens the SQLite file and runs the migrations that it has not seen yet.
+//!
+//! Promises: each migration runs once and whole, also when two processes open the file at the same time; a file made by
+//! a newer version, or by other migrations than ours, is refused untouched.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+use sha2::{Digest, Sha256};
+
+use crate::db::{BUSY_TIMEOUT, Error};
+
+/// All migrations, oldest first. See `migrations/README.md`.
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_users", include_str!("../../migrations/0001_users.sql")),
+    ("0002_sessions", include_str!("../../migrations/0002_sessions.sql")),
+    ("0003_tokens", include_str!("../../migrations/0003_tokens.sql")),
+    ("0004_saved_queries", include_str!("../../migrations/0004_saved_queries.sql")),
+];
+
+/// A connection with the tables of this version.
+pub(in crate::db) fn connect(path: &Path) -> Result<Connection, Error> {
+    let opened = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        // A revoked token must stay revoked after a power cut, so every commit is synced.
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", "on")?;
+        Ok(connection)
+    };
+    let mut connection = opened().map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    run(&mut connection, path, MIGRATIONS)?;
+    Ok(connection)
+}
+
+fn run(connection: &mut Connection, path: &Path, migrations: &[(&str, &str)]) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "create table if not exists migrations (name text primary key, sha256 text not null) strict, without rowid",
+    )?;
+    let done: Vec<(String, String)> = {
+        let mut rows = transaction.prepare("select name, sha256 from migrations order by name")?;
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?
+    };
+    for (index, (name, sha256)) in done.iter().enumerate() {
+        let name = name.clone();
+        match migrations.get(index) {
+            Some((ours, sql)) if *ours == name && sha256_hex(sql) == *sha256 => {}
+            Some(_) => return Err(Error::Foreign { path: path.to_owned(), migration: name }),
+            None => return Err(Error::Newer { path: path.to_owned(), migration: name }),
+        }
+    }
+    for (name, sql) in &migrations[done.len()..] {
+        transaction.execute_batch(sql)?;
+        transaction.execute("insert into migrations values (?1, ?2)", (name, sha256_hex(sql)))?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_listed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".sql")?.to_owned()))
+            .collect();
+        files.sort();
+        assert_eq!(files, MIGRATIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_or_with_other_migrations_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let mut connection = connect(&path).unwrap();
+        let newer = run(&mut connection, &path, &MIGRATIONS[..1]).unwrap_err().to_string();
+        assert!(newer.contains("0002_sessions") && newer.contains("newer"), "{newer}");
+        let mut other = MIGRATIONS.to_vec();
+        other[1].1 = "create table other (id integer)";
+        assert!(matches!(run(&mut connection, &path, &other), Err(Error::Foreign { .. })));
+        run(&mut connection, &path, MIGRATIONS).unwrap();
+    }
+
+    #[test]
+    fn a_failing_migration_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let mut connection = connect(&path).unwrap();
+        let mut more = MIGRATIONS.to_vec();
+        more.push(("0005_good", "create table good (id integer)"));
+        more.push(("0006_bad", "create table bad (id integer); nonsense"));
+        assert!(run(&mut connection, &path, &more).is_err());
+        let tables: i64 = connection
+            .query_row("select count(*) from sqlite_master where name in ('good', 'bad')", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(tables, 0);
+    }
+}

@@ -1,0 +1,133 @@
+//! The small state in SQL: people, their sessions, machines' tokens, saved queries. One file per table.
+//!
+//! Promises: of passwords, sessions, tokens and setup codes only hashes are stored; what a function returned for is
+//! on disk; other processes may use the same file at the same time.
+//! Never: log lines, HTTP. This is the only area that speaks SQL. All calls block: use `spawn_blocking`.
+
+mod error;
+pub mod logins;
+mod migrate;
+mod password;
+pub mod saved_queries;
+mod secret;
+pub mod sessions;
+pub mod setup;
+mod throttle;
+pub mod tokens;
+pub mod users;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use error::Error;
+pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use secret::Secret;
+pub use throttle::Address;
+
+use crate::model::Timestamp;
+
+/// How long a call waits while another process writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open database. Clones share one connection: the calls are short, so they take turns.
+#[derive(Clone)]
+pub struct Db {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    throttle: throttle::Throttle,
+    checker: password::Checker,
+}
+
+impl Db {
+    /// Opens the file, or makes it and the folders above it, and brings its tables up to date.
+    pub fn open(path: &Path) -> Result<Db, Error> {
+        make_private_file(path).map_err(|source| Error::Create { path: path.to_owned(), source })?;
+        let connection = migrate::connect(path)?;
+        Ok(Db {
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                connection: Mutex::new(connection),
+                throttle: throttle::Throttle::default(),
+                checker: password::Checker::new(),
+            }),
+        })
+    }
+
+    /// The file that was opened.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        question(&self.connection())
+    }
+
+    /// Runs a change whole or not at all. Takes the write lock at once, so what it reads stays true until its end.
+    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let outcome = change(&transaction)?;
+        transaction.commit()?;
+        Ok(outcome)
+    }
+
+    /// A thread that panicked here left no half change behind: its transaction was rolled back.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.shared.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Db").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+/// Only the account that runs logcafe may read the hashes; SQLite gives its side files the same mode.
+fn make_private_file(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    Ok(())
+}
+
+/// Times are stored as whole seconds.
+fn seconds(time: Timestamp) -> i64 {
+    time.nanos().div_euclid(1_000_000_000)
+}
+
+#[cfg(test)]
+pub(in crate::db) mod tests {
+    use super::*;
+
+    /// A database in a folder of its own, gone with it.
+    pub(in crate::db) struct Scratch {
+        pub(in crate::db) db: Db,
+        pub(in crate::db) folder: tempfile::TempDir,
+    }
+
+    pub(in crate::db) fn scratch() -> Scratch {
+        let folder = tempfile::tempdir().unwrap();
+        Scratch { db: Db::open(&folder.path().join("logcafe.db")).unwrap(), folder }
+    }
+
+    #[test]
+    fn the_file_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/logcafe.db");
+        let _db = Db::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
