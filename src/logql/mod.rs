@@ -4,3 +4,8 @@
 //! Never: IO, a clock, threads; it does not know where lines come from.
 
 pub mod ast;
+mod error;
+mod names;
+mod token;
+
+pub use error::ParseError;
