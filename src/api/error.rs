@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::query;
+use crate::{db, query};
 
 /// Why a request got no answer, in the words its sender reads.
 #[derive(Debug)]
@@ -90,6 +90,12 @@ impl From<query::Error> for Error {
             query::Error::TimedOut => Error::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             query::Error::Store(ref source) => Error::internal(source),
         }
+    }
+}
+
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Error {
+        if error.is_for_the_asker() { Error::bad_request(error.to_string()) } else { Error::internal(&error) }
     }
 }
 

@@ -1,14 +1,22 @@
-//! How the server is: ready or not, which version it is.
+//! How the server is: ready or not, which version it is, its numbers.
 
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::api::Context;
+use crate::api::{Context, Error, blocking};
 
 /// Routes that need no credentials.
-pub fn routes() -> Router<Context> {
+pub(crate) fn open_routes() -> Router<Context> {
     Router::new().route("/ready", get(ready)).route("/loki/api/v1/status/buildinfo", get(build_info))
+}
+
+/// Routes for readers.
+pub(crate) fn routes() -> Router<Context> {
+    Router::new().route("/metrics", get(metrics))
 }
 
 /// The listener opens only after everything else did, so whoever gets an answer gets this one.
@@ -26,4 +34,10 @@ async fn build_info() -> Json<Value> {
         "buildDate": "",
         "goVersion": "",
     }))
+}
+
+async fn metrics(State(context): State<Context>) -> Result<Response, Error> {
+    let text = blocking(move || context.metrics.text()).await?.map_err(|error| Error::internal(&error))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }

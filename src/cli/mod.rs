@@ -1,7 +1,11 @@
 //! The commands. Each file is one command: its arguments, and what it does.
 
+mod data;
+mod password;
 mod serve;
 mod settings;
+mod token;
+mod user;
 mod values;
 
 use std::process::ExitCode;
@@ -20,12 +24,18 @@ struct Arguments {
 enum Command {
     /// Run the server
     Serve(Box<serve::Arguments>),
+    /// Manage the people who may sign in
+    User(user::Arguments),
+    /// Manage the tokens that machines push and read with
+    Token(token::Arguments),
 }
 
 /// Does what the command line says; the result is what the process exits with.
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(*arguments),
+        Command::User(arguments) => user::run(arguments),
+        Command::Token(arguments) => token::run(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::settings::Settings;
+use crate::cli::settings::{LogFormat, Settings};
 use crate::server;
+
+/// The index tells of every merge at level info.
+const FILTER_DEFAULT: &str = "info,tantivy=warn";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -28,20 +31,31 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let config = arguments.settings.or_file(arguments.config.as_deref())?.into_config()?;
+    let settings = arguments.settings.or_file(arguments.config.as_deref())?;
+    let format = match settings.log_format {
+        Some(LogFormat::Json) => server::Format::Json,
+        Some(LogFormat::Text) | None => server::Format::Text,
+    };
+    let _own_logs = server::init_logs(settings.log.as_deref().unwrap_or(FILTER_DEFAULT), format)?;
+    let public_url = settings.public_url.clone();
+    let config = settings.into_config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, public_url))
 }
 
-async fn serve(config: server::Config) -> anyhow::Result<()> {
+async fn serve(config: server::Config, public_url: Option<String>) -> anyhow::Result<()> {
     // before anything starts, so that a signal in the first moment is not lost
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let handle = server::start(config).await?;
-    anstream::println!("logcafe is ready at http://{}", handle.address());
+    let base = public_url.unwrap_or_else(|| format!("http://{}", handle.address()));
+    anstream::println!("logcafe is ready at {base}");
+    if let Some(code) = handle.setup_code() {
+        anstream::println!("There is no account yet. Make the first at {base}/setup?code={}", code.reveal());
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use crate::cli::values::{ByteSize, Span};
-use crate::{query, server, store};
+use crate::{api, query, server, store};
 
 /// The file that is read when it is there and no other is named.
 const FILE_DEFAULT: &str = "logcafe.toml";
@@ -58,6 +58,31 @@ pub(crate) struct Settings {
     /// Queries that run at the same time; more wait in line [default: 4]
     #[arg(long, env = "LOGCAFE_QUERY_CONCURRENCY", value_name = "COUNT")]
     pub(crate) query_concurrency: Option<usize>,
+
+    /// Take pushes without credentials: only where nobody else can reach the address
+    #[arg(long, env = "LOGCAFE_ANONYMOUS_PUSH", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub(crate) anonymous_push: Option<bool>,
+
+    /// Address under which people reach the pages, where a proxy stands before them, as in https://logs.example.com
+    #[arg(long, env = "LOGCAFE_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+
+    /// What to log of its own doings, as in info or warn,logcafe::store=debug [default: info]
+    #[arg(long, env = "LOGCAFE_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
+    /// How its own logs look on standard error [default: text]
+    #[arg(long, env = "LOGCAFE_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// How our own logs look on standard error.
+#[derive(Clone, Copy, Debug, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 impl Settings {
@@ -74,6 +99,10 @@ impl Settings {
             query_lines: self.query_lines.or(other.query_lines),
             query_memory: self.query_memory.or(other.query_memory),
             query_concurrency: self.query_concurrency.or(other.query_concurrency),
+            anonymous_push: self.anonymous_push.or(other.anonymous_push),
+            public_url: self.public_url.or(other.public_url),
+            log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
         }
     }
 
@@ -116,6 +145,7 @@ impl Settings {
             data,
             store,
             query,
+            access: api::Access { anonymous_push: self.anonymous_push.unwrap_or(false) },
             stop_grace: Duration::from_secs(3),
         })
     }

@@ -68,6 +68,11 @@ pub fn create(db: &Db, name: &str, scope: Scope, now: Timestamp) -> Result<Secre
     Ok(secret)
 }
 
+/// Whether a text looks like a token's secret: what is a password and what a token can be told apart by it.
+pub fn has_shape(text: &str) -> bool {
+    text.len() == PREFIX.len() + 43 && text.starts_with(PREFIX)
+}
+
 /// The token of this secret, if there is one; marks it as used.
 pub fn find(db: &Db, secret: &str, now: Timestamp) -> Result<Option<Token>, Error> {
     let found = db.read(|connection| {
@@ -127,7 +132,7 @@ mod tests {
         let scratch = scratch();
         let db = &scratch.db;
         let secret = create(db, "web server", Scope::Push, NOW).unwrap();
-        assert!(secret.reveal().starts_with("lc_"));
+        assert!(secret.reveal().starts_with("lc_") && has_shape(secret.reveal()));
         assert_eq!(list(db).unwrap()[0].last_used_at, None);
         let token = find(db, secret.reveal(), NOW).unwrap().unwrap();
         assert_eq!((token.name.as_str(), token.scope), ("web server", Scope::Push));

@@ -3,19 +3,26 @@
 //! Promises: when `start` returns, requests are answered; when `stop` returns, accepted pushes are on disk and
 //! nothing runs any more.
 
+mod listener;
+mod own_logs;
+mod routes;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use own_logs::{Format, OwnLogs, init as init_logs};
+
+use crate::db::{Db, Secret};
+use crate::model::Timestamp;
 use crate::store::{self, Store};
-use crate::{api, query};
+use crate::{api, db, query};
 
 /// Everything that can be set, made of what each area wants to know.
 #[derive(Clone, Debug)]
@@ -26,6 +33,7 @@ pub struct Config {
     pub data: PathBuf,
     pub store: store::Config,
     pub query: query::Limits,
+    pub access: api::Access,
     /// How long requests that are under way may go on once the server is asked to stop.
     pub stop_grace: Duration,
 }
@@ -34,10 +42,10 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
+    setup_code: Option<Secret>,
     stopping: CancellationToken,
-    listening: JoinHandle<std::io::Result<()>>,
+    listening: JoinHandle<()>,
     store: Arc<Store>,
-    stop_grace: Duration,
 }
 
 /// Opens the data, starts to listen, and returns once requests are answered.
@@ -47,28 +55,32 @@ pub async fn start(config: Config) -> anyhow::Result<Handle> {
         .with_context(|| format!("cannot listen on {}; choose another address with --listen", config.listen))?;
     let address = listener.local_addr().context("the listening socket has no address")?;
 
-    let store_config = config.store.clone();
-    let store = tokio::task::spawn_blocking(move || open_store(store_config)).await.context("opening the store")??;
-    let store = Arc::new(store);
+    let opening = config.clone();
+    let (store, db, setup_code) =
+        tokio::task::spawn_blocking(move || open(&opening)).await.context("opening the data")??;
     let engine = Arc::new(query::Engine::new(store.clone(), config.query.clone()));
+    let metrics = Arc::new(api::Metrics::new(engine.clone()));
+    let app = routes::router(api::Context { engine, db, metrics, access: config.access });
 
-    let app = router(api::Context { engine });
     let stopping = CancellationToken::new();
-    let stopped = stopping.clone().cancelled_owned();
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let listening = tokio::spawn(async move { axum::serve(listener, service).with_graceful_shutdown(stopped).await });
-    Ok(Handle { address, stopping, listening, store, stop_grace: config.stop_grace })
+    let listening = tokio::spawn(listener::run(listener, app, stopping.clone(), config.stop_grace));
+    Ok(Handle { address, setup_code, stopping, listening, store })
 }
 
-fn open_store(config: store::Config) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&config.dir)
-        .with_context(|| format!("cannot make the data folder {}", config.dir.display()))?;
-    Ok(Store::open(config, &|_, _| Ok(()))?)
+/// Everything that is on disk, and the code for the first account where there is none yet. Blocks.
+fn open(config: &Config) -> anyhow::Result<(Arc<Store>, Db, Option<Secret>)> {
+    std::fs::create_dir_all(&config.data).with_context(|| {
+        format!("cannot make the data folder {}; choose another with --data", config.data.display())
+    })?;
+    let db = Db::open(&db_path(&config.data))?;
+    let setup_code = db::setup::new_code(&db, Timestamp::from(SystemTime::now()))?;
+    let store = Store::open(config.store.clone(), &|_, _| Ok(()))?;
+    Ok((Arc::new(store), db, setup_code))
 }
 
-/// All routes, of machines and of people.
-fn router(api: api::Context) -> Router {
-    api::router(api)
+/// Where people, tokens and saved queries are kept in a data folder.
+pub fn db_path(data: &Path) -> PathBuf {
+    data.join("logcafe.db")
 }
 
 impl Handle {
@@ -77,17 +89,16 @@ impl Handle {
         self.address
     }
 
+    /// The one-time code that makes the first admin, where there is none.
+    pub fn setup_code(&self) -> Option<&Secret> {
+        self.setup_code.as_ref()
+    }
+
     /// Takes no more requests, lets those under way finish for a moment, then closes the store.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stopping.cancel();
-        let abort = self.listening.abort_handle();
-        match tokio::time::timeout(self.stop_grace, self.listening).await {
-            Ok(Ok(result)) => result.context("the listener failed")?,
-            Ok(Err(panic)) => tracing::error!(error = %panic, "the listener ended badly"),
-            Err(_) => {
-                abort.abort();
-                tracing::warn!("requests were still under way at the end of the grace time; they were cut");
-            }
+        if let Err(panic) = self.listening.await {
+            tracing::error!(error = %panic, "the listener ended badly");
         }
         let store = self.store;
         tokio::task::spawn_blocking(move || store.close()).await.context("closing the store")??;

@@ -9,7 +9,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use logcafe::{query, server, store};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use logcafe::db::Db;
+use logcafe::db::tokens::{self, Scope};
+use logcafe::model::Timestamp;
+use logcafe::{api, query, server, store};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -47,11 +52,12 @@ impl Reply {
 }
 
 /// Sends requests to one server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) base: String,
     pub(crate) http: reqwest::Client,
-    /// The whole `Authorization` header, or nothing.
+    /// The whole `Authorization` header of what is sent by POST to a push address, and of everything else.
+    pub(crate) push_authorization: Option<String>,
     pub(crate) authorization: Option<String>,
 }
 
@@ -69,28 +75,48 @@ impl Client {
             .timeout(PATIENCE)
             .build()
             .expect("a client");
-        Client { base: base.into(), http, authorization: None }
+        Client { base: base.into(), http, push_authorization: None, authorization: None }
+    }
+
+    /// The same server, pushed to with one token and read with another, both made for this.
+    fn with_tokens_of(self, db: &Db) -> Client {
+        let make = |scope: Scope| {
+            let name = format!("test {}", scope.as_str());
+            match tokens::create(db, &name, scope, Timestamp::from(SystemTime::now())) {
+                Ok(secret) => format!("Bearer {}", secret.reveal()),
+                Err(error) => panic!("{error}"),
+            }
+        };
+        Client { push_authorization: Some(make(Scope::Push)), authorization: Some(make(Scope::Read)), ..self }
     }
 
     /// The same server, asked with `Authorization: Bearer token`.
     pub(crate) fn with_token(&self, token: &str) -> Client {
-        self.with_authorization(format!("Bearer {token}"))
+        self.with_authorization(&format!("Bearer {token}"))
+    }
+
+    /// The same server, asked with a name and a password (or a name and a token).
+    pub(crate) fn with_basic(&self, name: &str, password: &str) -> Client {
+        self.with_authorization(&format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
     }
 
     /// The same server, asked with this `Authorization` header.
-    pub(crate) fn with_authorization(&self, authorization: String) -> Client {
-        Client { base: self.base.clone(), http: self.http.clone(), authorization: Some(authorization) }
+    pub(crate) fn with_authorization(&self, authorization: &str) -> Client {
+        let authorization = Some(authorization.to_owned());
+        Client { push_authorization: authorization.clone(), authorization, ..self.clone() }
     }
 
     /// The same server, asked without credentials.
     pub(crate) fn anonymous(&self) -> Client {
-        Client { base: self.base.clone(), http: self.http.clone(), authorization: None }
+        Client { push_authorization: None, authorization: None, ..self.clone() }
     }
 
     /// A request to build on; `send` sends it.
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let pushes = path.starts_with("/loki/api/v1/push") || path.starts_with("/otlp/");
+        let authorization = if pushes { &self.push_authorization } else { &self.authorization };
         let request = self.http.request(method, format!("{}{path}", self.base));
-        match &self.authorization {
+        match authorization {
             Some(authorization) => request.header("authorization", authorization),
             None => request,
         }
@@ -205,6 +231,8 @@ pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub(crate) struct TestServer {
     client: Client,
     handle: Option<server::Handle>,
+    /// The server's small state, opened a second time as the commands do.
+    pub(crate) db: Db,
     folder: TempDir,
 }
 
@@ -219,8 +247,9 @@ impl TestServer {
         let mut config = config(folder.path());
         change(&mut config);
         let handle = runtime().block_on(server::start(config)).expect("the server starts");
-        let client = Client::new(format!("http://{}", handle.address()));
-        TestServer { client, handle: Some(handle), folder }
+        let db = Db::open(&server::db_path(folder.path())).expect("the database opens beside the server");
+        let client = Client::new(format!("http://{}", handle.address())).with_tokens_of(&db);
+        TestServer { client, handle: Some(handle), db, folder }
     }
 
     /// Where its data lies.
@@ -240,6 +269,7 @@ fn config(data: &Path) -> server::Config {
             head_bytes_max: 64 << 20,
         },
         query: query::Limits::default(),
+        access: api::Access::default(),
         stop_grace: Duration::from_secs(1),
     }
 }
@@ -268,6 +298,8 @@ impl Drop for TestServer {
 pub(crate) struct ProcessServer {
     child: Child,
     pub(crate) client: Client,
+    /// The server's small state, opened a second time as the commands do.
+    pub(crate) db: Db,
     /// Everything it printed until it was ready.
     pub(crate) greeting: Vec<String>,
     folder: PathBuf,
@@ -307,7 +339,12 @@ impl ProcessServer {
         };
         // what is printed later is read and dropped, so that the process never blocks on a full pipe
         std::thread::spawn(move || lines.for_each(drop));
-        ProcessServer { child, client: Client::new(base), greeting, folder: folder.to_owned() }
+        let db = Db::open(&server::db_path(&folder.join("data"))).expect("the database opens beside the server");
+        for token in tokens::list(&db).expect("a list") {
+            tokens::revoke(&db, &token.name).expect("a token of the run before");
+        }
+        let client = Client::new(base).with_tokens_of(&db);
+        ProcessServer { child, client, db, greeting, folder: folder.to_owned() }
     }
 
     /// Sends SIGTERM and waits for the end: how it ended, and how long it took.
