@@ -5,7 +5,9 @@
 
 pub mod ast;
 mod error;
+pub mod gotext;
 mod names;
+pub mod stage;
 mod token;
 
 pub use error::ParseError;

@@ -15,7 +15,18 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
     Regex::new(pattern).map_err(|error| Error { reason: error.to_string(), pattern: pattern.to_owned() })
 }
 
-/// Compiles a pattern that must match the whole text.
+/// Compiles a pattern that must match the whole text, of which `.` matches every character, newlines too: so do
+/// selectors.
 pub fn compile_anchored(pattern: &str) -> Result<Regex, Error> {
+    compile(&format!("^(?s:{pattern})$"))
+}
+
+/// Compiles a pattern that must match the whole text, and in which `.` matches no newline: so do label filters.
+pub fn compile_whole(pattern: &str) -> Result<Regex, Error> {
     compile(&format!("^(?:{pattern})$"))
+}
+
+/// The parsed form of a pattern, for those who look for texts that every match holds.
+pub fn parse(pattern: &str) -> Result<regex_syntax::hir::Hir, Error> {
+    regex_syntax::parse(pattern).map_err(|error| Error { reason: error.to_string(), pattern: pattern.to_owned() })
 }

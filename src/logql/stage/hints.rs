@@ -1,0 +1,126 @@
+//! What parsers may leave out: fields that nothing later looks at, and lines that a later filter drops anyway.
+//!
+//! Loki does the same, and it shows in answers: a field is taken once, a line's errors are not seen when its wanted
+//! fields came before them, and a filter on a parsed label already acts when the label is parsed.
+
+use crate::logql::ast::LabelFilter;
+use crate::logql::stage::label_filter::Condition;
+use crate::logql::stage::labels::{ERROR_LABEL, EXTRACTED_SUFFIX, LineLabels, Wanted};
+
+/// What is known before the first line about which labels matter.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    /// Nothing looks at any parsed label.
+    none: bool,
+    /// Only these are looked at; empty means all.
+    required: Vec<String>,
+    /// A filter asks for errors, so they must not fail a metric query.
+    pub(crate) preserve_error: bool,
+    /// Conditions on one label, applied as soon as a parser finds it.
+    filters: Vec<(String, Condition)>,
+}
+
+/// Names of labels that stages have made for the present line.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Seen {
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        let mut start = 0;
+        self.ends.iter().any(|end| {
+            let found = self.text.as_bytes()[start..*end] == *name.as_bytes();
+            start = *end;
+            found
+        })
+    }
+
+    pub(crate) fn insert(&mut self, name: &str) {
+        if !self.contains(name) {
+            self.text.push_str(name);
+            self.ends.push(self.text.len());
+        }
+    }
+}
+
+impl Hints {
+    /// `conditions` are those on one label, `required` the labels that stages read, `unwrapped` the one that becomes a
+    /// number.
+    pub(crate) fn new(
+        conditions: Vec<(String, Condition)>,
+        required: Vec<String>,
+        unwrapped: Option<&str>,
+        wanted: &Wanted,
+    ) -> Hints {
+        let groups: &[String] = match wanted {
+            Wanted::By(names) | Wanted::Without(names) => names,
+            Wanted::All | Wanted::None => &[],
+        };
+        let mut names: Vec<String> = Vec::new();
+        let all = required.iter().map(String::as_str).chain(groups.iter().map(String::as_str)).chain(unwrapped);
+        for name in all {
+            let stem = name.strip_suffix(EXTRACTED_SUFFIX);
+            for name in [Some(name), stem].into_iter().flatten() {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        let preserve_error = names.iter().any(|name| name == ERROR_LABEL);
+        match wanted {
+            Wanted::None if names.is_empty() => Hints { none: true, ..Hints::default() },
+            Wanted::None => Hints { none: false, required: names, preserve_error, filters: conditions },
+            Wanted::By(groups) if !groups.is_empty() => {
+                Hints { none: false, required: names, preserve_error, filters: Vec::new() }
+            }
+            Wanted::All | Wanted::By(_) | Wanted::Without(_) => Hints { filters: conditions, ..Hints::default() },
+        }
+    }
+
+    /// Whether a field of this name is worth taking.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.required.is_empty() || self.required.iter().any(|known| known == name)
+    }
+
+    /// Whether a field whose name starts so may be worth taking.
+    pub(crate) fn wants_prefix(&self, prefix: &str) -> bool {
+        self.required.is_empty() || self.required.iter().any(|known| known.starts_with(prefix))
+    }
+
+    /// Whether parsing this line further cannot change anything.
+    pub(crate) fn is_done(&self, seen: &Seen) -> bool {
+        self.none || self.has_all(seen)
+    }
+
+    /// Whether everything that is looked at was found.
+    pub(crate) fn has_all(&self, seen: &Seen) -> bool {
+        !self.required.is_empty() && self.required.iter().all(|name| seen.contains(name))
+    }
+
+    /// Whether the line may still pass, now that this label is known.
+    pub(crate) fn lets_pass(&self, name: &str, labels: &mut LineLabels<'_>) -> bool {
+        match self.filters.iter().find(|(known, _)| known == name) {
+            Some((_, condition)) => condition.passes(labels),
+            None => true,
+        }
+    }
+}
+
+/// The one label that a filter looks at, where it looks at just one and is no combination.
+pub(crate) fn single_label(filter: &LabelFilter) -> Option<&str> {
+    match filter {
+        LabelFilter::Text { name, .. }
+        | LabelFilter::Number { name, .. }
+        | LabelFilter::Duration { name, .. }
+        | LabelFilter::Bytes { name, .. }
+        | LabelFilter::Ip { name, .. } => Some(name),
+        LabelFilter::And(..) | LabelFilter::Or(..) => None,
+    }
+}
