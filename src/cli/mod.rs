@@ -1,7 +1,9 @@
 //! The commands. Each file is one command: its arguments, and what it does.
 
 mod data;
+mod moment;
 mod password;
+mod query;
 mod serve;
 mod settings;
 mod token;
@@ -24,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Run the server
     Serve(Box<serve::Arguments>),
+    /// Look for lines, or count them, on a running server
+    Query(query::Arguments),
     /// Manage the people who may sign in
     User(user::Arguments),
     /// Manage the tokens that machines push and read with
@@ -34,6 +38,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(*arguments),
+        Command::Query(arguments) => query::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Token(arguments) => token::run(arguments),
     };
