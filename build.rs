@@ -1,0 +1,145 @@
+//! Gathers what browsers load into `$OUT_DIR/assets`: our own files of `static/`, and two libraries from npm.
+//!
+//! Promises: a library's file is exactly the one whose SHA-256 stands here; each asset has its content's hash in its
+//! name, and lies there plain, as `.br` and as `.gz`. `asset_urls.rs` holds one constant per asset with its address,
+//! so that a page that names a missing asset does not compile.
+//! A build needs npm only where `static/node_modules` is missing.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+/// From npm: name of the asset, file in `node_modules`, its SHA-256.
+const LIBRARIES: [(&str, &str, &str); 4] = [
+    ("htmx.js", "htmx.org/dist/htmx.min.js", "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"),
+    (
+        "hx-sse.js",
+        "htmx.org/dist/ext/hx-sse.min.js",
+        "18ef2761356ec1fe0bb6d92612315b37517a7c1e9856b661c5ae81fef239d103",
+    ),
+    ("uplot.js", "uplot/dist/uPlot.iife.min.js", "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"),
+    ("uplot.css", "uplot/dist/uPlot.min.css", "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04"),
+];
+
+/// The licences of the libraries, which go with them.
+const LICENSES: [(&str, &str); 2] = [("htmx 4.0.1", "htmx.org/LICENSE"), ("uPlot 1.6.32", "uplot/LICENSE")];
+
+/// Kinds of our own files in `static/` that are assets.
+const OWN_KINDS: [&str; 4] = ["css", "js", "svg", "png"];
+
+const BROTLI_QUALITY: u32 = 11;
+const BROTLI_WINDOW: u32 = 22;
+
+fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let source = root.join("static");
+    let modules = source.join("node_modules");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=static/package-lock.json");
+    // A folder counts as changed when a file in it was added or removed; the files themselves are named below.
+    println!("cargo::rerun-if-changed=static");
+
+    fetch_libraries(&source, &modules);
+    let folder = out.join("assets");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
+
+    let mut urls = String::new();
+    for (name, content) in libraries(&modules).into_iter().chain(own_files(&source)) {
+        let hashed = write_asset(&folder, &name, &content);
+        let constant = name.to_uppercase().replace(['.', '-'], "_");
+        writeln!(urls, "pub(crate) const {constant}: &str = \"/assets/{hashed}\";").expect("a string takes all");
+    }
+    fs::write(out.join("asset_urls.rs"), urls).expect("OUT_DIR is writable");
+}
+
+/// Runs `npm ci` where the libraries are not there in the versions of the lock file.
+fn fetch_libraries(source: &Path, modules: &Path) {
+    let intact = LIBRARIES
+        .iter()
+        .all(|(_, file, sha256)| fs::read(modules.join(file)).is_ok_and(|content| sha256_hex(&content) == *sha256));
+    if intact {
+        return;
+    }
+    let outcome =
+        Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(source).output();
+    match outcome {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!("`npm ci` failed in static/:\n{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            panic!("the build needs htmx and uPlot from npm, but npm does not run ({error}); install Node.js")
+        }
+    }
+}
+
+fn libraries(modules: &Path) -> Vec<(String, Vec<u8>)> {
+    let read = |file: &str| {
+        let path = modules.join(file);
+        fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+    };
+    let mut found = Vec::new();
+    for (name, file, expected) in LIBRARIES {
+        let content = read(file);
+        let sha256 = sha256_hex(&content);
+        assert_eq!(sha256, expected, "static/node_modules/{file} is not the file that was reviewed");
+        found.push((name.to_owned(), content));
+    }
+    let mut licenses = String::new();
+    for (library, file) in LICENSES {
+        let text = read(file);
+        write!(licenses, "{library}\n\n{}\n\n", String::from_utf8_lossy(&text).trim()).expect("a string takes all");
+    }
+    found.push(("licenses.txt".to_owned(), licenses.into_bytes()));
+    found
+}
+
+fn own_files(source: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(source).unwrap_or_else(|error| panic!("cannot list {}: {error}", source.display()));
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or("");
+        if !path.is_file() || !OWN_KINDS.contains(&kind) {
+            continue;
+        }
+        println!("cargo::rerun-if-changed={}", path.display());
+        let name = path.file_name().and_then(|name| name.to_str()).expect("our file names are ASCII").to_owned();
+        let content = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        found.push((name, content));
+    }
+    found
+}
+
+/// Writes one asset three times. Answers its name with the hash in it.
+fn write_asset(folder: &Path, name: &str, content: &[u8]) -> String {
+    let (stem, kind) = name.rsplit_once('.').expect("assets have an extension");
+    let hashed = format!("{stem}-{}.{kind}", &sha256_hex(content)[..12]);
+    let write = |suffix: &str, bytes: &[u8]| {
+        let path = folder.join(format!("{hashed}{suffix}"));
+        fs::write(&path, bytes).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    };
+    write("", content);
+    if kind == "png" {
+        return hashed;
+    }
+    let mut brotli = Vec::new();
+    brotli::CompressorWriter::new(&mut brotli, 4096, BROTLI_QUALITY, BROTLI_WINDOW)
+        .write_all(content)
+        .expect("memory takes all");
+    write(".br", &brotli);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(content).expect("memory takes all");
+    write(".gz", &gzip.finish().expect("memory takes all"));
+    hashed
+}
+
+fn sha256_hex(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}

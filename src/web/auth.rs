@@ -1,0 +1,117 @@
+//! Who asks: the session behind a request, and the guards of the routes that need one.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::db::sessions::{self, Session};
+use crate::db::{Address, Secret};
+use crate::web::cookie::{self, Transport};
+use crate::web::page::now;
+use crate::web::{Context, Error, device, next};
+
+/// The session of this request. As a handler's argument it is only there behind [`require_session`].
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn(Arc<Session>);
+
+impl Deref for SignedIn {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<SignedIn, Error> {
+        parts.extensions.get::<SignedIn>().cloned().ok_or_else(Error::forbidden)
+    }
+}
+
+/// Lets requests with a session pass; others are led to the login and come back afterwards.
+pub(in crate::web) async fn require_session(
+    State(context): State<Context>,
+    mut request: Request,
+    following: Next,
+) -> Response {
+    match find_session(&context, request.headers()).await {
+        Ok(Some(session)) => {
+            request.extensions_mut().insert(session);
+            following.run(request).await
+        }
+        Ok(None) => to_login(&request),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Lets admins pass. Stands behind [`require_session`].
+pub(in crate::web) async fn require_admin(user: SignedIn, request: Request, following: Next) -> Response {
+    if user.user.is_admin() { following.run(request).await } else { Error::forbidden().into_response() }
+}
+
+/// The session that a request's cookie names.
+pub(in crate::web) async fn find_session(context: &Context, headers: &HeaderMap) -> Result<Option<SignedIn>, Error> {
+    let transport = Transport::of(headers, context.public_url.as_ref());
+    let Some(secret) = cookie::session_secret(headers, transport) else { return Ok(None) };
+    let found = context.ask(move |db| sessions::find(db, &secret, now())).await?;
+    Ok(found.map(|session| SignedIn(Arc::new(session))))
+}
+
+/// Starts a session for this browser, and ends the one that it had.
+pub(in crate::web) async fn start_session(
+    context: &Context,
+    user_id: i64,
+    headers: &HeaderMap,
+) -> Result<Secret, Error> {
+    let before = find_session(context, headers).await?;
+    let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    let device = device::describe(agent);
+    let start = move |db: &crate::db::Db| {
+        if let Some(session) = before {
+            sessions::revoke(db, session.user.id, session.id)?;
+        }
+        sessions::start(db, user_id, &device, now())
+    };
+    context.ask(start).await
+}
+
+/// A page asked for comes back after the login; a form that was sent does not, for its content is lost.
+fn to_login(request: &Request) -> Response {
+    let headers = request.headers();
+    let shown = headers.get("hx-current-url").and_then(|url| url.to_str().ok()).and_then(next::path_of_url);
+    let wanted = match *request.method() {
+        Method::GET | Method::HEAD => request.uri().path_and_query().map(|path| path.as_str().to_owned()),
+        _ => None,
+    };
+    if headers.contains_key("hx-request") {
+        // A redirect would be followed unseen, and the login would be swapped into a corner of the page.
+        let target = HeaderValue::from_str(&next::login_url(shown.as_deref().unwrap_or("/")));
+        let target = target.unwrap_or(HeaderValue::from_static("/login"));
+        return (StatusCode::UNAUTHORIZED, [("hx-redirect", target)]).into_response();
+    }
+    Redirect::to(&next::login_url(wanted.as_deref().unwrap_or("/"))).into_response()
+}
+
+/// Where a request comes from, to slow guessing down.
+#[derive(Clone, Debug)]
+pub(in crate::web) struct From(pub(in crate::web) Address);
+
+impl<S: Sync> FromRequestParts<S> for From {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<From, Infallible> {
+        let peer: Option<IpAddr> = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let forwarded_for = parts.headers.get_all("x-forwarded-for").iter().next_back();
+        let forwarded_for = forwarded_for.and_then(|value| value.to_str().ok());
+        Ok(From(Address::of_client(peer, forwarded_for)))
+    }
+}

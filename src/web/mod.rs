@@ -1,0 +1,97 @@
+//! HTML for people: sign in, Explore, saved queries, accounts.
+//!
+//! Promises: every page works by plain GET and POST without a script, and its address holds its state; nothing but
+//! the way in is answered without a session; no form of another site is taken; what comes from a log is only text.
+//! Never: the store (it reads through `query`), SQL, JSON for machines.
+
+mod assets;
+mod auth;
+mod cookie;
+mod device;
+mod error;
+mod headers;
+mod login;
+mod next;
+pub(crate) mod page;
+mod setup;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use http::Uri;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+
+pub use error::Error;
+
+use crate::db::{self, Db};
+use crate::query::Engine;
+
+/// The longest form that is taken: a long query has room in it.
+const FORM_BYTES_MAX: usize = 64 << 10;
+/// Strong enough to come close to the best, quick enough for pages that are made for each request.
+const COMPRESSION_LEVEL: i32 = 5;
+
+/// What every handler of this area may use.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub engine: Arc<Engine>,
+    pub db: Db,
+    /// Where people reach this server, if that is not where it listens: behind a proxy that ends TLS.
+    pub public_url: Option<Uri>,
+}
+
+impl Context {
+    /// Asks the database, off the async threads.
+    pub(in crate::web) async fn ask<T, Q>(&self, question: Q) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Db) -> Result<T, db::Error> + Send + 'static,
+    {
+        let db = self.db.clone();
+        Ok(blocking(move || question(&db)).await??)
+    }
+}
+
+/// Runs `work`, which blocks, off the async threads.
+pub(in crate::web) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(&error))
+}
+
+/// Every route for people, by who may take it.
+pub fn router(context: Context) -> Router {
+    let anyone = Router::new().merge(assets::routes()).merge(login::routes()).merge(setup::routes());
+    let signed_in =
+        Router::new().route("/", get(home)).route_layer(from_fn_with_state(context.clone(), auth::require_session));
+    let level = tower_http::CompressionLevel::Precise(COMPRESSION_LEVEL);
+    anyone
+        .merge(signed_in)
+        .fallback(async || Error::not_found())
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(csrf(&context))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(error::dress))
+        .layer(from_fn(headers::protect))
+        .layer(CompressionLayer::new().quality(level))
+        .with_state(context)
+}
+
+/// Explore is home.
+async fn home() -> impl IntoResponse {
+    Redirect::to("/explore")
+}
+
+/// Refuses forms that another site sends. Behind a proxy that changes `Host`, the public address is ours as well.
+fn csrf(context: &Context) -> CsrfLayer {
+    let origin = context.public_url.as_ref().and_then(|url| Some(format!("{}://{}", url.scheme()?, url.authority()?)));
+    let plain = CsrfLayer::new();
+    match origin {
+        Some(origin) => plain.clone().add_trusted_origin(origin).unwrap_or(plain),
+        None => plain,
+    }
+}

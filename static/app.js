@@ -1,0 +1,27 @@
+// Small comforts for every page. Without this file all of them still work.
+"use strict";
+document.documentElement.classList.add("js");
+
+// A menu closes when something else is tapped, or with Escape.
+const openMenus = () => document.querySelectorAll("details.menu[open]");
+document.addEventListener("click", (event) => {
+  for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of openMenus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// <button data-copy="id of an element">: puts its text on the clipboard. Shown only where there is one.
+if (navigator.clipboard) document.documentElement.classList.add("can-copy");
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+  const label = button.textContent;
+  button.textContent = button.dataset.copied || label;
+  setTimeout(() => { button.textContent = label; }, 1600);
+});
