@@ -8,11 +8,19 @@ mod error;
 mod metrics;
 mod status;
 
+use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use http::StatusCode;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 pub use auth::Access;
 pub use error::Error;
@@ -20,6 +28,9 @@ pub use metrics::{Metrics, track};
 
 use crate::db::Db;
 use crate::query::Engine;
+
+/// A body that brings nothing for so long is given up.
+const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// What every handler of this area may use.
 #[derive(Clone, Debug)]
@@ -30,15 +41,34 @@ pub struct Context {
     pub access: Access,
 }
 
-/// Every route for machines.
+/// Every route for machines. From the outside in: catch panics, refuse what other sites send in a visitor's name,
+/// compress, bound the time that a body takes.
 pub fn router(context: Context) -> Router {
     let reading = status::routes().route_layer(from_fn_with_state(context.clone(), auth::require_read));
-    status::open_routes().merge(reading).with_state(context)
+    let mut routes = status::open_routes().merge(reading);
+    for folder in ["/loki/{*path}", "/api/{*path}", "/otlp/{*path}", "/prometheus/{*path}"] {
+        routes = routes.route(folder, any(not_found));
+    }
+    routes
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+        .layer(CompressionLayer::new())
+        .layer(CsrfLayer::new())
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(context)
 }
 
 /// For paths that nobody serves, in Go's words: clients tell a missing feature from a missing server by them.
-pub async fn not_found() -> Error {
+async fn not_found() -> Error {
     Error::new(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+/// A panic is a fault of ours: its text is for our log.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands over a box")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    let text = text.unwrap_or_else(|| "a panic without a text".to_owned());
+    Error::internal(&std::io::Error::other(text)).into_response()
 }
 
 /// Runs `work`, which blocks, off the async threads.

@@ -37,21 +37,20 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(LogFormat::Text) | None => server::Format::Text,
     };
     let _own_logs = server::init_logs(settings.log.as_deref().unwrap_or(FILTER_DEFAULT), format)?;
-    let public_url = settings.public_url.clone();
     let config = settings.into_config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
-    runtime.block_on(serve(config, public_url))
+    runtime.block_on(serve(config))
 }
 
-async fn serve(config: server::Config, public_url: Option<String>) -> anyhow::Result<()> {
+async fn serve(config: server::Config) -> anyhow::Result<()> {
     // before anything starts, so that a signal in the first moment is not lost
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let handle = server::start(config).await?;
-    let base = public_url.unwrap_or_else(|| format!("http://{}", handle.address()));
+    let base = handle.base_url();
     anstream::println!("logcafe is ready at {base}");
     if let Some(code) = handle.setup_code() {
         anstream::println!("There is no account yet. Make the first at {base}/setup?code={}", code.reveal());

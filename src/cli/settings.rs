@@ -146,9 +146,18 @@ impl Settings {
             store,
             query,
             access: api::Access { anonymous_push: self.anonymous_push.unwrap_or(false) },
+            public_url: self.public_url.as_deref().map(parse_public_url).transpose()?,
             stop_grace: Duration::from_secs(3),
         })
     }
+}
+
+fn parse_public_url(text: &str) -> anyhow::Result<http::Uri> {
+    let url: Option<http::Uri> = text.parse().ok();
+    url.filter(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some() && url.path() == "/"
+    })
+    .with_context(|| format!("public-url {text:?} is no address; write it as in https://logs.example.com"))
 }
 
 /// Unknown keys are errors: the text names the key and shows its line.

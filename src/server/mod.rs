@@ -22,7 +22,7 @@ pub use own_logs::{Format, OwnLogs, init as init_logs};
 use crate::db::{Db, Secret};
 use crate::model::Timestamp;
 use crate::store::{self, Store};
-use crate::{api, db, query};
+use crate::{api, db, query, web};
 
 /// Everything that can be set, made of what each area wants to know.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Config {
     pub store: store::Config,
     pub query: query::Limits,
     pub access: api::Access,
+    /// Where people reach the pages, where that is not where it listens: behind a proxy.
+    pub public_url: Option<http::Uri>,
     /// How long requests that are under way may go on once the server is asked to stop.
     pub stop_grace: Duration,
 }
@@ -42,6 +44,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
+    base_url: String,
     setup_code: Option<Secret>,
     stopping: CancellationToken,
     listening: JoinHandle<()>,
@@ -55,16 +58,22 @@ pub async fn start(config: Config) -> anyhow::Result<Handle> {
         .with_context(|| format!("cannot listen on {}; choose another address with --listen", config.listen))?;
     let address = listener.local_addr().context("the listening socket has no address")?;
 
+    let base_url = match &config.public_url {
+        Some(url) => url.to_string().trim_end_matches('/').to_owned(),
+        None => format!("http://{address}"),
+    };
     let opening = config.clone();
     let (store, db, setup_code) =
         tokio::task::spawn_blocking(move || open(&opening)).await.context("opening the data")??;
     let engine = Arc::new(query::Engine::new(store.clone(), config.query.clone()));
     let metrics = Arc::new(api::Metrics::new(engine.clone()));
-    let app = routes::router(api::Context { engine, db, metrics, access: config.access });
+    let people = web::Context { engine: engine.clone(), db: db.clone(), public_url: config.public_url };
+    let machines = api::Context { engine, db, metrics, access: config.access };
+    let app = routes::router(machines, people);
 
     let stopping = CancellationToken::new();
     let listening = tokio::spawn(listener::run(listener, app, stopping.clone(), config.stop_grace));
-    Ok(Handle { address, setup_code, stopping, listening, store })
+    Ok(Handle { address, base_url, setup_code, stopping, listening, store })
 }
 
 /// Everything that is on disk, and the code for the first account where there is none yet. Blocks.
@@ -87,6 +96,11 @@ impl Handle {
     /// Where it listens, with the port that was found free.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address to open, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
     }
 
     /// The one-time code that makes the first admin, where there is none.

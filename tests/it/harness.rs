@@ -270,6 +270,7 @@ fn config(data: &Path) -> server::Config {
         },
         query: query::Limits::default(),
         access: api::Access::default(),
+        public_url: None,
         stop_grace: Duration::from_secs(1),
     }
 }
