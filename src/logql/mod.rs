@@ -6,6 +6,7 @@
 pub mod ast;
 mod error;
 pub mod gotext;
+pub mod metric;
 mod names;
 pub mod stage;
 mod token;

@@ -1,0 +1,190 @@
+//! The points in time of a metric query, and the windows of time that reach back from them.
+//!
+//! A window is open on the left and closed on the right: `(t - range, t]`. The bounds of all windows together cut time
+//! into panes; a sample belongs to one pane, and a window is a run of neighbouring panes.
+
+use crate::model::{TimeRange, Timestamp};
+
+/// The points at which a metric query is evaluated: `start`, `start + step`, … Never empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps {
+    start: Timestamp,
+    step_ns: i64,
+    count: u32,
+}
+
+impl Steps {
+    /// From `start` to `end`, `end` included where a step falls on it. `step_ns` must be above 0.
+    pub fn between(start: Timestamp, end: Timestamp, step_ns: i64) -> Steps {
+        let step_ns = step_ns.max(1);
+        let span = (i128::from(end.nanos()) - i128::from(start.nanos())).max(0);
+        let count = u32::try_from(span / i128::from(step_ns) + 1).unwrap_or(u32::MAX);
+        Steps { start, step_ns, count }
+    }
+
+    /// A single point.
+    pub fn at(time: Timestamp) -> Steps {
+        Steps { start: time, step_ns: 1, count: 1 }
+    }
+
+    /// How many points there are; at least 1.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The time of the point with this index.
+    pub fn time(&self, index: u32) -> Timestamp {
+        self.start.plus_nanos(self.step_ns.saturating_mul(i64::from(index)))
+    }
+}
+
+/// The windows of one range aggregation, one for every step.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    first_end: i64,
+    step_ns: i64,
+    range_ns: i64,
+    count: u32,
+}
+
+/// A span of time that is part of the windows `first..after`, and of no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pane {
+    pub first: u32,
+    pub after: u32,
+}
+
+impl Windows {
+    /// Windows of `range_ns`, moved into the past by `offset_ns`.
+    pub fn new(steps: &Steps, range_ns: i64, offset_ns: i64) -> Windows {
+        Windows {
+            first_end: steps.start.nanos().saturating_sub(offset_ns),
+            step_ns: steps.step_ns,
+            range_ns: range_ns.max(1),
+            count: steps.count,
+        }
+    }
+
+    /// The length of a window in seconds, which rates divide by.
+    pub fn range_secs(&self) -> f64 {
+        self.range_ns as f64 / 1e9
+    }
+
+    /// The length of a window in nanoseconds.
+    pub fn range_ns(&self) -> i64 {
+        self.range_ns
+    }
+
+    /// When the window with this index ends; its last moment.
+    pub fn end(&self, index: u32) -> i64 {
+        self.first_end.saturating_add(self.step_ns.saturating_mul(i64::from(index)))
+    }
+
+    /// Where the window with this index begins; the moment before its first one.
+    pub fn start(&self, index: u32) -> i64 {
+        self.end(index).saturating_sub(self.range_ns)
+    }
+
+    /// Everything from the first window to the last.
+    pub fn span(&self) -> TimeRange {
+        let start = Timestamp::from_nanos(self.start(0)).plus_nanos(1);
+        let end = Timestamp::from_nanos(self.end(self.count - 1)).plus_nanos(1);
+        TimeRange::new(start, end)
+    }
+
+    /// The pane of a moment, or none where it lies in no window.
+    fn pane(&self, nanos: i64) -> Option<Pane> {
+        if nanos <= self.start(0) || nanos > self.end(self.count - 1) {
+            return None;
+        }
+        // both distances are above 0 or clamped, and within the span, so neither sum overflows in practice
+        let to_end = nanos.saturating_sub(self.first_end).max(0);
+        let to_start = nanos.saturating_sub(self.start(0));
+        let ceiling = |distance: i64| u32::try_from((distance - 1).div_euclid(self.step_ns) + 1).unwrap_or(u32::MAX);
+        let pane = Pane { first: ceiling(to_end), after: ceiling(to_start).min(self.count) };
+        (pane.first < pane.after).then_some(pane)
+    }
+
+    /// The bounds of a pane: after the first moment, up to and with the second.
+    fn bounds(&self, pane: Pane) -> (i64, i64) {
+        let ended = if pane.first == 0 { i64::MIN } else { self.end(pane.first - 1) };
+        let starting = if pane.after >= self.count { i64::MAX } else { self.start(pane.after) };
+        (ended.max(self.start(pane.after - 1)), starting.min(self.end(pane.first)))
+    }
+}
+
+/// Finds panes of moments that mostly follow one another.
+#[derive(Clone, Debug)]
+pub struct PaneFinder {
+    windows: Windows,
+    found: Option<Pane>,
+    /// The bounds within which `found` holds.
+    after: i64,
+    until: i64,
+}
+
+impl PaneFinder {
+    pub fn new(windows: Windows) -> PaneFinder {
+        PaneFinder { windows, found: None, after: 0, until: 0 }
+    }
+
+    /// The pane of a moment, or none where it lies in no window.
+    pub fn find(&mut self, time: Timestamp) -> Option<Pane> {
+        let nanos = time.nanos();
+        if self.found.is_some() && self.after < nanos && nanos <= self.until {
+            return self.found;
+        }
+        let pane = self.windows.pane(nanos)?;
+        (self.after, self.until) = self.windows.bounds(pane);
+        self.found = Some(pane);
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::logql::metric::steps::{Pane, PaneFinder, Steps, Windows};
+    use crate::model::Timestamp;
+
+    fn secs(value: i64) -> Timestamp {
+        Timestamp::from_secs(value)
+    }
+
+    #[test]
+    fn the_end_is_a_step_only_where_one_falls_on_it() {
+        assert_eq!(Steps::between(secs(0), secs(60), 30_000_000_000).count(), 3);
+        assert_eq!(Steps::between(secs(0), secs(59), 30_000_000_000).count(), 2);
+        assert_eq!(Steps::between(secs(5), secs(5), 30_000_000_000).count(), 1);
+        assert_eq!(Steps::at(secs(7)).time(0), secs(7));
+    }
+
+    #[test]
+    fn windows_are_open_on_the_left_and_closed_on_the_right() {
+        let steps = Steps::between(secs(100), secs(120), 10_000_000_000);
+        let mut finder = PaneFinder::new(Windows::new(&steps, 10_000_000_000, 0));
+        assert_eq!(finder.find(secs(90)), None);
+        assert_eq!(finder.find(secs(91)), Some(Pane { first: 0, after: 1 }));
+        assert_eq!(finder.find(secs(100)), Some(Pane { first: 0, after: 1 }));
+        assert_eq!(finder.find(secs(101)), Some(Pane { first: 1, after: 2 }));
+        assert_eq!(finder.find(secs(121)), None);
+    }
+
+    #[test]
+    fn the_finder_agrees_with_looking_at_every_window() {
+        for (range, step, offset) in [(7, 3, 0), (3, 7, 2), (10, 10, -4), (1, 5, 0), (25, 4, 9)] {
+            let steps = Steps::between(Timestamp::from_nanos(50), Timestamp::from_nanos(90), step);
+            let windows = Windows::new(&steps, range, offset);
+            let mut finder = PaneFinder::new(windows);
+            for nanos in 0..130 {
+                let inside = |index: &u32| {
+                    let end = steps.time(*index).nanos() - offset;
+                    end - range < nanos && nanos <= end
+                };
+                let wanted: Vec<u32> = (0..steps.count()).filter(inside).collect();
+                let pane = finder.find(Timestamp::from_nanos(nanos));
+                let found: Vec<u32> = pane.map(|pane| (pane.first..pane.after).collect()).unwrap_or_default();
+                assert_eq!(found, wanted, "range {range} step {step} offset {offset} at {nanos}");
+            }
+        }
+    }
+}
