@@ -3,157 +3,28 @@
 //! Promises: an answer says what was cut; a query ends when it is cancelled, at its deadline, or at a named limit.
 //! Never: HTTP, HTML, SQL.
 
+mod answer;
+mod labels;
+mod limits;
+mod logs;
+mod metric;
+mod plan;
+mod queue;
+mod scan;
+#[cfg(test)]
+mod testing;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+pub use answer::{Answer, Data, InstantQuery, LogLine, RangeQuery, Sample, Series, Stats, StreamsSummary};
+pub use limits::{CancelOnDrop, Limits, Ticket};
 
 use crate::logql::ast::Expr;
-use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::logql::metric::steps::Steps;
+use crate::query::limits::Budget;
+use crate::query::queue::Queue;
 use crate::store::{self, Store};
-
-/// A query over a span of time.
-#[derive(Clone, Debug)]
-pub struct RangeQuery {
-    pub expr: Expr,
-    pub range: TimeRange,
-    /// Distance between the points of a metric query, in nanoseconds; above 0.
-    pub step_ns: i64,
-    /// Least distance between two lines of a stream in a log answer; 0 for every line.
-    pub interval_ns: i64,
-    /// Lines answered at most, over all streams.
-    pub limit: usize,
-    pub direction: Direction,
-}
-
-/// A metric query at one point in time.
-#[derive(Clone, Debug)]
-pub struct InstantQuery {
-    pub expr: Expr,
-    pub time: Timestamp,
-    pub limit: usize,
-}
-
-/// What a query found.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub data: Data,
-    pub stats: Stats,
-    pub warnings: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-pub enum Data {
-    Streams(Vec<LogLine>),
-    /// By series, points in the order of time.
-    Matrix(Vec<Series>),
-    Vector(Vec<Sample>),
-    Scalar {
-        time: Timestamp,
-        value: f64,
-    },
-}
-
-/// One line of a log answer, in the answer's order: by time over all streams.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogLine {
-    pub timestamp: Timestamp,
-    /// The text after all stages.
-    pub line: String,
-    /// Labels of the stream.
-    pub stream: Labels,
-    /// Structured metadata that is left after all stages.
-    pub structured: Labels,
-    /// Labels that stages made or changed.
-    pub parsed: Labels,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Series {
-    pub labels: Labels,
-    pub points: Vec<(Timestamp, f64)>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    pub labels: Labels,
-    pub timestamp: Timestamp,
-    pub value: f64,
-}
-
-/// What a query cost and left out.
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    /// Lines and bytes of text that were looked at.
-    pub lines_processed: u64,
-    pub bytes_processed: u64,
-    /// Lines that passed all filters.
-    pub lines_matched: u64,
-    pub elapsed: Duration,
-    /// Whether lines beyond the limit were left out.
-    pub cut: bool,
-}
-
-/// What is known of a label, for pickers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamsSummary {
-    pub streams: u64,
-    pub chunks: u64,
-    pub entries: u64,
-    pub bytes: u64,
-}
-
-/// Bounds of a query. Each is named in the message that is shown when it is hit.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    pub query_timeout: Duration,
-    /// Lines that one log query may ask for (Loki's `max_entries_limit_per_query`).
-    pub entries_max: usize,
-    /// Memory of one query's intermediate results, in bytes.
-    pub memory_bytes_max: usize,
-    /// Queries that run at the same time; others wait in line.
-    pub concurrent_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            query_timeout: Duration::from_secs(60),
-            entries_max: 5000,
-            memory_bytes_max: 256 << 20,
-            concurrent_max: 4,
-        }
-    }
-}
-
-/// How a running query is ended from outside. Clones end together.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    cancelled: Arc<AtomicBool>,
-    deadline: Instant,
-}
-
-impl Ticket {
-    /// A query that may run until `deadline`.
-    pub fn until(deadline: Instant) -> Ticket {
-        Ticket { cancelled: Arc::default(), deadline }
-    }
-
-    /// Ends the query at its next check.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// An error once the query was cancelled or its time is up.
-    pub fn check(&self) -> Result<(), Error> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        if Instant::now() >= self.deadline {
-            return Err(Error::TimedOut);
-        }
-        Ok(())
-    }
-}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +42,9 @@ pub enum Error {
          regex match) to reduce the amount of data processed"
     )]
     TimedOut,
+    /// The query is well-formed, but the series it found cannot be brought together as it says.
+    #[error(transparent)]
+    Evaluation(#[from] crate::logql::metric::Error),
     #[error(transparent)]
     Store(#[from] store::Error),
 }
@@ -180,11 +54,13 @@ pub enum Error {
 pub struct Engine {
     store: Arc<Store>,
     limits: Limits,
+    queue: Queue,
 }
 
 impl Engine {
     pub fn new(store: Arc<Store>, limits: Limits) -> Engine {
-        Engine { store, limits }
+        let queue = Queue::new(limits.concurrent_max);
+        Engine { store, limits, queue }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -193,5 +69,55 @@ impl Engine {
 
     pub fn store_usage(&self) -> store::Usage {
         self.store.usage()
+    }
+
+    /// A ticket with the time that a query may take, from now on.
+    pub fn ticket(&self) -> Ticket {
+        Ticket::until(Instant::now() + self.limits.query_timeout)
+    }
+
+    /// Answers a query over a span of time: lines for a log query, a matrix for a metric query.
+    pub fn range(&self, query: &RangeQuery, ticket: &Ticket) -> Result<Answer, Error> {
+        let entries_max = self.limits.entries_max;
+        if let Expr::Log(_) = query.expr
+            && query.limit > entries_max
+        {
+            return Err(Error::Invalid(format!(
+                "max entries limit per query exceeded, limit > max_entries_limit_per_query ({} > {entries_max})",
+                query.limit
+            )));
+        }
+        self.answer(ticket, |budget, stats| match &query.expr {
+            Expr::Log(log) => Ok(Data::Streams(logs::run(&self.store, log, query, budget, ticket, stats)?)),
+            Expr::Metric(expr) => {
+                let steps = Steps::between(query.range.start, query.range.end, query.step_ns);
+                metric::run_range(&self.store, expr, steps, budget, ticket, stats)
+            }
+        })
+    }
+
+    /// Answers a metric query at one moment: a vector, or a scalar where the query is a number.
+    pub fn instant(&self, query: &InstantQuery, ticket: &Ticket) -> Result<Answer, Error> {
+        let Expr::Metric(expr) = &query.expr else {
+            return Err(Error::Invalid(
+                "log queries are not supported as an instant query type, please change your query to a range query type"
+                    .to_owned(),
+            ));
+        };
+        self.answer(ticket, |budget, stats| metric::run_instant(&self.store, expr, query.time, budget, ticket, stats))
+    }
+
+    /// Waits for a turn, then lets `run` find the data.
+    fn answer(
+        &self,
+        ticket: &Ticket,
+        run: impl FnOnce(&Budget, &mut Stats) -> Result<Data, Error>,
+    ) -> Result<Answer, Error> {
+        let begin = Instant::now();
+        let _turn = self.queue.enter(ticket)?;
+        let mut stats = Stats::default();
+        let data = run(&Budget::new(&self.limits), &mut stats)?;
+        stats.elapsed = begin.elapsed();
+        Ok(Answer { data, stats, warnings: Vec::new() })
     }
 }

@@ -78,7 +78,7 @@ impl From<query::Error> for Error {
     fn from(error: query::Error) -> Error {
         match error {
             query::Error::Invalid(message) | query::Error::Limit(message) => Error::bad_request(message),
-            query::Error::Cancelled => Error::bad_request(error.to_string()),
+            query::Error::Cancelled | query::Error::Evaluation(_) => Error::bad_request(error.to_string()),
             query::Error::TimedOut => Error::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             query::Error::Store(ref source) => Error::internal(source),
         }

@@ -1,0 +1,264 @@
+//! Log queries: the first `limit` lines of an answer, over all streams.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+use crate::logql::ast::LogExpr;
+use crate::logql::stage::{Processed, Scratch};
+use crate::model::{Direction, TimeRange, Timestamp};
+use crate::query::limits::Budget;
+use crate::query::plan::Plan;
+use crate::query::scan::{Numbered, rows, spread};
+use crate::query::{Error, LogLine, RangeQuery, Stats, Ticket};
+use crate::store::{Row, Selection, Store};
+
+/// A line and its place among all others.
+#[derive(Debug)]
+struct Found {
+    direction: Direction,
+    chunk: u32,
+    row: u32,
+    line: LogLine,
+}
+
+/// Reads the lines of a log query.
+pub(crate) fn run(
+    store: &Store,
+    log: &LogExpr,
+    query: &RangeQuery,
+    budget: &Budget,
+    ticket: &Ticket,
+    stats: &mut Stats,
+) -> Result<Vec<LogLine>, Error> {
+    if query.interval_ns > 0 {
+        return at_intervals(store, log, query, budget, ticket, stats);
+    }
+    // one more than is answered tells whether something was left out
+    let mut lines = first(store, log, query, query.range, query.limit.saturating_add(1), budget, ticket, stats)?;
+    stats.cut = lines.len() > query.limit;
+    lines.truncate(query.limit);
+    Ok(lines)
+}
+
+/// Takes a line only when it is at least `interval_ns` away from the one taken before it.
+fn at_intervals(
+    store: &Store,
+    log: &LogExpr,
+    query: &RangeQuery,
+    budget: &Budget,
+    ticket: &Ticket,
+    stats: &mut Stats,
+) -> Result<Vec<LogLine>, Error> {
+    const BATCH: usize = 1000;
+    let mut range = query.range;
+    let mut taken: Vec<LogLine> = Vec::new();
+    loop {
+        let batch = first(store, log, query, range, BATCH, budget, ticket, stats)?;
+        let is_last = batch.len() < BATCH;
+        for line in batch {
+            let far_enough = taken.last().is_none_or(|last| {
+                let (earlier, later) = match query.direction {
+                    Direction::Forward => (last.timestamp, line.timestamp),
+                    Direction::Backward => (line.timestamp, last.timestamp),
+                };
+                earlier.plus_nanos(query.interval_ns) <= later
+            });
+            if far_enough {
+                if taken.len() == query.limit {
+                    stats.cut = true;
+                    return Ok(taken);
+                }
+                taken.push(line);
+            }
+        }
+        let Some(last) = taken.last() else {
+            return Ok(taken);
+        };
+        if is_last {
+            return Ok(taken);
+        }
+        match query.direction {
+            Direction::Forward => range.start = last.timestamp.plus_nanos(query.interval_ns),
+            Direction::Backward => range.end = last.timestamp.plus_nanos(-query.interval_ns).plus_nanos(1),
+        }
+    }
+}
+
+/// The first `limit` lines in a range.
+#[expect(clippy::too_many_arguments, reason = "what a query is made of, at the one place where all of it meets")]
+fn first(
+    store: &Store,
+    log: &LogExpr,
+    query: &RangeQuery,
+    range: TimeRange,
+    limit: usize,
+    budget: &Budget,
+    ticket: &Ticket,
+    stats: &mut Stats,
+) -> Result<Vec<LogLine>, Error> {
+    let mut plan = Plan::for_logs(store, log, range)?;
+    match query.direction {
+        Direction::Forward => plan.chunks.sort_by_key(|numbered| numbered.chunk.min),
+        Direction::Backward => plan.chunks.sort_by_key(|numbered| std::cmp::Reverse(numbered.chunk.max)),
+    }
+    let shared = Shared {
+        plan: &plan,
+        direction: query.direction,
+        limit,
+        bound: AtomicI64::new(match query.direction {
+            Direction::Forward => i64::MAX,
+            Direction::Backward => i64::MIN,
+        }),
+        budget,
+        ticket,
+        lines: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+    };
+    let make = || Worker { kept: BinaryHeap::new(), scratch: Scratch::default(), matched: 0 };
+    let workers = spread(&plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
+
+    stats.lines_processed += shared.lines.into_inner();
+    stats.bytes_processed += shared.bytes.into_inner();
+    stats.lines_matched += workers.iter().map(|worker| worker.matched).sum::<u64>();
+    let mut found: Vec<Found> = workers.into_iter().flat_map(|worker| worker.kept).collect();
+    found.sort_unstable();
+    found.truncate(limit);
+    Ok(found.into_iter().map(|found| found.line).collect())
+}
+
+/// What all workers of a query see.
+struct Shared<'q> {
+    plan: &'q Plan,
+    direction: Direction,
+    limit: usize,
+    /// Lines beyond this time are not among the first: some worker has enough that are before them.
+    bound: AtomicI64,
+    budget: &'q Budget,
+    ticket: &'q Ticket,
+    lines: AtomicU64,
+    bytes: AtomicU64,
+}
+
+struct Worker {
+    /// The first lines this worker has met, the last of them on top.
+    kept: BinaryHeap<Found>,
+    scratch: Scratch,
+    matched: u64,
+}
+
+impl Shared<'_> {
+    fn read(&self, worker: &mut Worker, numbered: &Numbered) -> Result<ControlFlow<()>, Error> {
+        let chunk = &numbered.chunk;
+        let nearest = match self.direction {
+            Direction::Forward => chunk.min,
+            Direction::Backward => chunk.max,
+        };
+        if self.is_beyond(nearest) {
+            // chunks come in the order of their nearest lines
+            return Ok(ControlFlow::Break(()));
+        }
+        self.lines.fetch_add(chunk.entry_count, Relaxed);
+        self.bytes.fetch_add(chunk.line_bytes, Relaxed);
+        rows(chunk, &self.within_bound(), self.direction, self.ticket, |row, place| {
+            if self.is_beyond(row.timestamp) {
+                return Ok(());
+            }
+            let (stream, metadata, scratch) = (row.stream, row.metadata, &mut worker.scratch);
+            let Some(processed) = self.plan.pipeline.process(row.timestamp, row.line, stream, metadata, scratch) else {
+                return Ok(());
+            };
+            worker.matched += 1;
+            let (direction, chunk) = (self.direction, numbered.number);
+            let found = Found { direction, chunk, row: place, line: line_of(&row, &processed) };
+            self.keep(&mut worker.kept, found)
+        })?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn keep(&self, kept: &mut BinaryHeap<Found>, found: Found) -> Result<(), Error> {
+        self.budget.take(found.memory_bytes())?;
+        kept.push(found);
+        if kept.len() > self.limit {
+            let dropped = kept.pop().expect("more than the limit is more than nothing");
+            self.budget.give_back(dropped.memory_bytes());
+        }
+        if kept.len() == self.limit {
+            let last = kept.peek().map_or(0, |found| found.line.timestamp.nanos());
+            match self.direction {
+                Direction::Forward => self.bound.fetch_min(last, Relaxed),
+                Direction::Backward => self.bound.fetch_max(last, Relaxed),
+            };
+        }
+        Ok(())
+    }
+
+    fn is_beyond(&self, time: Timestamp) -> bool {
+        match self.direction {
+            Direction::Forward => time.nanos() > self.bound.load(Relaxed),
+            Direction::Backward => time.nanos() < self.bound.load(Relaxed),
+        }
+    }
+
+    /// The selection, cut to what can still be among the first lines.
+    fn within_bound(&self) -> Selection {
+        let mut selection = self.plan.selection.clone();
+        let bound = Timestamp::from_nanos(self.bound.load(Relaxed));
+        match self.direction {
+            Direction::Forward => selection.range.end = selection.range.end.min(bound.plus_nanos(1)),
+            Direction::Backward => selection.range.start = selection.range.start.max(bound),
+        }
+        selection
+    }
+}
+
+fn line_of(row: &Row<'_>, processed: &Processed<'_>) -> LogLine {
+    LogLine {
+        timestamp: row.timestamp,
+        line: processed.line.to_owned(),
+        stream: processed.stream_labels(),
+        structured: processed.structured_labels(),
+        parsed: processed.parsed_labels(),
+    }
+}
+
+impl Found {
+    fn memory_bytes(&self) -> usize {
+        // labels of streams and metadata are mostly shared with the store
+        let parsed = self.line.parsed.iter().map(|(name, value)| name.len() + value.len() + 64);
+        self.line.line.len() + size_of::<Found>() + parsed.sum::<usize>()
+    }
+}
+
+/// The order of an answer: by time, then by stream, then in the order of the pushes, all of it reversed for backward.
+impl Ord for Found {
+    fn cmp(&self, other: &Found) -> Ordering {
+        let place = |found: &Found| (found.chunk, found.row);
+        let forward = || {
+            let by_time = self.line.timestamp.cmp(&other.line.timestamp);
+            by_time.then_with(|| self.line.stream.cmp(&other.line.stream))
+        };
+        match self.direction {
+            Direction::Forward => forward().then_with(|| place(self).cmp(&place(other))),
+            // rows of a chunk are already visited in reverse
+            Direction::Backward => {
+                forward().reverse().then_with(|| other.chunk.cmp(&self.chunk)).then_with(|| self.row.cmp(&other.row))
+            }
+        }
+    }
+}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Found) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Found) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Found {}

@@ -1,0 +1,148 @@
+//! The line in which queries wait for their turn: some run at once, and of those who wait every user gets one turn
+//! after the other, however many queries each has sent.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::query::{Error, Ticket};
+
+/// How often a waiting query looks whether its client is still there.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The line.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    moved: Condvar,
+    concurrent_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: usize,
+    /// Who waits, in the order of their next turns, each with the places of their queries.
+    waiting: VecDeque<(String, VecDeque<u64>)>,
+    /// Places whose turn it is.
+    called: HashSet<u64>,
+    next_place: u64,
+}
+
+/// A query's turn; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'q>(&'q Queue);
+
+impl Queue {
+    pub(crate) fn new(concurrent_max: usize) -> Queue {
+        Queue { state: Mutex::default(), moved: Condvar::new(), concurrent_max: concurrent_max.max(1) }
+    }
+
+    /// Waits until it is this query's turn, or until the query is ended.
+    pub(crate) fn enter(&self, ticket: &Ticket) -> Result<Turn<'_>, Error> {
+        let mut state = self.lock();
+        if state.running < self.concurrent_max && state.waiting.is_empty() {
+            state.running += 1;
+            return Ok(Turn(self));
+        }
+        let place = state.next_place;
+        state.next_place += 1;
+        match state.waiting.iter_mut().find(|(user, _)| user == ticket.user()) {
+            Some((_, places)) => places.push_back(place),
+            None => state.waiting.push_back((ticket.user().to_owned(), VecDeque::from([place]))),
+        }
+        loop {
+            if state.called.remove(&place) {
+                return Ok(Turn(self));
+            }
+            if let Err(error) = ticket.check() {
+                state.forget(place);
+                return Err(error);
+            }
+            let (woken, _) = self.moved.wait_timeout(state, PATIENCE).expect("no thread panics in line");
+            state = woken;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics in line")
+    }
+}
+
+impl State {
+    /// Gives the place of a query that ended to the next one.
+    fn call_next(&mut self) {
+        self.running -= 1;
+        let Some((user, mut places)) = self.waiting.pop_front() else {
+            return;
+        };
+        let place = places.pop_front().expect("whoever waits has a place");
+        if !places.is_empty() {
+            self.waiting.push_back((user, places));
+        }
+        self.called.insert(place);
+        self.running += 1;
+    }
+
+    /// Takes a place out of the line.
+    fn forget(&mut self, place: u64) {
+        for (_, places) in &mut self.waiting {
+            places.retain(|other| *other != place);
+        }
+        self.waiting.retain(|(_, places)| !places.is_empty());
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.lock().call_next();
+        self.0.moved.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::{Duration, Instant};
+
+    use crate::query::queue::Queue;
+    use crate::query::{Error, Ticket};
+
+    fn ticket(user: &str) -> Ticket {
+        Ticket::until(Instant::now() + Duration::from_secs(60)).for_user(user)
+    }
+
+    #[test]
+    fn users_take_turns_however_much_each_asks() {
+        let queue = Queue::new(1);
+        let order = Mutex::new(Vec::new());
+        let first = queue.enter(&ticket("a")).expect("there is room");
+        std::thread::scope(|scope| {
+            for (count, user) in ["a", "a", "a", "b"].into_iter().enumerate() {
+                let (queue, order) = (&queue, &order);
+                scope.spawn(move || {
+                    let turn = queue.enter(&ticket(user)).expect("its turn comes");
+                    order.lock().expect("no panic").push(user);
+                    drop(turn);
+                });
+                let in_line = || queue.lock().waiting.iter().map(|(_, places)| places.len()).sum::<usize>();
+                while in_line() <= count {
+                    std::thread::yield_now();
+                }
+            }
+            drop(first);
+        });
+        assert_eq!(*order.lock().expect("no panic"), ["a", "b", "a", "a"]);
+        assert_eq!(queue.lock().running, 0);
+    }
+
+    #[test]
+    fn whoever_leaves_the_line_holds_nobody_up() {
+        let queue = Queue::new(1);
+        let first = queue.enter(&ticket("a")).expect("there is room");
+        let gone = ticket("b");
+        gone.cancel();
+        assert!(matches!(queue.enter(&gone), Err(Error::Cancelled)));
+        drop(first);
+        assert!(queue.enter(&ticket("c")).is_ok());
+    }
+}

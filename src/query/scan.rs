@@ -1,0 +1,123 @@
+//! Reading chunks with all cores.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::model::Direction;
+use crate::query::{Error, Ticket};
+use crate::store::{Chunk, Row, Selection};
+
+/// Rows between two looks at the ticket.
+const ROWS_PER_CHECK: u32 = 4096;
+
+/// A chunk with its place in the order of their sequence numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbered {
+    pub(crate) number: u32,
+    pub(crate) chunk: Chunk,
+}
+
+/// Numbers chunks, which come in the order of their sequence numbers.
+pub(crate) fn number(chunks: Vec<Chunk>) -> Vec<Numbered> {
+    (0..).zip(chunks).map(|(number, chunk)| Numbered { number, chunk }).collect()
+}
+
+/// Gives the chunks, in their order, to as many workers as there are cores, until they are through, one of them fails
+/// or one says that what follows is not needed. Answers the workers.
+pub(crate) fn spread<W: Send>(
+    chunks: &[Numbered],
+    ticket: &Ticket,
+    make: impl Fn() -> W + Sync,
+    work: impl Fn(&mut W, &Numbered) -> Result<ControlFlow<()>, Error> + Sync,
+) -> Result<Vec<W>, Error> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    let run = || {
+        let mut worker = make();
+        while !ended.load(Ordering::Relaxed) {
+            let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                break;
+            };
+            match ticket.check().and_then(|()| work(&mut worker, chunk)) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => ended.store(true, Ordering::Relaxed),
+                Err(error) => {
+                    ended.store(true, Ordering::Relaxed);
+                    failure.lock().expect("no thread panics while it holds this lock").get_or_insert(error);
+                }
+            }
+        }
+        worker
+    };
+    let workers = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(chunks.len())).map(|_| scope.spawn(run)).collect();
+        let mut workers = vec![run()];
+        for other in others {
+            workers.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        workers
+    });
+    match failure.into_inner().expect("no thread panics while it holds this lock") {
+        Some(error) => Err(error),
+        None => Ok(workers),
+    }
+}
+
+/// Visits the rows of a chunk until the visitor fails or the query is ended. The second argument of `visit` is the
+/// place of the row in the visit.
+pub(crate) fn rows(
+    chunk: &Chunk,
+    selection: &Selection,
+    direction: Direction,
+    ticket: &Ticket,
+    mut visit: impl FnMut(Row<'_>, u32) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut place = 0u32;
+    let mut result = Ok(());
+    chunk.visit(selection, direction, &mut |row| {
+        place = place.wrapping_add(1);
+        if place % ROWS_PER_CHECK == 0 {
+            result = ticket.check();
+        }
+        if result.is_ok() {
+            result = visit(row, place);
+        }
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use crate::model::Direction;
+    use crate::query::Error;
+    use crate::query::scan::{Numbered, number, rows, spread};
+    use crate::query::testing::{TestStore, ticket};
+
+    #[test]
+    fn every_row_is_visited_once_by_some_worker() {
+        let store = TestStore::new();
+        for app in 0..20 {
+            store.push(&[("app", &app.to_string())], &[(1, "x"), (2, "y")]);
+        }
+        let selection = store.everything();
+        let chunks = number(store.store.select(&selection).expect("selected").chunks);
+        let ticket = ticket();
+        let visit = |count: &mut usize, numbered: &Numbered| {
+            rows(&numbered.chunk, &selection, Direction::Forward, &ticket, |_, _| {
+                *count += 1;
+                Ok(())
+            })?;
+            Ok(ControlFlow::Continue(()))
+        };
+        let counts = spread(&chunks, &ticket, || 0, visit).expect("nothing fails");
+        assert_eq!(counts.iter().sum::<usize>(), 40);
+
+        ticket.cancel();
+        assert!(matches!(spread(&chunks, &ticket, || 0, visit), Err(Error::Cancelled)));
+    }
+}
