@@ -4,6 +4,8 @@
 //! the way in is answered without a session; no form of another site is taken; what comes from a log is only text.
 //! Never: the store (it reads through `query`), SQL, JSON for machines.
 
+mod account;
+mod admin;
 mod assets;
 mod auth;
 mod cookie;
@@ -13,6 +15,7 @@ mod headers;
 mod login;
 mod next;
 pub(crate) mod page;
+mod saved;
 mod setup;
 
 use std::sync::Arc;
@@ -68,9 +71,14 @@ pub fn router(context: Context) -> Router {
     let anyone = Router::new().merge(assets::routes()).merge(login::routes()).merge(setup::routes());
     let signed_in =
         Router::new().route("/", get(home)).route_layer(from_fn_with_state(context.clone(), auth::require_session));
+    let admins = Router::new()
+        .merge(admin::routes())
+        .route_layer(from_fn(auth::require_admin))
+        .route_layer(from_fn_with_state(context.clone(), auth::require_session));
     let level = tower_http::CompressionLevel::Precise(COMPRESSION_LEVEL);
     anyone
         .merge(signed_in)
+        .merge(admins)
         .fallback(async || Error::not_found())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(csrf(&context))

@@ -5,12 +5,13 @@ use std::convert::Infallible;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::Html;
-use http::HeaderMap;
+use http::header::REFERER;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use crate::model::Timestamp;
 use crate::web::auth::SignedIn;
-use crate::web::{Error, cookie};
+use crate::web::{Error, cookie, next};
 
 /// Dark or light, where the person wants other than the system says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(crate) struct Page {
     pub(crate) theme: Theme,
     /// The path of this page, without its query.
     pub(crate) path: String,
+    /// Where a form that leads back here leads: path and query; for an answer to a form, the page that the form was on.
+    pub(crate) here: String,
     /// Whether htmx asks for a piece of the page: then a handler answers with the block that it swaps.
     pub(crate) fragment: bool,
 }
@@ -59,7 +62,7 @@ impl Page {
     /// For pages that are not asked for by their own path, such as errors.
     pub(in crate::web) fn outside(headers: &HeaderMap) -> Page {
         let theme = cookie::find(headers, cookie::THEME).as_deref().map_or(Theme::System, Theme::parse);
-        Page { viewer: None, theme, path: String::new(), fragment: is_fragment(headers) }
+        Page { viewer: None, theme, path: String::new(), here: String::new(), fragment: is_fragment(headers) }
     }
 
     /// Whether this page belongs to the part of the site that begins with `path`.
@@ -78,7 +81,13 @@ impl<S: Sync> FromRequestParts<S> for Page {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Page, Infallible> {
         let page = Page::outside(&parts.headers);
         let path = parts.uri.path().to_owned();
-        Ok(Page { viewer: parts.extensions.get::<SignedIn>().cloned(), path, ..page })
+        let here = if parts.method == Method::GET {
+            parts.uri.path_and_query().map(|here| here.as_str().to_owned())
+        } else {
+            parts.headers.get(REFERER).and_then(|url| url.to_str().ok()).and_then(next::path_of_url)
+        };
+        let viewer = parts.extensions.get::<SignedIn>().cloned();
+        Ok(Page { viewer, path, here: here.unwrap_or_default(), ..page })
     }
 }
 
