@@ -69,8 +69,11 @@ pub(in crate::web) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T
 /// Every route for people, by who may take it.
 pub fn router(context: Context) -> Router {
     let anyone = Router::new().merge(assets::routes()).merge(login::routes()).merge(setup::routes());
-    let signed_in =
-        Router::new().route("/", get(home)).route_layer(from_fn_with_state(context.clone(), auth::require_session));
+    let signed_in = Router::new()
+        .route("/", get(home))
+        .merge(account::routes())
+        .merge(saved::routes())
+        .route_layer(from_fn_with_state(context.clone(), auth::require_session));
     let admins = Router::new()
         .merge(admin::routes())
         .route_layer(from_fn(auth::require_admin))
