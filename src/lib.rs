@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cli;
 pub mod db;
+pub mod ingest;
 pub mod logql;
 pub mod model;
 pub mod query;

@@ -6,6 +6,7 @@
 mod auth;
 mod error;
 mod metrics;
+mod push;
 mod status;
 
 use std::any::Any;
@@ -27,6 +28,7 @@ pub use error::Error;
 pub use metrics::{Metrics, track};
 
 use crate::db::Db;
+use crate::ingest::Intake;
 use crate::query::Engine;
 
 /// A body that brings nothing for so long is given up.
@@ -35,6 +37,7 @@ const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// What every handler of this area may use.
 #[derive(Clone, Debug)]
 pub struct Context {
+    pub intake: Arc<Intake>,
     pub engine: Arc<Engine>,
     pub db: Db,
     pub metrics: Arc<Metrics>,
@@ -45,7 +48,8 @@ pub struct Context {
 /// compress, bound the time that a body takes.
 pub fn router(context: Context) -> Router {
     let reading = status::routes().route_layer(from_fn_with_state(context.clone(), auth::require_read));
-    let mut routes = status::open_routes().merge(reading);
+    let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
+    let mut routes = status::open_routes().merge(reading).merge(pushing);
     for folder in ["/loki/{*path}", "/api/{*path}", "/otlp/{*path}", "/prometheus/{*path}"] {
         routes = routes.route(folder, any(not_found));
     }

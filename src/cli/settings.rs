@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use crate::cli::values::{ByteSize, Span};
-use crate::{api, query, server, store};
+use crate::{api, ingest, query, server, store};
 
 /// The file that is read when it is there and no other is named.
 const FILE_DEFAULT: &str = "logcafe.toml";
@@ -144,6 +144,7 @@ impl Settings {
             listen: self.listen.unwrap_or_else(|| "127.0.0.1:3100".to_owned()),
             data,
             store,
+            ingest: ingest::Limits::default(),
             query,
             access: api::Access { anonymous_push: self.anonymous_push.unwrap_or(false) },
             public_url: self.public_url.as_deref().map(parse_public_url).transpose()?,

@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 pub use own_logs::{Format, OwnLogs, init as init_logs};
 
 use crate::db::{Db, Secret};
+use crate::ingest::Intake;
 use crate::model::Timestamp;
 use crate::store::{self, Store};
-use crate::{api, db, query, web};
+use crate::{api, db, ingest, query, web};
 
 /// Everything that can be set, made of what each area wants to know.
 #[derive(Clone, Debug)]
@@ -32,6 +33,7 @@ pub struct Config {
     /// The folder that holds everything that is kept.
     pub data: PathBuf,
     pub store: store::Config,
+    pub ingest: ingest::Limits,
     pub query: query::Limits,
     pub access: api::Access,
     /// Where people reach the pages, where that is not where it listens: behind a proxy.
@@ -66,9 +68,10 @@ pub async fn start(config: Config) -> anyhow::Result<Handle> {
     let (store, db, setup_code) =
         tokio::task::spawn_blocking(move || open(&opening)).await.context("opening the data")??;
     let engine = Arc::new(query::Engine::new(store.clone(), config.query.clone()));
+    let intake = Arc::new(Intake::new(store.clone(), config.ingest));
     let metrics = Arc::new(api::Metrics::new(engine.clone()));
     let people = web::Context { engine: engine.clone(), db: db.clone(), public_url: config.public_url };
-    let machines = api::Context { engine, db, metrics, access: config.access };
+    let machines = api::Context { intake, engine, db, metrics, access: config.access };
     let app = routes::router(machines, people);
 
     let stopping = CancellationToken::new();
@@ -83,7 +86,7 @@ fn open(config: &Config) -> anyhow::Result<(Arc<Store>, Db, Option<Secret>)> {
     })?;
     let db = Db::open(&db_path(&config.data))?;
     let setup_code = db::setup::new_code(&db, Timestamp::from(SystemTime::now()))?;
-    let store = Store::open(config.store.clone(), &|_, _| Ok(()))?;
+    let store = Store::open(config.store.clone(), &ingest::replay)?;
     Ok((Arc::new(store), db, setup_code))
 }
 

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use logcafe::db::Db;
 use logcafe::db::tokens::{self, Scope};
 use logcafe::model::Timestamp;
-use logcafe::{api, query, server, store};
+use logcafe::{api, ingest, query, server, store};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -268,6 +268,7 @@ fn config(data: &Path) -> server::Config {
             retention: store::Retention::default(),
             head_bytes_max: 64 << 20,
         },
+        ingest: ingest::Limits::default(),
         query: query::Limits::default(),
         access: api::Access::default(),
         public_url: None,

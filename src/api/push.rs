@@ -1,0 +1,88 @@
+//! Loki's push: a body in, nothing but a status out.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::post;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+
+use crate::api::{self, Context};
+use crate::ingest::{self, Intake, PushRequest, Room, Shape};
+
+/// What a client that is refused for lack of room waits, in seconds.
+const BUSY_RETRY_S: u64 = 1;
+
+/// The same for a full disk, where somebody has to do something first.
+const DISK_FULL_RETRY_S: u64 = 60;
+
+/// Routes that take entries; the credentials of a push token are enough.
+pub fn routes() -> Router<Context> {
+    Router::new().route("/loki/api/v1/push", post(push)).route("/api/prom/push", post(push_old))
+}
+
+async fn push(State(context): State<Context>, headers: HeaderMap, body: Body) -> Result<StatusCode, api::Error> {
+    take(context, headers, body, Shape::Current).await
+}
+
+/// The path of clients from before Loki 1.0.
+async fn push_old(State(context): State<Context>, headers: HeaderMap, body: Body) -> Result<StatusCode, api::Error> {
+    take(context, headers, body, Shape::Old).await
+}
+
+async fn take(context: Context, headers: HeaderMap, body: Body, shape: Shape) -> Result<StatusCode, api::Error> {
+    let intake = context.intake;
+    let mut room = intake.room();
+    let body = receive(&intake, &mut room, &headers, body).await?;
+    let header = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let request =
+        PushRequest { content_type: header(CONTENT_TYPE), content_encoding: header(CONTENT_ENCODING), body, shape };
+    api::blocking(move || intake.push(&request, room)).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The whole body, counted while it comes in.
+async fn receive(intake: &Intake, room: &mut Room, headers: &HeaderMap, body: Body) -> Result<Bytes, api::Error> {
+    let bytes_max = intake.limits().body_bytes_max;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if let Some(bytes) = announced.filter(|bytes| *bytes > bytes_max) {
+        return Err(ingest::Error::TooLarge { bytes, bytes_max }.into());
+    }
+    let mut received = BytesMut::new();
+    let mut body = body;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| api::Error::bad_request(format!("the body broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let bytes = received.len() as u64 + data.len() as u64;
+        if bytes > bytes_max {
+            return Err(ingest::Error::TooLarge { bytes, bytes_max }.into());
+        }
+        room.grow(data.len())?;
+        received.extend_from_slice(&data);
+    }
+    Ok(received.freeze())
+}
+
+impl From<ingest::Error> for api::Error {
+    /// Agents drop what gets a 4xx and send again what gets 429 or 5xx.
+    fn from(error: ingest::Error) -> api::Error {
+        use ingest::Error;
+        let text = error.to_string();
+        match error {
+            Error::ContentType(_) | Error::ContentEncoding(_) | Error::Malformed(_) | Error::Labels(_) => {
+                api::Error::bad_request(text)
+            }
+            Error::Rejected { .. } => api::Error::bad_request(text),
+            Error::TooLarge { .. } => api::Error::new(StatusCode::PAYLOAD_TOO_LARGE, text),
+            Error::NoStreams => api::Error::new(StatusCode::UNPROCESSABLE_ENTITY, text),
+            Error::RateLimited { .. } | Error::Busy { .. } | Error::StoreBusy => {
+                api::Error::retry_after(StatusCode::TOO_MANY_REQUESTS, BUSY_RETRY_S, text)
+            }
+            Error::DiskFull { .. } => api::Error::retry_after(StatusCode::SERVICE_UNAVAILABLE, DISK_FULL_RETRY_S, text),
+            Error::Closed => api::Error::retry_after(StatusCode::SERVICE_UNAVAILABLE, BUSY_RETRY_S, text),
+            Error::Store(_) => api::Error::internal(&error),
+        }
+    }
+}

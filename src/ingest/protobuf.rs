@@ -1,0 +1,392 @@
+//! Loki's push messages in protobuf, read without copying and written back.
+//!
+//! ```text
+//! PushRequest       { repeated Stream streams = 1; }
+//! Stream            { string labels = 1; repeated Entry entries = 2; }
+//! Entry             { Timestamp timestamp = 1; string line = 2; repeated Pair structuredMetadata = 3; }
+//! Timestamp         { int64 seconds = 1; int32 nanos = 2; }
+//! Pair              { string name = 1; string value = 2; }
+//! ```
+//!
+//! Promises: no copy of a text; arbitrary bytes give an error, never a panic; unknown fields are passed over.
+
+use crate::ingest::Error;
+use crate::model::{StreamEntries, Timestamp};
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        Error::Malformed(fault.to_string())
+    }
+}
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("proto: unexpected EOF")]
+    Cut,
+    #[error("proto: integer overflow")]
+    Overflow,
+    #[error("proto: illegal wireType {0}")]
+    WireType(u8),
+    #[error("proto: wrong wireType for field {field} of {message}")]
+    WrongType { message: &'static str, field: u64 },
+    #[error("{0} is not valid UTF-8")]
+    NotUtf8(&'static str),
+}
+
+/// One field of a message: number and value.
+enum Value<'a> {
+    Varint(u64),
+    Bytes(&'a [u8]),
+    /// Of a fixed size: none of our fields has one.
+    Fixed,
+}
+
+/// The fields of one message, in the order they were sent.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+        let (head, rest) = self.0.split_at_checked(count).ok_or(Fault::Cut)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, Fault> {
+        // most lengths and all our field keys are one byte
+        match self.0 {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Fault> {
+        let mut value = 0;
+        for (index, byte) in self.0.iter().take(10).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * index);
+            if *byte < 0x80 {
+                if index == 9 && *byte > 1 {
+                    return Err(Fault::Overflow);
+                }
+                self.0 = &self.0[index + 1..];
+                return Ok(value);
+            }
+        }
+        Err(if self.0.len() < 10 { Fault::Cut } else { Fault::Overflow })
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Fault> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let key = self.varint()?;
+        let value = match key & 7 {
+            0 => Value::Varint(self.varint()?),
+            2 => {
+                let count = usize::try_from(self.varint()?).map_err(|_| Fault::Cut)?;
+                Value::Bytes(self.take(count)?)
+            }
+            1 => self.take(8).map(|_| Value::Fixed)?,
+            5 => self.take(4).map(|_| Value::Fixed)?,
+            other => return Err(Fault::WireType(other as u8)),
+        };
+        Ok(Some((key >> 3, value)))
+    }
+}
+
+#[inline]
+fn bytes_of<'a>(value: &Value<'a>, message: &'static str, field: u64) -> Result<&'a [u8], Fault> {
+    match value {
+        Value::Bytes(bytes) => Ok(bytes),
+        Value::Varint(_) | Value::Fixed => Err(Fault::WrongType { message, field }),
+    }
+}
+
+fn text_of<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Fault> {
+    std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(what))
+}
+
+/// One stream of a push, its entries not read yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream<'a> {
+    /// The label set as text.
+    pub(crate) labels: &'a str,
+    fields: Fields<'a>,
+}
+
+/// One entry of a stream, its metadata not read yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) line: &'a str,
+    fields: Fields<'a>,
+    pub(crate) has_metadata: bool,
+}
+
+/// Calls `visit` with each stream of the request.
+pub(crate) fn each_stream<'a, E: From<Fault>>(
+    request: &'a [u8],
+    mut visit: impl FnMut(Stream<'a>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut fields = Fields(request);
+    while let Some((number, value)) = fields.next()? {
+        if number == 1 {
+            let fields = Fields(bytes_of(&value, "PushRequest", number)?);
+            visit(Stream { labels: labels_of(fields)?, fields })?;
+        }
+    }
+    Ok(())
+}
+
+/// The last `labels` field counts, wherever it stands; agents send one, in front.
+fn labels_of(mut fields: Fields<'_>) -> Result<&str, Fault> {
+    let mut labels: &[u8] = &[];
+    while let Some((number, value)) = fields.next()? {
+        if number == 1 {
+            labels = bytes_of(&value, "StreamAdapter", number)?;
+        }
+    }
+    text_of(labels, "a label set")
+}
+
+impl<'a> Stream<'a> {
+    /// Calls `visit` with each entry.
+    #[inline]
+    pub(crate) fn each_entry<E: From<Fault>>(
+        &self,
+        mut visit: impl FnMut(Entry<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut fields = self.fields;
+        while let Some((number, value)) = fields.next()? {
+            if number == 2 {
+                visit(entry(bytes_of(&value, "StreamAdapter", number)?)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+fn entry(bytes: &[u8]) -> Result<Entry<'_>, Fault> {
+    let mut fields = Fields(bytes);
+    // without the field Go's zero time stands there, far before what nanoseconds can say
+    let mut entry = Entry { timestamp: Timestamp::MIN, line: "", fields, has_metadata: false };
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => entry.timestamp = timestamp(Fields(bytes_of(&value, "EntryAdapter", number)?))?,
+            2 => entry.line = text_of(bytes_of(&value, "EntryAdapter", number)?, "a line")?,
+            3 => {
+                bytes_of(&value, "EntryAdapter", number)?;
+                entry.has_metadata = true;
+            }
+            _ => {}
+        }
+    }
+    Ok(entry)
+}
+
+/// Times beyond the reach of nanoseconds end at its borders.
+fn timestamp(mut fields: Fields<'_>) -> Result<Timestamp, Fault> {
+    let (mut seconds, mut nanos) = (0, 0);
+    while let Some((number, value)) = fields.next()? {
+        match (number, value) {
+            (1, Value::Varint(bits)) => seconds = bits.cast_signed(),
+            (2, Value::Varint(bits)) => nanos = bits.cast_signed(),
+            (1 | 2, _) => return Err(Fault::WrongType { message: "Timestamp", field: number }),
+            _ => {}
+        }
+    }
+    Ok(Timestamp::from_secs(seconds).plus_nanos(nanos))
+}
+
+impl<'a> Entry<'a> {
+    /// Calls `visit` with each pair of the structured metadata.
+    pub(crate) fn each_pair<E: From<Fault>>(
+        &self,
+        mut visit: impl FnMut(&'a str, &'a str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut fields = self.fields;
+        while let Some((number, value)) = fields.next()? {
+            if number == 3 {
+                let (name, value) = pair(Fields(bytes_of(&value, "EntryAdapter", number)?))?;
+                visit(name, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn pair(mut fields: Fields<'_>) -> Result<(&str, &str), Fault> {
+    let mut pair: (&[u8], &[u8]) = (&[], &[]);
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => pair.0 = bytes_of(&value, "LabelPairAdapter", number)?,
+            2 => pair.1 = bytes_of(&value, "LabelPairAdapter", number)?,
+            _ => {}
+        }
+    }
+    Ok((text_of(pair.0, "a name in structured metadata")?, text_of(pair.1, "a value in structured metadata")?))
+}
+
+/// A request with these streams.
+pub(crate) fn encode(streams: &[StreamEntries<'_>]) -> Vec<u8> {
+    let mut request = Vec::new();
+    let mut body = Vec::new();
+    let mut entry = Vec::new();
+    for stream in streams {
+        body.clear();
+        put_bytes(&mut body, 1, stream.labels.to_string().as_bytes());
+        for one in &stream.entries {
+            entry.clear();
+            put_timestamp(&mut entry, one.timestamp);
+            put_bytes(&mut entry, 2, one.line.as_bytes());
+            for (name, value) in one.metadata.iter() {
+                put_key(&mut entry, 3, 2);
+                put_varint(&mut entry, (bytes_size(name) + bytes_size(value)) as u64);
+                put_bytes(&mut entry, 1, name.as_bytes());
+                put_bytes(&mut entry, 2, value.as_bytes());
+            }
+            put_bytes(&mut body, 2, &entry);
+        }
+        put_bytes(&mut request, 1, &body);
+    }
+    request
+}
+
+fn put_timestamp(out: &mut Vec<u8>, timestamp: Timestamp) {
+    let seconds = timestamp.nanos().div_euclid(1_000_000_000).cast_unsigned();
+    let nanos = timestamp.nanos().rem_euclid(1_000_000_000).cast_unsigned();
+    put_key(out, 1, 2);
+    put_varint(out, (2 + varint_size(seconds) + varint_size(nanos)) as u64);
+    put_key(out, 1, 0);
+    put_varint(out, seconds);
+    put_key(out, 2, 0);
+    put_varint(out, nanos);
+}
+
+fn put_key(out: &mut Vec<u8>, number: u8, wire_type: u8) {
+    out.push(number << 3 | wire_type);
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    put_key(out, number, 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Bytes of a text as a field: key, length, text.
+fn bytes_size(text: &str) -> usize {
+    1 + varint_size(text.len() as u64) + text.len()
+}
+
+fn varint_size(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use crate::ingest::protobuf::{Fault, each_stream, encode};
+    use crate::model::{Entry, Labels, StreamEntries, Timestamp};
+
+    type Decoded = Vec<(String, Vec<(Timestamp, String, Labels)>)>;
+
+    fn decode(request: &[u8]) -> Result<Decoded, Fault> {
+        let mut streams = Vec::new();
+        each_stream(request, |stream| {
+            let mut entries = Vec::new();
+            stream.each_entry(|entry| {
+                let mut pairs = Vec::new();
+                entry.each_pair(|name, value| {
+                    pairs.push((name.to_owned(), value.to_owned()));
+                    Ok::<(), Fault>(())
+                })?;
+                entries.push((entry.timestamp, entry.line.to_owned(), Labels::from_pairs(pairs)));
+                Ok::<(), Fault>(())
+            })?;
+            streams.push((stream.labels.to_owned(), entries));
+            Ok::<(), Fault>(())
+        })?;
+        Ok(streams)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_again(
+            nanos in any::<i64>(),
+            lines in prop::collection::vec(".{0,300}", 0..4),
+            pairs in prop::collection::vec(("[a-z]{1,4}", ".{0,200}"), 0..4),
+        ) {
+            // a time within the last second of the type's reach ends at its border
+            let timestamp = Timestamp::from_nanos(nanos.max(i64::MIN + 1_000_000_000));
+            let metadata = Labels::from_pairs(pairs);
+            let labels = Labels::from([("job", "a")]);
+            let entry = |line: &String| Entry {
+                timestamp,
+                line: Cow::Owned(line.clone()),
+                metadata: metadata.clone(),
+            };
+            let entries: Vec<_> = lines.iter().map(entry).collect();
+            let wanted: Vec<_> =
+                lines.iter().map(|line| (timestamp, line.clone(), metadata.clone())).collect();
+            let request = encode(&[StreamEntries { labels: labels.clone(), entries }]);
+            prop_assert_eq!(decode(&request), Ok(vec![(labels.to_string(), wanted)]));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn damaged_messages_never_panic(at in 0..60usize, byte in any::<u8>()) {
+            let entry = Entry {
+                timestamp: Timestamp::from_secs(1_700_000_000),
+                line: Cow::Borrowed("a line of text"),
+                metadata: Labels::from([("a", "b")]),
+            };
+            let mut request = encode(&[StreamEntries { labels: Labels::from([("job", "a")]), entries: vec![entry] }]);
+            let at = at % request.len();
+            request[at] = byte;
+            let _ = decode(&request);
+        }
+    }
+
+    #[test]
+    fn texts_must_be_utf8() {
+        let line = [0x0a, 6, 0x12, 4, 0x12, 2, 0xff, 0xfe];
+        assert_eq!(decode(&line), Err(Fault::NotUtf8("a line")));
+        assert_eq!(decode(&[0x0a, 3, 0x0a, 1, 0xff]), Err(Fault::NotUtf8("a label set")));
+    }
+
+    #[test]
+    fn faults_are_named() {
+        assert_eq!(decode(&[0x0a, 9]), Err(Fault::Cut));
+        assert_eq!(decode(&[0x0f]), Err(Fault::WireType(7)));
+        assert_eq!(decode(&[0x08, 1]), Err(Fault::WrongType { message: "PushRequest", field: 1 }));
+        assert_eq!(decode(&[0xff; 11]), Err(Fault::Overflow));
+    }
+
+    #[test]
+    fn unknown_fields_are_passed_over() {
+        let request = [0x0a, 6, 0x18, 7, 0x0a, 2, b'{', b'}', 0x12, 1, b'x'];
+        assert_eq!(decode(&request), Ok(vec![("{}".to_owned(), Vec::new())]));
+    }
+}
