@@ -56,7 +56,11 @@ impl From<store::Error> for Error {
             store::Error::Busy => Error::StoreBusy,
             store::Error::DiskFull { free_bytes, floor_bytes, .. } => Error::DiskFull { free_bytes, floor_bytes },
             store::Error::Closed => Error::Closed,
-            store::Error::Io { .. } | store::Error::Damaged { .. } | store::Error::Index { .. } => Error::Store(error),
+            store::Error::Io { .. }
+            | store::Error::Damaged { .. }
+            | store::Error::Index { .. }
+            | store::Error::InUse { .. }
+            | store::Error::NewerFormat { .. } => Error::Store(error),
         }
     }
 }

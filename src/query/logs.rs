@@ -12,7 +12,7 @@ use crate::query::limits::Budget;
 use crate::query::plan::Plan;
 use crate::query::scan::{Numbered, rows, spread};
 use crate::query::{Error, LogLine, RangeQuery, Stats, Ticket};
-use crate::store::{Row, Selection, Store};
+use crate::store::{Row, Store};
 
 /// A line and its place among all others.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Shared<'_> {
         }
         self.lines.fetch_add(chunk.entry_count, Relaxed);
         self.bytes.fetch_add(chunk.line_bytes, Relaxed);
-        rows(chunk, &self.within_bound(), self.direction, self.ticket, |row, place| {
+        rows(chunk, self.within_bound(), self.direction, self.ticket, |row, place| {
             if self.is_beyond(row.timestamp) {
                 return Ok(());
             }
@@ -201,15 +201,13 @@ impl Shared<'_> {
         }
     }
 
-    /// The selection, cut to what can still be among the first lines.
-    fn within_bound(&self) -> Selection {
-        let mut selection = self.plan.selection.clone();
+    /// The times that can still be among the first lines.
+    fn within_bound(&self) -> TimeRange {
         let bound = Timestamp::from_nanos(self.bound.load(Relaxed));
         match self.direction {
-            Direction::Forward => selection.range.end = selection.range.end.min(bound.plus_nanos(1)),
-            Direction::Backward => selection.range.start = selection.range.start.max(bound),
+            Direction::Forward => TimeRange::new(Timestamp::MIN, bound.plus_nanos(1)),
+            Direction::Backward => TimeRange::new(bound, Timestamp::MAX),
         }
-        selection
     }
 }
 

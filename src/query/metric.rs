@@ -12,7 +12,7 @@ use crate::logql::metric::samples::{Keep, Sample, Samples};
 use crate::logql::metric::steps::{PaneFinder, Steps, Windows};
 use crate::logql::metric::{self, Evaluator, RangeSeries};
 use crate::logql::stage::{ERROR_LABEL, Processed, Scratch};
-use crate::model::{Direction, Labels, Timestamp};
+use crate::model::{Direction, Labels, TimeRange, Timestamp};
 use crate::query::limits::Budget;
 use crate::query::plan::Plan;
 use crate::query::scan::{Numbered, rows, spread};
@@ -190,7 +190,7 @@ impl Shared<'_> {
         let mut finder = PaneFinder::new(self.windows);
         let mut last: Option<Remembered> = None;
         let mut known: HashMap<(usize, usize), Option<u32>> = HashMap::new();
-        rows(chunk, &self.plan.selection, Direction::Forward, self.ticket, |row, place| {
+        rows(chunk, TimeRange::ALL, Direction::Forward, self.ticket, |row, place| {
             let Some(pane) = finder.find(row.timestamp) else {
                 return Ok(());
             };

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::model::Direction;
+use crate::model::{Direction, TimeRange};
 use crate::query::{Error, Ticket};
-use crate::store::{Chunk, Row, Selection};
+use crate::store::{Chunk, Row};
 
 /// Rows between two looks at the ticket.
 const ROWS_PER_CHECK: u32 = 4096;
@@ -65,18 +65,18 @@ pub(crate) fn spread<W: Send>(
     }
 }
 
-/// Visits the rows of a chunk until the visitor fails or the query is ended. The second argument of `visit` is the
+/// Visits the rows of a chunk that lie in `range` until the visitor fails or the query is ended. The second argument of `visit` is the
 /// place of the row in the visit.
 pub(crate) fn rows(
     chunk: &Chunk,
-    selection: &Selection,
+    range: TimeRange,
     direction: Direction,
     ticket: &Ticket,
     mut visit: impl FnMut(Row<'_>, u32) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut place = 0u32;
     let mut result = Ok(());
-    chunk.visit(selection, direction, &mut |row| {
+    chunk.visit_within(range, direction, &mut |row| {
         place = place.wrapping_add(1);
         if place % ROWS_PER_CHECK == 0 {
             result = ticket.check();
@@ -93,7 +93,7 @@ pub(crate) fn rows(
 mod tests {
     use std::ops::ControlFlow;
 
-    use crate::model::Direction;
+    use crate::model::{Direction, TimeRange};
     use crate::query::Error;
     use crate::query::scan::{Numbered, number, rows, spread};
     use crate::query::testing::{TestStore, ticket};
@@ -108,7 +108,7 @@ mod tests {
         let chunks = number(store.store.select(&selection).expect("selected").chunks);
         let ticket = ticket();
         let visit = |count: &mut usize, numbered: &Numbered| {
-            rows(&numbered.chunk, &selection, Direction::Forward, &ticket, |_, _| {
+            rows(&numbered.chunk, TimeRange::ALL, Direction::Forward, &ticket, |_, _| {
                 *count += 1;
                 Ok(())
             })?;

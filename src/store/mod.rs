@@ -4,22 +4,43 @@
 //! (same stream, time, line and metadata) is stored once; pruning never hides a line.
 //! Never: LogQL, HTTP. This is the only area that names tantivy.
 
+mod block;
+mod day;
+mod duplicates;
+mod error;
+mod filter;
+mod head;
+mod index;
+mod keeper;
+mod layout;
+mod retention;
+mod seal;
 mod select;
+mod shelf;
+mod wal;
+mod words;
 
+use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use error::Error;
 pub use select::{Chunk, Need, Row, Selection, Snapshot};
 
 use crate::model::{Batch, Labels, Matcher, StreamEntries, TimeRange};
+use crate::store::error::{damaged, io_error};
+use crate::store::keeper::Keeper;
+use crate::store::layout::{Day, FORMAT_VERSION, Layout};
 
 /// Where the data lies and how much of it is kept.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub dir: PathBuf,
     pub retention: Retention,
-    /// Unsealed lines held in memory before they are sealed into blocks, in bytes of text.
+    /// Memory that unsealed entries take before the largest streams are sealed into blocks, in bytes. Appends wait
+    /// where twice as much is reached.
     pub head_bytes_max: u64,
 }
 
@@ -28,25 +49,9 @@ pub struct Config {
 pub struct Retention {
     pub age_max: Option<Duration>,
     pub disk_bytes_max: Option<u64>,
-    /// Free space on the disk below which the oldest data goes, and below which pushes are refused.
+    /// Free space on the disk below which the oldest data goes, and below which pushes are refused where there is
+    /// nothing older than today.
     pub disk_free_bytes_min: u64,
-}
-
-/// What went wrong in the store.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("cannot {action} {path}: {source}")]
-    Io { action: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("{path} is damaged: {reason}")]
-    Damaged { path: PathBuf, reason: String },
-    #[error("the index in {path} failed: {source}")]
-    Index { path: PathBuf, source: tantivy::TantivyError },
-    #[error("the disk is nearly full: {free_bytes} bytes are free in {path}, {floor_bytes} are kept free")]
-    DiskFull { path: PathBuf, free_bytes: u64, floor_bytes: u64 },
-    #[error("too much is waiting to be written; try again in a moment")]
-    Busy,
-    #[error("the store is closed")]
-    Closed,
 }
 
 /// What an append did.
@@ -66,49 +71,126 @@ pub type Replay<'r> = dyn Fn(&[u8], &mut dyn FnMut(&[StreamEntries<'_>])) -> Res
 pub struct Usage {
     pub disk_bytes: u64,
     pub disk_free_bytes: u64,
+    /// Memory of unsealed entries, about.
     pub head_bytes: u64,
+    pub wal_bytes: u64,
+    /// Streams of all days, each counted once a day.
     pub stream_count: u64,
     pub block_count: u64,
+    /// Entries in committed blocks.
     pub entry_count: u64,
+    pub day_count: u64,
 }
 
 /// The log data of one folder. Shared by reference between threads.
 #[derive(Debug)]
 pub struct Store {
-    memory: RwLock<Vec<Arc<select::Buffer>>>,
+    keeper: Arc<Keeper>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    /// Locked as long as the store is open.
+    _lock: File,
 }
 
 impl Store {
     /// Opens the folder, or makes it; records that were not sealed yet are decoded again by `replay`.
-    pub fn open(_config: Config, _replay: &Replay<'_>) -> Result<Store, Error> {
-        Ok(Store { memory: RwLock::default() })
+    pub fn open(config: Config, replay: &Replay<'_>) -> Result<Store, Error> {
+        let layout = Layout::new(config.dir.clone());
+        fs::create_dir_all(layout.days()).map_err(io_error("create", &layout.days()))?;
+        let lock = lock(&layout)?;
+        check_format(&layout)?;
+        let keeper = Arc::new(Keeper::open(config, layout)?);
+        keeper.replay(replay)?;
+        let worker = {
+            let keeper = keeper.clone();
+            let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || keeper.run());
+            thread.map_err(|source| Error::Io { action: "start a thread for", path: PathBuf::from("store"), source })?
+        };
+        Ok(Store { keeper, worker: Mutex::new(Some(worker)), _lock: lock })
     }
 
-    /// Stores a batch whole: when this returns, it is synced and visible. Blocks the calling thread.
+    /// Stores a batch whole: when this returns, it is synced and visible. Blocks the calling thread, for seconds where
+    /// the disk cannot follow; then `Error::Busy`.
     pub fn append(&self, batch: &Batch<'_>) -> Result<Appended, Error> {
-        let mut memory = self.memory.write().expect("no thread panics while it holds this lock");
-        Ok(select::Buffer::append(&mut memory, batch))
+        self.keeper.append(batch)
     }
 
-    /// What there is for a selection at this moment. Cheap: nothing is read until a chunk is visited.
+    /// What there is for a selection at this moment. Cheap: no block is read until its chunk is visited.
     pub fn select(&self, selection: &Selection) -> Result<Snapshot, Error> {
-        let memory = self.memory.read().expect("no thread panics while it holds this lock");
-        Ok(select::Buffer::snapshot(&memory, selection))
+        self.keeper.select(selection)
     }
 
-    /// The streams that pass all matchers and have entries in the range, each once, in no order.
+    /// The streams that pass all matchers and have entries in the range, each once, in no order. A stream counts from
+    /// its first to its last entry of a day.
     pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<Labels>, Error> {
-        let memory = self.memory.read().expect("no thread panics while it holds this lock");
-        Ok(select::Buffer::streams(&memory, matchers, range))
+        Ok(self.keeper.streams(matchers, range))
     }
 
     /// Sizes as they are now.
     pub fn usage(&self) -> Usage {
-        Usage::default()
+        self.keeper.usage()
     }
 
-    /// Seals and syncs what is in memory, so that the next start is quick. Appends fail from here on.
+    /// Ends the work in the background and makes sealed blocks durable. Appends fail from here on; entries in memory
+    /// are in the write-ahead log, and come back at the next start.
     pub fn close(&self) -> Result<(), Error> {
-        Ok(())
+        self.keeper.stop();
+        let worker = self.worker.lock().expect("no thread panics while it holds this lock").take();
+        if worker.is_some_and(|worker| worker.join().is_err()) {
+            tracing::error!("the store's thread ended in a panic");
+        }
+        self.keeper.finish()
     }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "cannot close the store cleanly; nothing that was acknowledged is lost");
+        }
+    }
+}
+
+fn lock(layout: &Layout) -> Result<File, Error> {
+    let path = layout.lock();
+    let file = File::create(&path).map_err(io_error("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: layout.root().to_owned() }),
+        Err(fs::TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+    }
+}
+
+/// Writes the format's version into a new folder, and refuses one that a newer version wrote.
+fn check_format(layout: &Layout) -> Result<(), Error> {
+    const NAME: &str = "logcafe store ";
+    let path = layout.format();
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let version = text.trim().strip_prefix(NAME).and_then(|version| version.parse::<u32>().ok());
+            match version {
+                Some(found) if found > FORMAT_VERSION => {
+                    Err(Error::NewerFormat { path: layout.root().to_owned(), found, known: FORMAT_VERSION })
+                }
+                Some(_) => Ok(()),
+                None => Err(damaged(&path, format!("it says {text:?}"))),
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            fs::write(&path, format!("{NAME}{FORMAT_VERSION}\n")).map_err(io_error("write", &path))?;
+            wal::sync_dir(layout.root())
+        }
+        Err(error) => Err(io_error("read", &path)(error)),
+    }
+}
+
+/// The days that have a folder.
+fn day_folders(layout: &Layout) -> Result<Vec<Day>, Error> {
+    let dir = layout.days();
+    let mut days = Vec::new();
+    for entry in fs::read_dir(&dir).map_err(io_error("list", &dir))? {
+        let name = entry.map_err(io_error("list", &dir))?.file_name();
+        days.extend(name.to_str().and_then(Day::parse_folder));
+    }
+    days.sort_unstable();
+    Ok(days)
 }

@@ -1,12 +1,21 @@
 //! Reading: a selection of streams, time and required text, and the chunks that may hold it.
 
-use std::ops::ControlFlow;
+use std::cell::RefCell;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
-use crate::model::{Batch, Direction, Labels, Matcher, TimeRange, Timestamp};
-use crate::store::{Appended, Error};
+use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
+use crate::store::block::{Codec, Lead};
+use crate::store::day::{DayFolder, Streams};
+use crate::store::error::Error;
+use crate::store::head::{Buffer, Slot};
+use crate::store::index::BlockPlace;
+
+thread_local! {
+    static CODEC: RefCell<Codec> = RefCell::new(Codec::new());
+}
 
 /// What a reader wants to see.
 #[derive(Clone, Debug)]
@@ -52,7 +61,6 @@ pub struct Snapshot {
     /// In order of `Chunk::sequence`: of two entries with equal time in one stream, the one in the chunk with the
     /// lower sequence came first.
     pub chunks: Vec<Chunk>,
-    pub selection: Selection,
 }
 
 /// A piece of the store that is read as one: a sealed block, or the unsealed lines of a stream.
@@ -65,115 +73,295 @@ pub struct Chunk {
     /// Entries and bytes of text in it, before any selection.
     pub entry_count: u64,
     pub line_bytes: u64,
-    source: Arc<Buffer>,
+    selection: Arc<Selection>,
+    source: Source,
 }
 
+#[derive(Clone, Debug)]
+enum Source {
+    Block {
+        folder: Arc<DayFolder>,
+        place: BlockPlace,
+        streams: Arc<Streams>,
+        /// The wanted ones, sorted; `None` is all.
+        wanted: Option<Arc<Vec<u64>>>,
+    },
+    Buffer {
+        slot: Arc<Slot>,
+        row_count: usize,
+    },
+}
+
+/// What is done with each row: go on or stop.
+type Visit<'v> = &'v mut dyn FnMut(Row<'_>) -> ControlFlow<()>;
+
 impl Chunk {
+    pub(crate) fn of_block(
+        folder: Arc<DayFolder>,
+        place: BlockPlace,
+        streams: Arc<Streams>,
+        wanted: Option<Arc<Vec<u64>>>,
+        selection: Arc<Selection>,
+    ) -> Chunk {
+        Chunk {
+            min: Timestamp::from_nanos(place.min),
+            max: Timestamp::from_nanos(place.max),
+            sequence: place.sequence,
+            entry_count: place.entry_count,
+            line_bytes: place.text_bytes,
+            selection,
+            source: Source::Block { folder, place, streams, wanted },
+        }
+    }
+
+    /// The rows that a buffer has now; `None` where it has none.
+    pub(crate) fn of_buffer(slot: &Arc<Slot>, sequence: u64, selection: Arc<Selection>) -> Option<Chunk> {
+        let buffer = slot.read().expect("no thread panics while it holds this lock");
+        let (min, max) = buffer.span()?;
+        Some(Chunk {
+            min: Timestamp::from_nanos(min),
+            max: Timestamp::from_nanos(max),
+            sequence,
+            entry_count: buffer.row_count() as u64,
+            line_bytes: buffer.text_bytes() as u64,
+            selection,
+            source: Source::Buffer { slot: slot.clone(), row_count: buffer.row_count() },
+        })
+    }
+
     /// Calls `visit` for each wanted row: by stream, and within a stream in the order of time (entries of equal time in
-    /// the order they came, or the reverse of all that for `Backward`), until it breaks.
-    pub fn visit(
+    /// the order they came, or the reverse of all that for `Backward`), until it breaks. The visitor must not append.
+    pub fn visit(&self, direction: Direction, visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
+        self.visit_within(TimeRange::ALL, direction, visit)
+    }
+
+    /// Like `visit`, for those wanted rows that also lie in `range`: for readers that learn on the way that less of the
+    /// range will do.
+    pub fn visit_within(
         &self,
-        selection: &Selection,
+        range: TimeRange,
         direction: Direction,
         visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let finders: Vec<_> = selection.needles.iter().map(memmem::Finder::new).collect();
-        let count = self.source.rows.len();
-        for step in 0..count {
-            let index = if direction == Direction::Forward { step } else { count - 1 - step };
-            let row = &self.source.rows[index];
-            let wanted = selection.range.contains(row.timestamp)
-                && finders.iter().all(|finder| finder.find(row.line.as_bytes()).is_some());
-            let metadata_index = self.source.metadata.iter().position(|set| *set == row.metadata).unwrap_or(0);
-            if wanted
-                && visit(Row {
-                    timestamp: row.timestamp,
-                    line: &row.line,
-                    line_bytes: row.line.len(),
-                    metadata: &row.metadata,
-                    metadata_index,
-                    stream: &self.source.labels,
-                    stream_index: 0,
-                })
-                .is_break()
-            {
-                return Ok(());
+        let mut selection = (*self.selection).clone();
+        selection.range.start = selection.range.start.max(range.start);
+        selection.range.end = selection.range.end.min(range.end);
+        let selection = &selection;
+        let finders: Vec<Finder<'_>> = selection.needles.iter().map(Finder::new).collect();
+        match &self.source {
+            Source::Buffer { slot, row_count } => {
+                let buffer = slot.read().expect("no thread panics while it holds this lock");
+                visit_buffer(&buffer, *row_count, selection, &finders, direction, visit);
+                Ok(())
+            }
+            Source::Block { folder, place, streams, wanted } => CODEC.with_borrow_mut(|codec| {
+                let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
+                block.visit(selection, &finders, direction, visit, codec)
+            }),
+        }
+    }
+}
+
+fn visit_buffer(
+    buffer: &Buffer,
+    row_count: usize,
+    selection: &Selection,
+    finders: &[Finder<'_>],
+    direction: Direction,
+    visit: Visit<'_>,
+) {
+    let mut order = buffer.order(row_count);
+    if direction == Direction::Backward {
+        order.reverse();
+    }
+    for row in order {
+        let (time, text, set) = buffer.row(row);
+        let timestamp = Timestamp::from_nanos(time);
+        if !selection.range.contains(timestamp) || finders.iter().any(|finder| finder.find(text).is_none()) {
+            continue;
+        }
+        let seen = visit(Row {
+            timestamp,
+            line: std::str::from_utf8(text).expect("a buffer is filled from texts"),
+            line_bytes: text.len(),
+            metadata: buffer.set(set),
+            metadata_index: set,
+            stream: &buffer.labels,
+            stream_index: 0,
+        });
+        if seen.is_break() {
+            return;
+        }
+    }
+}
+
+/// A sealed block that is being read.
+struct BlockReader<'c> {
+    folder: &'c DayFolder,
+    place: &'c BlockPlace,
+    streams: &'c Streams,
+    wanted: Option<&'c [u64]>,
+}
+
+/// Where the texts of a block's entries are.
+struct Texts {
+    bytes: Vec<u8>,
+    /// The end of each entry's text; empty where texts are not needed.
+    ends: Vec<u32>,
+    /// The length of each, where no more is needed.
+    lengths: Vec<u32>,
+}
+
+impl BlockReader<'_> {
+    fn visit(
+        &self,
+        selection: &Selection,
+        finders: &[Finder<'_>],
+        direction: Direction,
+        visit: Visit<'_>,
+        codec: &mut Codec,
+    ) -> Result<(), Error> {
+        let damaged = |why| self.folder.damaged_block(self.place, why);
+        let with_text = selection.need == Need::Lines || !finders.is_empty();
+        let end = if with_text { self.place.len } else { self.place.lead_len };
+        let bytes = self.folder.read_block(self.place, 0, end)?;
+        let (lead_bytes, text_section) = bytes.split_at(self.place.lead_len.min(end) as usize);
+        let lead = Lead::decode(lead_bytes, codec).map_err(damaged)?;
+        let runs = self.runs(&lead, selection.range);
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let texts = if with_text {
+            let ends = lead.text_ends(codec).map_err(damaged)?;
+            Texts { bytes: lead.text(text_section, codec).map_err(damaged)?, ends, lengths: Vec::new() }
+        } else {
+            let lengths = match selection.need {
+                Need::Times => Vec::new(),
+                Need::Lengths | Need::Lines => lead.text_lengths(codec).map_err(damaged)?,
+            };
+            Texts { bytes: Vec::new(), ends: Vec::new(), lengths }
+        };
+        for (stream_index, stream, entries) in in_direction(runs.into_iter(), direction) {
+            let run = RunReader { lead: &lead, texts: &texts, stream_index, stream };
+            if run.visit(entries, finders, direction, visit).map_err(damaged)?.is_break() {
+                break;
             }
         }
         Ok(())
     }
-}
 
-/// Unsealed lines of one stream.
-#[derive(Clone, Debug)]
-pub(crate) struct Buffer {
-    labels: Labels,
-    rows: Vec<BufferRow>,
-    metadata: Vec<Labels>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct BufferRow {
-    timestamp: Timestamp,
-    line: String,
-    metadata: Labels,
-}
-
-impl Buffer {
-    pub(crate) fn append(buffers: &mut Vec<Arc<Buffer>>, batch: &Batch<'_>) -> Appended {
-        let mut appended = Appended::default();
-        for stream in &batch.streams {
-            let index = buffers.iter().position(|buffer| buffer.labels == stream.labels).unwrap_or_else(|| {
-                let empty = Buffer { labels: stream.labels.clone(), rows: Vec::new(), metadata: Vec::new() };
-                buffers.push(Arc::new(empty));
-                buffers.len() - 1
-            });
-            let buffer = Arc::make_mut(&mut buffers[index]);
-            for entry in &stream.entries {
-                let row = BufferRow {
-                    timestamp: entry.timestamp,
-                    line: entry.line.clone().into_owned(),
-                    metadata: entry.metadata.clone(),
-                };
-                let at = buffer.rows.partition_point(|other| other.timestamp <= row.timestamp);
-                if buffer.rows[..at].iter().rev().take_while(|r| r.timestamp == row.timestamp).any(|r| *r == row) {
-                    appended.duplicate_count += 1;
-                    continue;
-                }
-                if !buffer.metadata.contains(&row.metadata) {
-                    buffer.metadata.push(row.metadata.clone());
-                }
-                appended.entry_count += 1;
-                appended.line_bytes += row.line.len() as u64;
-                buffer.rows.insert(at, row);
+    /// The wanted streams of the block, each with the entries that lie in the range.
+    fn runs<'s>(&'s self, lead: &Lead, range: TimeRange) -> Vec<(usize, &'s Labels, Range<usize>)> {
+        let mut runs = Vec::new();
+        for (stream_index, (number, entries)) in lead.streams.iter().enumerate() {
+            if self.wanted.is_some_and(|wanted| wanted.binary_search(number).is_err()) {
+                continue;
+            }
+            let Some(stream) = self.streams.get(number) else { continue };
+            let times = &lead.times[entries.clone()];
+            let from = times.partition_point(|time| *time < range.start.nanos());
+            let to = times.partition_point(|time| *time < range.end.nanos());
+            if from < to {
+                runs.push((stream_index, &stream.labels, entries.start + from..entries.start + to));
             }
         }
-        appended
+        runs
     }
+}
 
-    pub(crate) fn snapshot(buffers: &[Arc<Buffer>], selection: &Selection) -> Snapshot {
-        let wanted = buffers.iter().enumerate().filter(|(_, buffer)| {
-            buffer.overlaps(selection.range) && selection.matchers.iter().all(|m| m.matches(&buffer.labels))
-        });
-        let chunk = |(index, buffer): (usize, &Arc<Buffer>)| Chunk {
-            min: buffer.rows[0].timestamp,
-            max: buffer.rows[buffer.rows.len() - 1].timestamp,
-            sequence: index as u64,
-            entry_count: buffer.rows.len() as u64,
-            line_bytes: buffer.rows.iter().map(|row| row.line.len() as u64).sum(),
-            source: buffer.clone(),
+fn in_direction<I: DoubleEndedIterator>(items: I, direction: Direction) -> impl Iterator<Item = I::Item> {
+    let (mut forward, mut backward) = match direction {
+        Direction::Forward => (Some(items), None),
+        Direction::Backward => (None, Some(items.rev())),
+    };
+    std::iter::from_fn(move || match (&mut forward, &mut backward) {
+        (Some(items), _) => items.next(),
+        (None, Some(items)) => items.next(),
+        (None, None) => None,
+    })
+}
+
+/// The entries of one stream in a block.
+struct RunReader<'r> {
+    lead: &'r Lead,
+    texts: &'r Texts,
+    stream_index: usize,
+    stream: &'r Labels,
+}
+
+impl RunReader<'_> {
+    fn visit(
+        &self,
+        entries: Range<usize>,
+        finders: &[Finder<'_>],
+        direction: Direction,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>, crate::store::block::bytes::Malformed> {
+        // the longest needle is the rarest: it is looked for in all texts at once
+        let Some(longest) = finders.iter().max_by_key(|finder| finder.needle().len()) else {
+            for entry in in_direction(entries, direction) {
+                if visit(self.row(entry)?).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
         };
-        Snapshot { chunks: wanted.map(chunk).collect(), selection: selection.clone() }
+        for entry in in_direction(self.with_needle(entries, longest).into_iter(), direction) {
+            let text = self.text(entry);
+            if finders.iter().all(|finder| finder.find(text).is_some()) && visit(self.row(entry)?).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
-    pub(crate) fn streams(buffers: &[Arc<Buffer>], matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
-        let wanted = buffers
-            .iter()
-            .filter(|buffer| buffer.overlaps(range) && matchers.iter().all(|m| m.matches(&buffer.labels)));
-        wanted.map(|buffer| buffer.labels.clone()).collect()
+    /// The entries whose text has the needle.
+    fn with_needle(&self, entries: Range<usize>, finder: &Finder<'_>) -> Vec<usize> {
+        if finder.needle().is_empty() {
+            return entries.collect();
+        }
+        let ends = &self.texts.ends;
+        let last_byte = ends[entries.end - 1] as usize;
+        let mut at = self.text_start(entries.start);
+        let mut found = Vec::new();
+        while let Some(offset) = finder.find(&self.texts.bytes[at..last_byte]) {
+            let start = at + offset;
+            let entry = entries.start + ends[entries.clone()].partition_point(|end| *end as usize <= start);
+            let end = ends[entry] as usize;
+            if start + finder.needle().len() <= end {
+                found.push(entry);
+                at = end;
+            } else {
+                // it lies across the border of two texts, and so in neither
+                at = start + 1;
+            }
+        }
+        found
     }
 
-    fn overlaps(&self, range: TimeRange) -> bool {
-        self.rows.iter().any(|row| range.contains(row.timestamp))
+    fn text_start(&self, entry: usize) -> usize {
+        if entry == 0 { 0 } else { self.texts.ends[entry - 1] as usize }
+    }
+
+    fn text(&self, entry: usize) -> &[u8] {
+        match self.texts.ends.get(entry) {
+            Some(end) => &self.texts.bytes[self.text_start(entry)..*end as usize],
+            None => &[],
+        }
+    }
+
+    fn row(&self, entry: usize) -> Result<Row<'_>, crate::store::block::bytes::Malformed> {
+        let text = self.text(entry);
+        let malformed = |_| crate::store::block::bytes::Malformed("a text is not UTF-8");
+        let set = self.lead.set_of(entry);
+        Ok(Row {
+            timestamp: Timestamp::from_nanos(self.lead.times[entry]),
+            line: std::str::from_utf8(text).map_err(malformed)?,
+            line_bytes: self.texts.lengths.get(entry).map_or(text.len(), |length| *length as usize),
+            metadata: &self.lead.sets[set],
+            metadata_index: set,
+            stream: self.stream,
+            stream_index: self.stream_index,
+        })
     }
 }

@@ -5,3 +5,4 @@ mod cli;
 #[allow(dead_code, reason = "what people do with a server comes before the tests that do it")]
 mod harness;
 mod serve;
+mod store;

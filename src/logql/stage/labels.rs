@@ -77,8 +77,6 @@ pub(crate) struct Changes {
     error: Option<LineError>,
     details: String,
     pub(crate) seen: Seen,
-    /// A name that a parser is putting together.
-    pub(crate) name: String,
     /// Places of labels, sorted by name; used while a view is read.
     order: Vec<Place>,
 }
@@ -241,7 +239,6 @@ impl<'a> LineLabels<'a> {
 
     fn put(&mut self, name: &str, value: Span) {
         self.hide(name);
-        self.changes.seen.insert(name);
         match self.changes.find_added(name) {
             Some(index) => {
                 self.changes.added[index].value = value;
@@ -251,25 +248,6 @@ impl<'a> LineLabels<'a> {
                 let name = self.changes.push_text(name);
                 self.changes.added.push(Added { name, value, category: Category::Parsed });
             }
-        }
-    }
-
-    /// Sets what a parser found, unless nobody wants it or the name was found before. Whether the line may still pass:
-    /// a filter on the label that comes later acts already here.
-    pub(crate) fn take_parsed(&mut self, name: &str, write: impl FnOnce(&mut String)) -> bool {
-        let hints = self.hints;
-        if !hints.wants(name) || self.changes.seen.contains(name) {
-            return true;
-        }
-        self.set_with(name, write);
-        hints.lets_pass(name, self)
-    }
-
-    /// What a parser could not read. A metric query that asks for errors is not to fail because of it.
-    pub(crate) fn set_parser_error(&mut self, error: LineError, details: &str) {
-        self.set_error(error, details);
-        if self.hints.preserve_error {
-            self.set(PRESERVE_ERROR_LABEL, "true");
         }
     }
 
@@ -615,15 +593,6 @@ impl View<'_> {
 }
 
 impl Wanted {
-    /// Names in the order of a label set, so that a key and a label set come out alike.
-    pub(crate) fn sorted(mut self) -> Wanted {
-        if let Wanted::By(names) | Wanted::Without(names) = &mut self {
-            names.sort();
-            names.dedup();
-        }
-        self
-    }
-
     fn leaves_out(&self, name: &str) -> bool {
         match self {
             Wanted::Without(names) => names.iter().any(|known| known == name),

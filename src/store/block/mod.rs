@@ -1,0 +1,323 @@
+//! Sealed blocks: entries of one stream, or of several small ones, as bytes that are written once.
+//!
+//! Promises: decoding gives back exactly what was encoded; damaged bytes give an error, never a panic.
+//! Never: files. This is the one place that knows how a block's bytes lie; further encodings get a mode of their own.
+//!
+//! ```text
+//! header, 60 bytes, little endian
+//!   0  magic "LCBK"      4  version 1     5  mode: 0 plain     6  (two bytes, zero)
+//!   8  entries          12  streams      16  bytes of text
+//!  20  lengths of the sections: streams, times, sets, set of each entry, text lengths, text
+//!  44  crc32 of the text section         48  earliest time    56  crc32 of bytes 0..56 and of all sections before the text
+//! streams        per stream: number u64, varint count of entries; entries are sorted by (stream, time)
+//! times          see `times`
+//! sets           packed: varint count; per set of metadata: varint pairs; per pair: name, value (varint length, text)
+//! set of each    numbers in planes (`pack`), absent where there is one set
+//! text lengths   numbers in planes
+//! text           all lines one after another, packed
+//! ```
+
+pub(crate) mod bytes;
+mod pack;
+mod times;
+
+use std::ops::Range;
+
+use bytes::{Malformed, Reader, put_text, put_varint};
+pub(crate) use pack::Codec;
+
+use crate::model::Labels;
+
+const MAGIC: &[u8; 4] = b"LCBK";
+const VERSION: u8 = 1;
+const MODE_PLAIN: u8 = 0;
+const HEADER_BYTES: usize = 60;
+const SECTION_COUNT: usize = 6;
+const TEXT: usize = 5;
+
+/// What goes into a block. Entries are sorted by stream and, within one, by time.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    /// Each stream's number and how many entries are its.
+    pub(crate) streams: Vec<(u64, usize)>,
+    pub(crate) times: Vec<i64>,
+    pub(crate) sets: Vec<Labels>,
+    /// Index into `sets`, for each entry.
+    pub(crate) set_of: Vec<u32>,
+    pub(crate) text_lengths: Vec<u32>,
+    pub(crate) text: Vec<u8>,
+}
+
+/// The bytes of a block, and how many of them come before the text.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) lead_len: usize,
+}
+
+/// Makes the bytes of a block.
+pub(crate) fn encode(content: &Content, codec: &mut Codec) -> Encoded {
+    let mut out = vec![0; HEADER_BYTES];
+    let mut ends = [0; SECTION_COUNT];
+    for (number, count) in &content.streams {
+        out.extend_from_slice(&number.to_le_bytes());
+        put_varint(&mut out, *count as u64);
+    }
+    ends[0] = out.len();
+    let runs: Vec<usize> = content.streams.iter().map(|(_, count)| *count).collect();
+    times::encode(&mut out, &content.times, &runs);
+    ends[1] = out.len();
+    let sets = encode_sets(&content.sets);
+    put_varint(&mut out, sets.len() as u64);
+    codec.put(&mut out, &sets);
+    ends[2] = out.len();
+    if content.sets.len() > 1 {
+        codec.put_numbers(&mut out, &content.set_of);
+    }
+    ends[3] = out.len();
+    codec.put_numbers(&mut out, &content.text_lengths);
+    ends[4] = out.len();
+    codec.put(&mut out, &content.text);
+    ends[TEXT] = out.len();
+    write_header(&mut out, content, &ends);
+    Encoded { bytes: out, lead_len: ends[TEXT - 1] }
+}
+
+fn write_header(out: &mut [u8], content: &Content, ends: &[usize; SECTION_COUNT]) {
+    let mut put_u32 = |at: usize, value: usize| {
+        out[at..at + 4].copy_from_slice(&u32::try_from(value).expect("a block stays below 4 GiB").to_le_bytes());
+    };
+    put_u32(8, content.times.len());
+    put_u32(12, content.streams.len());
+    put_u32(16, content.text.len());
+    let mut start = HEADER_BYTES;
+    for (section, end) in ends.iter().enumerate() {
+        put_u32(20 + 4 * section, end - start);
+        start = *end;
+    }
+    out[..4].copy_from_slice(MAGIC);
+    out[4] = VERSION;
+    out[5] = MODE_PLAIN;
+    let text_crc = crc32fast::hash(&out[ends[TEXT - 1]..]);
+    out[44..48].copy_from_slice(&text_crc.to_le_bytes());
+    let first = content.times.iter().min().copied().unwrap_or(0);
+    out[48..56].copy_from_slice(&first.to_le_bytes());
+    let lead_crc = lead_crc(&out[..ends[TEXT - 1]]);
+    out[56..60].copy_from_slice(&lead_crc.to_le_bytes());
+}
+
+fn lead_crc(lead: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&lead[..HEADER_BYTES - 4]);
+    hasher.update(&lead[HEADER_BYTES..]);
+    hasher.finalize()
+}
+
+fn encode_sets(sets: &[Labels]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_varint(&mut out, sets.len() as u64);
+    for set in sets {
+        put_varint(&mut out, set.len() as u64);
+        for (name, value) in set.iter() {
+            put_text(&mut out, name);
+            put_text(&mut out, value);
+        }
+    }
+    out
+}
+
+/// The part of a block before its text, decoded: enough to answer who, when, and with which metadata.
+#[derive(Debug)]
+pub(crate) struct Lead {
+    /// Each stream's number and which entries are its.
+    pub(crate) streams: Vec<(u64, Range<usize>)>,
+    pub(crate) times: Vec<i64>,
+    pub(crate) sets: Vec<Labels>,
+    /// Index into `sets` for each entry; empty where there is one set.
+    set_of: Vec<u32>,
+    /// Where the lengths lie, undecoded until they are needed.
+    lengths_section: Vec<u8>,
+    text_bytes: usize,
+    text_section_len: usize,
+    text_crc: u32,
+}
+
+impl Lead {
+    /// Decodes the first `lead_len` bytes of a block.
+    pub(crate) fn decode(lead: &[u8], codec: &mut Codec) -> Result<Lead, Malformed> {
+        let mut header = Reader::new(lead.get(..HEADER_BYTES).ok_or(Malformed("the header is cut"))?);
+        if header.take(4)? != MAGIC {
+            return Err(Malformed("no block begins here"));
+        }
+        if header.byte()? != VERSION || header.byte()? != MODE_PLAIN {
+            return Err(Malformed("the block has an unknown version or mode"));
+        }
+        header.take(2)?;
+        let (entry_count, stream_count, text_bytes) =
+            (header.u32()? as usize, header.u32()? as usize, header.u32()? as usize);
+        let mut lengths = [0; SECTION_COUNT];
+        for length in &mut lengths {
+            *length = header.u32()? as usize;
+        }
+        let text_crc = header.u32()?;
+        header.u64()?;
+        if header.u32()? != lead_crc(lead) {
+            return Err(Malformed("the checksum of the block's head does not agree"));
+        }
+        let mut sections = Reader::new(&lead[HEADER_BYTES..]);
+        let streams = decode_streams(sections.take(lengths[0])?, stream_count, entry_count)?;
+        let times = times::decode(sections.take(lengths[1])?, streams.iter().map(|(_, range)| range.len()))?;
+        let sets = decode_sets(sections.take(lengths[2])?, codec)?;
+        let set_section = sections.take(lengths[3])?;
+        let set_of = match sets.len() {
+            0 | 1 => Vec::new(),
+            _ => codec.take_numbers(&mut Reader::new(set_section), entry_count)?,
+        };
+        if sets.is_empty() || set_of.iter().any(|set| *set as usize >= sets.len()) {
+            return Err(Malformed("an entry names a metadata set that is not there"));
+        }
+        let lengths_section = sections.take(lengths[4])?.to_vec();
+        Ok(Lead {
+            streams,
+            times,
+            sets,
+            set_of,
+            lengths_section,
+            text_bytes,
+            text_section_len: lengths[TEXT],
+            text_crc,
+        })
+    }
+
+    /// Which of `sets` an entry has.
+    pub(crate) fn set_of(&self, entry: usize) -> usize {
+        self.set_of.get(entry).map_or(0, |set| *set as usize)
+    }
+
+    /// The bytes of text of each entry.
+    pub(crate) fn text_lengths(&self, codec: &mut Codec) -> Result<Vec<u32>, Malformed> {
+        codec.take_numbers(&mut Reader::new(&self.lengths_section), self.times.len())
+    }
+
+    /// Where each entry's text ends.
+    pub(crate) fn text_ends(&self, codec: &mut Codec) -> Result<Vec<u32>, Malformed> {
+        let mut ends = self.text_lengths(codec)?;
+        let mut end = 0u32;
+        for length in &mut ends {
+            end = end.checked_add(*length).ok_or(Malformed("the text lengths add up to too much"))?;
+            *length = end;
+        }
+        if end as usize == self.text_bytes { Ok(ends) } else { Err(Malformed("the text lengths do not add up")) }
+    }
+
+    /// Decodes the bytes that follow the lead into the text of all entries.
+    pub(crate) fn text(&self, section: &[u8], codec: &mut Codec) -> Result<Vec<u8>, Malformed> {
+        if section.len() != self.text_section_len || crc32fast::hash(section) != self.text_crc {
+            return Err(Malformed("the checksum of the block's text does not agree"));
+        }
+        codec.take(&mut Reader::new(section), self.text_bytes)
+    }
+}
+
+fn decode_streams(
+    bytes: &[u8],
+    stream_count: usize,
+    entry_count: usize,
+) -> Result<Vec<(u64, Range<usize>)>, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let mut streams = Vec::new();
+    let mut start = 0;
+    for _ in 0..stream_count {
+        let number = reader.u64()?;
+        let count = reader.count(entry_count - start)?;
+        streams.push((number, start..start + count));
+        start += count;
+    }
+    if start == entry_count { Ok(streams) } else { Err(Malformed("the streams do not add up to all entries")) }
+}
+
+fn decode_sets(section: &[u8], codec: &mut Codec) -> Result<Vec<Labels>, Malformed> {
+    /// Far above what a block can hold; bounds what a damaged length may allocate.
+    const SETS_BYTES_MAX: usize = 1 << 30;
+    let mut reader = Reader::new(section);
+    let length = reader.count(SETS_BYTES_MAX)?;
+    let bytes = codec.take(&mut reader, length)?;
+    let mut reader = Reader::new(&bytes);
+    let mut sets = Vec::new();
+    for _ in 0..reader.count(bytes.len())? {
+        let mut pairs = Vec::new();
+        for _ in 0..reader.count(bytes.len())? {
+            pairs.push((reader.text()?.to_owned(), reader.text()?.to_owned()));
+        }
+        sets.push(Labels::from_pairs(pairs));
+    }
+    Ok(sets)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::model::Labels;
+    use crate::store::block::{Codec, Content, Encoded, Lead, encode};
+
+    fn content(entries: &[(u64, i64, &str, u32)]) -> Content {
+        let sets = vec![Labels::default(), Labels::from([("detected_level", "info")])];
+        let mut content = Content { sets, ..Content::default() };
+        for (stream, time, text, set) in entries {
+            match content.streams.last_mut() {
+                Some((number, count)) if number == stream => *count += 1,
+                _ => content.streams.push((*stream, 1)),
+            }
+            content.times.push(*time);
+            content.set_of.push(*set);
+            content.text_lengths.push(text.len() as u32);
+            content.text.extend_from_slice(text.as_bytes());
+        }
+        content
+    }
+
+    fn check(content: &Content) -> Encoded {
+        let mut codec = Codec::new();
+        let encoded = encode(content, &mut codec);
+        let (lead_bytes, text_section) = encoded.bytes.split_at(encoded.lead_len);
+        let lead = Lead::decode(lead_bytes, &mut codec).expect("the lead decodes");
+        let counts: Vec<_> = lead.streams.iter().map(|(number, range)| (*number, range.len())).collect();
+        assert_eq!(counts, content.streams);
+        assert_eq!(lead.times, content.times);
+        let sets: Vec<_> = (0..content.times.len()).map(|entry| &lead.sets[lead.set_of(entry)]).collect();
+        assert_eq!(sets, content.set_of.iter().map(|set| &content.sets[*set as usize]).collect::<Vec<_>>());
+        assert_eq!(lead.text_lengths(&mut codec).expect("the lengths decode"), content.text_lengths);
+        assert_eq!(lead.text(text_section, &mut codec).expect("the text decodes"), content.text);
+        encoded
+    }
+
+    #[test]
+    fn blocks_of_one_and_of_many_streams_come_back() {
+        check(&content(&[(1, 5, "hello", 0)]));
+        check(&content(&[(1, 5, "", 0), (1, 5, "a\nb", 1), (7, -3, "다시", 1), (7, 9, "", 0)]));
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_an_error() {
+        let encoded = check(&content(&[(1, 5, "hello hello hello hello", 0), (1, 6, "hello hello", 1)]));
+        let mut codec = Codec::new();
+        for bit in 0..encoded.bytes.len() * 8 {
+            let mut bytes = encoded.bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let (lead, text) = bytes.split_at(encoded.lead_len);
+            let read = Lead::decode(lead, &mut codec).and_then(|lead| lead.text(text, &mut codec).map(|_| ()));
+            assert!(read.is_err(), "bit {bit} went unnoticed");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_to_an_error_and_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut with_magic = b"LCBK\x01\x00".to_vec();
+            with_magic.extend_from_slice(&bytes);
+            prop_assert!(Lead::decode(&bytes, &mut Codec::new()).is_err());
+            prop_assert!(Lead::decode(&with_magic, &mut Codec::new()).is_err());
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The folder of one day: block and filter files, the day's streams, and the index over them.
+//!
+//! Promises: what `commit` returned for is durable; bytes behind the last commit are cut off when the folder is opened.
+//! Never: unsealed entries, and no order between days.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use crate::model::{Labels, Matcher};
+use crate::store::block::bytes::{Malformed, Reader, put_text, put_varint};
+use crate::store::error::{Error, damaged, io_error};
+use crate::store::index::{BlockIndex, BlockPlace, BlockWords, IndexView, NewBlock};
+use crate::store::layout::{BLOCKS, Day, INDEX, SKIP, STREAMS};
+use crate::store::wal::sync_dir;
+
+/// A sealed block that is written but not committed yet: what the index will say of it, in memory.
+#[derive(Debug)]
+pub(crate) struct FreshBlock {
+    pub(crate) place: BlockPlace,
+    pub(crate) streams: Vec<u64>,
+    pub(crate) words: BlockWords,
+    /// The bytes of its filter.
+    pub(crate) filter: Vec<u8>,
+}
+
+/// A block's bytes on their way into the files.
+#[derive(Debug)]
+pub(crate) struct SealedBlock {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) lead_len: usize,
+    pub(crate) filter: Vec<u8>,
+    pub(crate) streams: Vec<u64>,
+    pub(crate) words: BlockWords,
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+    pub(crate) entry_count: usize,
+    pub(crate) text_bytes: usize,
+}
+
+/// A stream's labels, and the span of its sealed entries.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) labels: Labels,
+    pub(crate) sealed: Option<(i64, i64)>,
+    /// Whether its labels are in the streams file.
+    written: bool,
+}
+
+/// The streams of a day by their number. Readers keep a copy of the pointer.
+pub(crate) type Streams = HashMap<u64, Stream>;
+
+/// An open day.
+#[derive(Debug)]
+pub(crate) struct DayFolder {
+    pub(crate) day: Day,
+    dir: PathBuf,
+    blocks: File,
+    skip: File,
+    streams: RwLock<Arc<Streams>>,
+    writer: Mutex<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    lens: Lens,
+    streams_file: File,
+    index: BlockIndex,
+}
+
+/// How much of each data file is in use, and how many blocks were ever sealed into the day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lens {
+    blocks: u64,
+    skip: u64,
+    streams: u64,
+    sequence: u64,
+}
+
+impl Lens {
+    /// The payload of a commit.
+    fn to_payload(self) -> String {
+        format!("blocks={} skip={} streams={} sequence={}", self.blocks, self.skip, self.streams, self.sequence)
+    }
+
+    fn from_payload(payload: &str) -> Option<Lens> {
+        let mut lens = Lens::default();
+        for part in payload.split(' ') {
+            let (name, value) = part.split_once('=')?;
+            let value = value.parse().ok()?;
+            match name {
+                "blocks" => lens.blocks = value,
+                "skip" => lens.skip = value,
+                "streams" => lens.streams = value,
+                "sequence" => lens.sequence = value,
+                _ => return None,
+            }
+        }
+        Some(lens)
+    }
+}
+
+impl DayFolder {
+    /// Opens the folder of a day, or makes it, and cuts off what was written after the last commit.
+    pub(crate) fn open(day: Day, dir: &Path) -> Result<(DayFolder, IndexView), Error> {
+        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let (index, payload) = BlockIndex::open(&dir.join(INDEX))?;
+        let lens = match payload {
+            None => Lens::default(),
+            Some(payload) => Lens::from_payload(&payload)
+                .ok_or_else(|| damaged(&dir.join(INDEX), format!("its last commit says {payload:?}")))?,
+        };
+        let blocks = open_cut(&dir.join(BLOCKS), lens.blocks)?;
+        let skip = open_cut(&dir.join(SKIP), lens.skip)?;
+        let streams_path = dir.join(STREAMS);
+        let streams_file = open_cut(&streams_path, lens.streams)?;
+        sync_dir(dir)?;
+        let view = index.view();
+        let mut streams = read_streams(&streams_path, &streams_file, lens.streams)?;
+        view.spans(|number, min, max| {
+            if let Some(stream) = streams.get_mut(&number) {
+                stream.cover(min, max);
+            }
+        })?;
+        let folder = DayFolder {
+            day,
+            dir: dir.to_owned(),
+            blocks,
+            skip,
+            streams: RwLock::new(Arc::new(streams)),
+            writer: Mutex::new(Writer { lens, streams_file, index }),
+        };
+        Ok((folder, view))
+    }
+
+    /// The streams as they are now.
+    pub(crate) fn streams(&self) -> Arc<Streams> {
+        self.streams.read().expect("no thread panics while it holds this lock").clone()
+    }
+
+    /// The number of a stream, given out at first sight.
+    pub(crate) fn stream_number(&self, labels: &Labels) -> u64 {
+        let mut number = labels.fingerprint();
+        loop {
+            let streams = self.streams();
+            match streams.get(&number) {
+                Some(stream) if stream.labels == *labels => return number,
+                // another stream has this hash: the next number is as good, and the file remembers it
+                Some(_) => number = number.wrapping_add(1),
+                None => {
+                    drop(streams);
+                    let mut streams = self.streams.write().expect("no thread panics while it holds this lock");
+                    let new = Stream { labels: labels.clone(), sealed: None, written: false };
+                    // looked at again from the start of the loop: another thread may have been quicker
+                    Arc::make_mut(&mut streams).entry(number).or_insert(new);
+                }
+            }
+        }
+    }
+
+    /// Writes a block behind the others. It is durable after the next commit.
+    pub(crate) fn write(&self, block: SealedBlock) -> Result<FreshBlock, Error> {
+        let mut writer = self.writer.lock().expect("no thread panics while it holds this lock");
+        let lens = writer.lens;
+        self.write_streams(&mut writer, &block)?;
+        self.blocks.write_all_at(&block.bytes, lens.blocks).map_err(io_error("write", &self.dir.join(BLOCKS)))?;
+        self.skip.write_all_at(&block.filter, lens.skip).map_err(io_error("write", &self.dir.join(SKIP)))?;
+        let place = BlockPlace {
+            min: block.min,
+            max: block.max,
+            entry_count: block.entry_count as u64,
+            text_bytes: block.text_bytes as u64,
+            offset: lens.blocks,
+            len: block.bytes.len() as u64,
+            lead_len: block.lead_len as u64,
+            skip_offset: lens.skip,
+            skip_len: block.filter.len() as u64,
+            sequence: lens.sequence,
+        };
+        writer.lens.blocks += place.len;
+        writer.lens.skip += place.skip_len;
+        writer.lens.sequence += 1;
+        Ok(FreshBlock { place, streams: block.streams, words: block.words, filter: block.filter })
+    }
+
+    /// Appends the labels of the block's streams that are not in the file, and notes the block's span for all.
+    fn write_streams(&self, writer: &mut Writer, block: &SealedBlock) -> Result<(), Error> {
+        let path = self.dir.join(STREAMS);
+        let mut streams = self.streams.write().expect("no thread panics while it holds this lock");
+        let streams = Arc::make_mut(&mut streams);
+        let mut records = Vec::new();
+        for number in &block.streams {
+            let stream = streams.get_mut(number).expect("a buffer's stream got its number from here");
+            if !stream.written {
+                put_stream(&mut records, *number, &stream.labels);
+            }
+        }
+        writer.streams_file.write_all_at(&records, writer.lens.streams).map_err(io_error("write", &path))?;
+        writer.lens.streams += records.len() as u64;
+        for number in &block.streams {
+            let stream = streams.get_mut(number).expect("a buffer's stream got its number from here");
+            stream.written = true;
+            stream.cover(block.min, block.max);
+        }
+        Ok(())
+    }
+
+    /// Makes written blocks durable and puts them into the index. Gives the index's new state.
+    pub(crate) fn commit(&self, blocks: &[Arc<FreshBlock>]) -> Result<IndexView, Error> {
+        let mut writer = self.writer.lock().expect("no thread panics while it holds this lock");
+        let files = [(&self.blocks, BLOCKS), (&self.skip, SKIP), (&writer.streams_file, STREAMS)];
+        for (file, name) in files {
+            file.sync_data().map_err(io_error("sync", &self.dir.join(name)))?;
+        }
+        let new: Vec<NewBlock<'_>> = blocks
+            .iter()
+            .map(|block| NewBlock { place: block.place, streams: &block.streams, words: &block.words })
+            .collect();
+        let payload = writer.lens.to_payload();
+        writer.index.commit(&new, &payload)?;
+        Ok(writer.index.view())
+    }
+
+    /// Frees what writing needs, after a time without any.
+    pub(crate) fn rest(&self) -> Result<(), Error> {
+        self.writer.lock().expect("no thread panics while it holds this lock").index.rest()
+    }
+
+    /// The bytes `from..to` of a block.
+    pub(crate) fn read_block(&self, place: &BlockPlace, from: u64, to: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; (to - from) as usize];
+        let read = self.blocks.read_exact_at(&mut bytes, place.offset + from);
+        read.map_err(io_error("read", &self.dir.join(BLOCKS)))?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a block's filter.
+    pub(crate) fn read_filter(&self, place: &BlockPlace) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; place.skip_len as usize];
+        let read = self.skip.read_exact_at(&mut bytes, place.skip_offset);
+        read.map_err(io_error("read", &self.dir.join(SKIP)))?;
+        Ok(bytes)
+    }
+
+    /// Names the file of a block whose bytes make no sense.
+    pub(crate) fn damaged_block(&self, place: &BlockPlace, why: Malformed) -> Error {
+        damaged(&self.dir.join(BLOCKS), format!("the block at byte {}: {why}", place.offset))
+    }
+
+    pub(crate) fn damaged_filter(&self, place: &BlockPlace, why: Malformed) -> Error {
+        damaged(&self.dir.join(SKIP), format!("the filter at byte {}: {why}", place.skip_offset))
+    }
+}
+
+impl Stream {
+    fn cover(&mut self, min: i64, max: i64) {
+        let (old_min, old_max) = self.sealed.unwrap_or((min, max));
+        self.sealed = Some((old_min.min(min), old_max.max(max)));
+    }
+}
+
+/// Which of a day's streams pass all matchers; `None` where all do.
+pub(crate) fn matching(streams: &Streams, matchers: &[Matcher]) -> Option<Vec<u64>> {
+    if matchers.is_empty() {
+        return None;
+    }
+    let wanted = |stream: &Stream| matchers.iter().all(|matcher| matcher.matches(&stream.labels));
+    let mut numbers: Vec<u64> =
+        streams.iter().filter(|(_, stream)| wanted(stream)).map(|(number, _)| *number).collect();
+    if numbers.len() == streams.len() {
+        return None;
+    }
+    numbers.sort_unstable();
+    Some(numbers)
+}
+
+/// Opens a data file for reading and writing, with `len` bytes in use.
+fn open_cut(path: &Path, len: u64) -> Result<File, Error> {
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).to_owned();
+    let file = options.open(path).map_err(io_error("open", path))?;
+    let found = file.metadata().map_err(io_error("look at", path))?.len();
+    if found < len {
+        return Err(damaged(path, format!("it has {found} bytes where the index knows of {len}")));
+    }
+    if found > len {
+        file.set_len(len).map_err(io_error("cut", path))?;
+    }
+    Ok(file)
+}
+
+/// A stream's record: length u32, crc32 u32, then number u64, varint pairs, and name and value of each.
+fn put_stream(out: &mut Vec<u8>, number: u64, labels: &Labels) {
+    let mut body = number.to_le_bytes().to_vec();
+    put_varint(&mut body, labels.len() as u64);
+    for (name, value) in labels.iter() {
+        put_text(&mut body, name);
+        put_text(&mut body, value);
+    }
+    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    out.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+    out.extend_from_slice(&body);
+}
+
+fn read_streams(path: &Path, file: &File, len: u64) -> Result<Streams, Error> {
+    let mut bytes = vec![0; len as usize];
+    file.read_exact_at(&mut bytes, 0).map_err(io_error("read", path))?;
+    let mut reader = Reader::new(&bytes);
+    let mut streams = Streams::new();
+    while !reader.is_empty() {
+        let (number, labels) = take_stream(&mut reader).map_err(|why| damaged(path, why.to_string()))?;
+        streams.insert(number, Stream { labels, sealed: None, written: true });
+    }
+    Ok(streams)
+}
+
+fn take_stream(reader: &mut Reader<'_>) -> Result<(u64, Labels), Malformed> {
+    let (length, crc) = (reader.u32()?, reader.u32()?);
+    let body = reader.take(length as usize)?;
+    if crc32fast::hash(body) != crc {
+        return Err(Malformed("the checksum of a stream does not agree"));
+    }
+    let mut body = Reader::new(body);
+    let number = body.u64()?;
+    let mut pairs = Vec::new();
+    for _ in 0..body.varint()? {
+        pairs.push((body.text()?.to_owned(), body.text()?.to_owned()));
+    }
+    Ok((number, Labels::from_pairs(pairs)))
+}

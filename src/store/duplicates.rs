@@ -1,0 +1,95 @@
+//! Which entries of a stream are sealed already: looked up for late entries, which may be sent a second time.
+//!
+//! Promises: an entry that is in a sealed block, or in a buffer that waits to be sealed, is recognised.
+//! It keeps the identities of the blocks that were asked about last, because a client that sends again sends in a row.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use crate::model::Direction;
+use crate::store::error::Error;
+use crate::store::head::{Slot, identity};
+use crate::store::layout::Day;
+use crate::store::select::Chunk;
+
+/// Blocks whose identities are kept: about 80 KiB each.
+const BLOCKS_MAX: usize = 64;
+
+/// The identities of one stream's entries in one block.
+type Identities = Arc<HashSet<u64>>;
+
+/// A stream in a block, by the block's day and place.
+type Key = (Day, u64, u64);
+
+/// Remembers the identities of recently asked blocks.
+#[derive(Debug, Default)]
+pub(crate) struct BlockIdentities {
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    sets: HashMap<Key, (u64, Identities)>,
+    /// Counts the questions; the number beside a set is when it was asked last.
+    clock: u64,
+}
+
+/// The sealed entries of one stream on one day: waiting buffers, and blocks that have entries of it.
+#[derive(Debug)]
+pub(crate) struct SealedStream {
+    pub(crate) day: Day,
+    pub(crate) stream: u64,
+    pub(crate) waiting: Vec<Arc<Slot>>,
+    /// By place: the blocks, selected for this stream and all its lines.
+    pub(crate) blocks: Vec<(u64, Chunk)>,
+}
+
+impl BlockIdentities {
+    /// Whether an entry of this time and identity is among the sealed ones.
+    pub(crate) fn has(&self, sealed: &SealedStream, time: i64, wanted: u64) -> Result<bool, Error> {
+        let in_slot = |slot: &Arc<Slot>| {
+            slot.read().expect("no thread panics while it holds this lock").has_identity(time, wanted)
+        };
+        if sealed.waiting.iter().any(in_slot) {
+            return Ok(true);
+        }
+        for (offset, chunk) in &sealed.blocks {
+            if chunk.min.nanos() <= time
+                && time <= chunk.max.nanos()
+                && self.of((sealed.day, *offset, sealed.stream), chunk)?.contains(&wanted)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn of(&self, key: Key, chunk: &Chunk) -> Result<Identities, Error> {
+        let mut recent = self.lock();
+        recent.clock += 1;
+        let clock = recent.clock;
+        if let Some((asked, identities)) = recent.sets.get_mut(&key) {
+            *asked = clock;
+            return Ok(identities.clone());
+        }
+        drop(recent);
+        let mut identities = HashSet::new();
+        chunk.visit(Direction::Forward, &mut |row| {
+            identities.insert(identity(row.timestamp.nanos(), row.line.as_bytes(), row.metadata));
+            ControlFlow::Continue(())
+        })?;
+        let identities = Arc::new(identities);
+        let mut recent = self.lock();
+        if recent.sets.len() >= BLOCKS_MAX {
+            let oldest = recent.sets.iter().min_by_key(|(_, (asked, _))| *asked).map(|(key, _)| *key);
+            oldest.map(|key| recent.sets.remove(&key));
+        }
+        recent.sets.insert(key, (clock, identities.clone()));
+        Ok(identities)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().expect("no thread panics while it holds this lock")
+    }
+}

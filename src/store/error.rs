@@ -1,0 +1,39 @@
+//! What can go wrong in the store, and the one way to name a failed file operation.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What went wrong in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("the index in {} failed: {source}", path.display())]
+    Index { path: PathBuf, source: tantivy::TantivyError },
+    #[error(
+        "the disk is nearly full: {free_bytes} bytes are free at {}, and {floor_bytes} are kept free; \
+         free some space or keep less", path.display()
+    )]
+    DiskFull { path: PathBuf, free_bytes: u64, floor_bytes: u64 },
+    #[error("too much is waiting to be written to disk; try again in a moment")]
+    Busy,
+    #[error("the store is closed")]
+    Closed,
+    #[error("{} is in use by another process", path.display())]
+    InUse { path: PathBuf },
+    #[error("{} was written by a newer version: it has format {found}, this version reads up to {known}", path.display())]
+    NewerFormat { path: PathBuf, found: u32, known: u32 },
+}
+
+/// Names the operation and the file of an IO error.
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { action, path, source }
+}
+
+/// Names the file in which bytes make no sense.
+pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Damaged { path: path.to_owned(), reason: reason.into() }
+}

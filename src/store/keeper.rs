@@ -1,0 +1,330 @@
+//! Keeps the store: takes appends in, and in one thread seals, commits, shortens the write-ahead log, drops old days.
+//!
+//! Promises: an append returns after its record is synced and its entries are visible; a segment of the write-ahead
+//! log goes only when all its entries are in committed blocks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::model::{Batch, Labels, Matcher, TimeRange, Timestamp};
+use crate::store::day::matching;
+use crate::store::error::Error;
+use crate::store::filter::Filter;
+use crate::store::head::Slot;
+use crate::store::index::{BlockPlace, Search};
+use crate::store::layout::Layout;
+use crate::store::select::{Chunk, Selection, Snapshot};
+use crate::store::shelf::{DayState, FILLING_AGE_MAX, Shelf, StreamKey};
+use crate::store::wal::{SEGMENT_BYTES_MAX, Wal};
+use crate::store::words::Demands;
+use crate::store::{Appended, Config, Replay, Usage, day_folders, retention};
+
+/// Text of uncommitted blocks at which they are committed: what a crash costs is decoding this much again.
+const FRESH_BYTES_MAX: u64 = 64 << 20;
+/// How long a block stays uncommitted.
+const FRESH_AGE_MAX: Duration = Duration::from_secs(30);
+/// Bytes of the write-ahead log at which the streams that hold its oldest segment are sealed.
+const WAL_BYTES_MAX: u64 = 128 << 20;
+/// How often the thread looks for old buffers, and what retention has to do.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const RETENTION_EVERY: Duration = Duration::from_secs(10);
+/// How long an append waits for memory before it is refused.
+const APPEND_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Sequences of unsealed chunks come after those of all blocks.
+const UNSEALED_SEQUENCE: u64 = 1 << 62;
+
+/// The open store.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    config: Config,
+    layout: Layout,
+    wal: Wal,
+    shelf: Shelf,
+    stopping: AtomicBool,
+    /// Free space is short, and there is nothing left to drop: what the refusal says.
+    disk_full: Mutex<Option<(u64, u64)>>,
+    /// Wakes the thread.
+    work: Condvar,
+    /// Wakes appends that wait for memory.
+    space: Condvar,
+    /// What both conditions wait with.
+    turn: Mutex<()>,
+}
+
+impl Keeper {
+    /// Opens days and write-ahead log.
+    pub(crate) fn open(config: Config, layout: Layout) -> Result<Keeper, Error> {
+        retention::finish_drops(&layout)?;
+        let shelf = Shelf::new(layout.clone());
+        for day in day_folders(&layout)? {
+            shelf.open_day(day)?;
+        }
+        let wal = Wal::open(&layout.wal(), SEGMENT_BYTES_MAX)?;
+        Ok(Keeper {
+            config,
+            layout,
+            wal,
+            shelf,
+            stopping: AtomicBool::new(false),
+            disk_full: Mutex::default(),
+            work: Condvar::new(),
+            space: Condvar::new(),
+            turn: Mutex::default(),
+        })
+    }
+
+    /// Takes the entries of the write-ahead log into memory again. Those that are in blocks are recognised as
+    /// duplicates, so that replaying twice changes nothing.
+    pub(crate) fn replay(&self, decode: &Replay<'_>) -> Result<(), Error> {
+        let (mut appended, mut undecodable) = (Appended::default(), 0u64);
+        let damages = self.wal.replay(|segment, record| {
+            let mut failed = None;
+            let decoded = decode(record, &mut |streams| {
+                for stream in streams {
+                    let added = self.shelf.add(stream, segment, &mut appended);
+                    failed = failed.take().or(added.err());
+                }
+            });
+            undecodable += u64::from(decoded.is_err());
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            self.tend()
+        })?;
+        for (path, reason) in damages {
+            tracing::warn!(path = %path.display(), reason, "a record of the write-ahead log is damaged, and left out");
+        }
+        if undecodable > 0 {
+            tracing::warn!(undecodable, "records of the write-ahead log cannot be decoded, and are left out");
+        }
+        if appended.entry_count > 0 {
+            tracing::info!(entries = appended.entry_count, "took entries over from the write-ahead log");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn append(&self, batch: &Batch<'_>) -> Result<Appended, Error> {
+        self.wait_for_space()?;
+        let pin = self.wal.append(&batch.record)?;
+        let mut appended = Appended::default();
+        for stream in &batch.streams {
+            self.shelf.add(stream, pin.segment, &mut appended)?;
+        }
+        drop(pin);
+        if self.shelf.has_full() || self.shelf.memory_bytes() > self.config.head_bytes_max {
+            self.work.notify_one();
+        }
+        Ok(appended)
+    }
+
+    fn wait_for_space(&self) -> Result<(), Error> {
+        let hard_max = self.config.head_bytes_max * 2;
+        let deadline = Instant::now() + APPEND_WAIT_MAX;
+        let mut turn = self.take_turn();
+        loop {
+            if self.stopping.load(Ordering::Relaxed) {
+                return Err(Error::Closed);
+            }
+            if let Some((free_bytes, floor_bytes)) = *self.disk_full.lock().expect("no thread panics with it") {
+                return Err(Error::DiskFull { path: self.layout.root().to_owned(), free_bytes, floor_bytes });
+            }
+            if self.shelf.memory_bytes() < hard_max {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Busy);
+            }
+            self.work.notify_one();
+            turn = self.space.wait_timeout(turn, left).expect("no thread panics while it holds this lock").0;
+        }
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().expect("no thread panics while it holds this lock")
+    }
+
+    /// The thread's life: tend the store until it is stopped.
+    pub(crate) fn run(&self) {
+        let (mut next_commit, mut next_retention) = (Instant::now() + FRESH_AGE_MAX, Instant::now());
+        while !self.stopping.load(Ordering::Relaxed) {
+            let turn = self.take_turn();
+            let idle = !self.shelf.has_full() && self.shelf.memory_bytes() <= self.config.head_bytes_max;
+            if idle {
+                drop(self.work.wait_timeout(turn, LOOK_EVERY));
+            } else {
+                drop(turn);
+            }
+            let now = Instant::now();
+            let mut tended = self.tend();
+            if now >= next_commit {
+                next_commit = now + FRESH_AGE_MAX;
+                tended = tended.and_then(|()| self.close_old(now)).and_then(|()| self.commit());
+            }
+            if now >= next_retention {
+                next_retention = now + RETENTION_EVERY;
+                tended = tended.and_then(|()| self.retain());
+            }
+            if let Err(error) = tended {
+                tracing::error!(%error, "the store cannot be tended; trying again");
+                drop(self.work.wait_timeout(self.take_turn(), LOOK_EVERY));
+            }
+        }
+    }
+
+    /// Seals what is full or too much, and commits where much is uncommitted.
+    fn tend(&self) -> Result<(), Error> {
+        self.shelf.close_full();
+        if self.shelf.memory_bytes() > self.config.head_bytes_max {
+            self.shelf.close_largest(self.config.head_bytes_max / 2);
+        }
+        let sealed = self.shelf.seal_waiting();
+        drop(self.take_turn());
+        self.space.notify_all();
+        sealed?;
+        if self.shelf.fresh_bytes() >= FRESH_BYTES_MAX { self.commit() } else { Ok(()) }
+    }
+
+    /// Seals buffers that have filled for long, or that keep too long a write-ahead log alive.
+    fn close_old(&self, now: Instant) -> Result<(), Error> {
+        let oldest_needed = if self.wal.size() > WAL_BYTES_MAX { self.wal.oldest() + self.wal.count() / 2 } else { 0 };
+        self.shelf.close_older(now.checked_sub(FILLING_AGE_MAX), oldest_needed);
+        self.shelf.seal_waiting()
+    }
+
+    fn commit(&self) -> Result<(), Error> {
+        // asked before anything else: an append that comes now pins this segment or a later one
+        let horizon = self.wal.horizon();
+        self.shelf.commit()?;
+        self.wal.remove_before(horizon.min(self.shelf.first_needed_segment()))?;
+        Ok(())
+    }
+
+    fn retain(&self) -> Result<(), Error> {
+        let now = Timestamp::from(SystemTime::now());
+        let shortage = retention::apply(&self.config.retention, &self.layout, &self.shelf, now)?;
+        *self.disk_full.lock().expect("no thread panics while it holds this lock") = shortage;
+        Ok(())
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        drop(self.take_turn());
+        self.work.notify_all();
+        self.space.notify_all();
+    }
+
+    /// Makes written blocks durable, once the thread is gone.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        self.commit()?;
+        let days: Vec<DayState> = self.shelf.read().days.values().cloned().collect();
+        days.iter().try_for_each(|day| day.folder.rest())
+    }
+
+    pub(crate) fn select(&self, selection: &Selection) -> Result<Snapshot, Error> {
+        let mut selection = selection.clone();
+        if let Some(oldest) = retention::oldest_kept(&self.config.retention, Timestamp::from(SystemTime::now())) {
+            selection.range.start = selection.range.start.max(oldest);
+        }
+        let selection = Arc::new(selection);
+        let (days, slots) = self.places(selection.range);
+        let mut chunks = Vec::new();
+        for day in &days {
+            chunks.extend(sealed_chunks(day, &selection)?);
+        }
+        chunks.sort_by_key(|chunk| chunk.sequence);
+        for (index, slot) in slots.iter().enumerate() {
+            let labels = slot.read().expect("no thread panics while it holds this lock").labels.clone();
+            if selection.matchers.iter().all(|matcher| matcher.matches(&labels)) {
+                let chunk = Chunk::of_buffer(slot, UNSEALED_SEQUENCE + index as u64, selection.clone());
+                chunks.extend(chunk.filter(|chunk| selection.range.overlaps(chunk.min, chunk.max)));
+            }
+        }
+        Ok(Snapshot { chunks })
+    }
+
+    /// The days and buffers that may have entries in a range, waiting buffers before filling ones.
+    fn places(&self, range: TimeRange) -> (Vec<DayState>, Vec<Arc<Slot>>) {
+        let state = self.shelf.read();
+        let within = |(day, _): &StreamKey| day.start() < range.end && range.start < day.end();
+        let days = state.days.iter().filter(|(day, _)| within(&(**day, 0))).map(|(_, day)| day.clone()).collect();
+        let waiting = state.waiting.iter().map(|(key, slot)| (key, slot));
+        let slots = waiting.chain(&state.filling).filter(|(key, _)| within(key)).map(|(_, slot)| slot.clone());
+        (days, slots.collect())
+    }
+
+    pub(crate) fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
+        let mut found = std::collections::HashSet::new();
+        let wanted = |labels: &Labels| matchers.iter().all(|matcher| matcher.matches(labels));
+        let overlaps = |(min, max): (i64, i64)| range.overlaps(Timestamp::from_nanos(min), Timestamp::from_nanos(max));
+        let (days, slots) = self.places(range);
+        for day in days {
+            for stream in day.folder.streams().values() {
+                if stream.sealed.is_some_and(overlaps) && wanted(&stream.labels) {
+                    found.insert(stream.labels.clone());
+                }
+            }
+        }
+        for slot in slots {
+            let buffer = slot.read().expect("no thread panics while it holds this lock");
+            if buffer.span().is_some_and(overlaps) && wanted(&buffer.labels) {
+                found.insert(buffer.labels.clone());
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let days: Vec<DayState> = self.shelf.read().days.values().cloned().collect();
+        let disk = retention::DiskUse::of(&self.layout);
+        Usage {
+            disk_bytes: disk.used_bytes,
+            disk_free_bytes: disk.free_bytes,
+            head_bytes: self.shelf.memory_bytes(),
+            wal_bytes: self.wal.size(),
+            stream_count: days.iter().map(|day| day.folder.streams().len() as u64).sum(),
+            block_count: days.iter().map(|day| day.view.block_count() + day.fresh.len() as u64).sum(),
+            entry_count: days.iter().map(|day| day.view.entry_count().unwrap_or(0)).sum(),
+            day_count: days.len() as u64,
+        }
+    }
+}
+
+/// The sealed blocks of a day that may hold what is selected.
+fn sealed_chunks(day: &DayState, selection: &Arc<Selection>) -> Result<Vec<Chunk>, Error> {
+    let streams = day.folder.streams();
+    let wanted = matching(&streams, &selection.matchers);
+    if wanted.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
+    let demands: Vec<Demands> = selection.needles.iter().map(|needle| Demands::of(needle.as_bytes())).collect();
+    let words: Vec<_> = demands.iter().flat_map(|demands| demands.words.iter().cloned()).collect();
+    let has_ids = |filter: &[u8]| {
+        let filter = Filter::decode(filter)?;
+        Ok(demands.iter().flat_map(|demands| &demands.ids).all(|id| filter.may_have(id)))
+    };
+    let ids_matter = demands.iter().any(|demands| !demands.ids.is_empty());
+    let search = Search { streams: wanted.as_deref(), range: selection.range, words: &words };
+    let mut places: Vec<BlockPlace> = Vec::new();
+    for place in day.view.search(&search)? {
+        let damaged = |why| day.folder.damaged_filter(&place, why);
+        if !ids_matter || has_ids(&day.folder.read_filter(&place)?).map_err(damaged)? {
+            places.push(place);
+        }
+    }
+    for fresh in &day.fresh {
+        let of_wanted = |number: &u64| wanted.as_ref().is_none_or(|wanted| wanted.binary_search(number).is_ok());
+        let damaged = |why| day.folder.damaged_filter(&fresh.place, why);
+        if fresh.place.overlaps(selection.range)
+            && fresh.streams.iter().any(of_wanted)
+            && words.iter().all(|word| fresh.words.may_have(word))
+            && (!ids_matter || has_ids(&fresh.filter).map_err(damaged)?)
+        {
+            places.push(fresh.place);
+        }
+    }
+    let wanted = wanted.map(Arc::new);
+    let chunk = |place| Chunk::of_block(day.folder.clone(), place, streams.clone(), wanted.clone(), selection.clone());
+    Ok(places.into_iter().map(chunk).collect())
+}

@@ -1,0 +1,416 @@
+//! The store's working state: open days, buffers that fill, buffers that wait to be sealed; and how an entry moves on.
+//!
+//! ```text
+//! append --> filling buffer --> waiting buffer --> fresh block --> committed block --> gone with its day
+//!                (full, old, or memory is short)   (written)       (synced, indexed)    (retention)
+//! ```
+//!
+//! Promises: an entry is in exactly one of these places at any moment a reader can see.
+//! Rule that keeps it free of deadlocks: whoever holds the state's lock waits for no buffer's lock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use crate::model::{Entry, Labels, StreamEntries, TimeRange};
+use crate::store::Appended;
+use crate::store::block::Codec;
+use crate::store::day::{DayFolder, FreshBlock};
+use crate::store::duplicates::{BlockIdentities, SealedStream};
+use crate::store::error::{Error, io_error};
+use crate::store::head::{Buffer, Slot, identity};
+use crate::store::index::{IndexView, Search};
+use crate::store::layout::{Day, Layout};
+use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, seal};
+use crate::store::select::{Chunk, Need, Selection};
+
+/// A stream on a day.
+pub(crate) type StreamKey = (Day, u64);
+
+/// Everything that readers look at, behind one lock.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) days: BTreeMap<Day, DayState>,
+    pub(crate) filling: HashMap<StreamKey, Arc<Slot>>,
+    /// In the order in which they were taken for sealing.
+    pub(crate) waiting: Vec<(StreamKey, Arc<Slot>)>,
+    /// Counts the times that buffers were taken for sealing.
+    closings: u64,
+}
+
+impl State {
+    fn waiting_of(&self, key: StreamKey) -> Vec<Arc<Slot>> {
+        self.waiting.iter().filter(|(other, _)| *other == key).map(|(_, slot)| slot.clone()).collect()
+    }
+}
+
+/// A day and what is in it.
+#[derive(Clone, Debug)]
+pub(crate) struct DayState {
+    pub(crate) folder: Arc<DayFolder>,
+    pub(crate) view: IndexView,
+    /// Written, not committed.
+    pub(crate) fresh: Vec<Arc<FreshBlock>>,
+}
+
+/// The state, and how entries move through it.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    layout: Layout,
+    state: RwLock<State>,
+    /// Memory of filling and waiting buffers, about.
+    memory_bytes: AtomicU64,
+    /// Text of fresh blocks.
+    fresh_bytes: AtomicU64,
+    /// Streams whose buffers have reached the size of a block.
+    full: Mutex<Vec<StreamKey>>,
+    /// Held while a day is made: two open indexes on one folder would fight.
+    making_day: Mutex<()>,
+    identities: BlockIdentities,
+    codec: Mutex<Codec>,
+}
+
+impl Shelf {
+    pub(crate) fn new(layout: Layout) -> Shelf {
+        Shelf {
+            layout,
+            state: RwLock::default(),
+            memory_bytes: AtomicU64::new(0),
+            fresh_bytes: AtomicU64::new(0),
+            full: Mutex::default(),
+            making_day: Mutex::default(),
+            identities: BlockIdentities::default(),
+            codec: Mutex::new(Codec::new()),
+        }
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().expect("no thread panics while it holds this lock")
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().expect("no thread panics while it holds this lock")
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fresh_bytes(&self) -> u64 {
+        self.fresh_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Opens a day that has a folder.
+    pub(crate) fn open_day(&self, day: Day) -> Result<(), Error> {
+        let (folder, view) = DayFolder::open(day, &self.layout.day(day))?;
+        let state = DayState { folder: Arc::new(folder), view, fresh: Vec::new() };
+        self.write().days.entry(day).or_insert(state);
+        Ok(())
+    }
+
+    fn folder(&self, day: Day) -> Result<Arc<DayFolder>, Error> {
+        loop {
+            if let Some(state) = self.read().days.get(&day) {
+                return Ok(state.folder.clone());
+            }
+            let _making = self.making_day.lock().expect("no thread panics while it holds this lock");
+            if !self.read().days.contains_key(&day) {
+                self.open_day(day)?;
+            }
+        }
+    }
+
+    /// Takes a day out of sight, and its folder out of the way; gives where the folder is now, to be removed.
+    pub(crate) fn remove_day(&self, day: Day) -> Result<PathBuf, Error> {
+        let _making = self.making_day.lock().expect("no thread panics while it holds this lock");
+        let (from, to) = (self.layout.day(day), self.layout.dropped_day(day));
+        let mut state = self.write();
+        state.days.remove(&day);
+        let of_day = |key: &StreamKey| key.0 == day;
+        let mut gone: Vec<Arc<Slot>> = state.filling.extract_if(|key, _| of_day(key)).map(|(_, slot)| slot).collect();
+        gone.extend(state.waiting.extract_if(.., |(key, _)| of_day(key)).map(|(_, slot)| slot));
+        let renamed = std::fs::rename(&from, &to).map_err(io_error("move away", &from));
+        drop(state);
+        for slot in gone {
+            let mut buffer = slot.write().expect("no thread panics while it holds this lock");
+            buffer.closed = true;
+            self.memory_bytes.fetch_sub(buffer.memory_bytes() as u64, Ordering::Relaxed);
+        }
+        renamed.map(|()| to)
+    }
+
+    /// Puts the entries of a stream into its buffers; `segment` is the WAL segment that has them.
+    pub(crate) fn add(&self, stream: &StreamEntries<'_>, segment: u64, appended: &mut Appended) -> Result<(), Error> {
+        let mut rest = &stream.entries[..];
+        while let Some(first) = rest.first() {
+            let day = Day::of(first.timestamp);
+            let same_day = rest.iter().position(|entry| Day::of(entry.timestamp) != day).unwrap_or(rest.len());
+            let (entries, others) = rest.split_at(same_day);
+            self.add_to_day(day, &stream.labels, entries, segment, appended)?;
+            rest = others;
+        }
+        Ok(())
+    }
+
+    fn add_to_day(
+        &self,
+        day: Day,
+        labels: &Labels,
+        entries: &[Entry<'_>],
+        segment: u64,
+        appended: &mut Appended,
+    ) -> Result<(), Error> {
+        let folder = self.folder(day)?;
+        let key = (day, folder.stream_number(labels));
+        loop {
+            let slot = self.filling(key, labels, segment)?;
+            let mut buffer = slot.write().expect("no thread panics while it holds this lock");
+            if buffer.closed {
+                continue;
+            }
+            let before = buffer.memory_bytes();
+            let added = self.add_to_buffer(&folder, &mut buffer, entries, segment, appended);
+            self.memory_bytes.fetch_add((buffer.memory_bytes() - before) as u64, Ordering::Relaxed);
+            if buffer.text_bytes() >= BLOCK_TEXT_BYTES {
+                drop(buffer);
+                self.full.lock().expect("no thread panics while it holds this lock").push(key);
+            }
+            return added;
+        }
+    }
+
+    fn add_to_buffer(
+        &self,
+        folder: &Arc<DayFolder>,
+        buffer: &mut Buffer,
+        entries: &[Entry<'_>],
+        segment: u64,
+        appended: &mut Appended,
+    ) -> Result<(), Error> {
+        let mut sealed = None;
+        for entry in entries {
+            let time = entry.timestamp.nanos();
+            if buffer.sealed_max.is_some_and(|max| time <= max) {
+                let sealed = match &mut sealed {
+                    Some(sealed) => sealed,
+                    none => none.insert(self.sealed_stream(folder, buffer.stream)?),
+                };
+                if self.identities.has(sealed, time, identity(time, entry.line.as_bytes(), &entry.metadata))? {
+                    appended.duplicate_count += 1;
+                    continue;
+                }
+            }
+            if buffer.add(entry, segment) {
+                appended.entry_count += 1;
+                appended.line_bytes += entry.line.len() as u64;
+            } else {
+                appended.duplicate_count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream's filling buffer, made where there is none.
+    fn filling(&self, key: StreamKey, labels: &Labels, segment: u64) -> Result<Arc<Slot>, Error> {
+        loop {
+            let state = self.read();
+            if let Some(slot) = state.filling.get(&key) {
+                return Ok(slot.clone());
+            }
+            let (closings, waiting) = (state.closings, state.waiting_of(key));
+            let folder = state.days.get(&key.0).map(|day| day.folder.clone());
+            drop(state);
+            let mut sealed_max = folder.and_then(|folder| folder.streams().get(&key.1)?.sealed).map(|(_, max)| max);
+            for slot in waiting {
+                // closed here and now, so that no thread adds to it after its successor was made
+                let mut buffer = slot.write().expect("no thread panics while it holds this lock");
+                buffer.closed = true;
+                sealed_max = sealed_max.max(buffer.span().map(|(_, max)| max));
+            }
+            let buffer = Buffer::new(key.0, key.1, labels.clone(), segment, sealed_max);
+            let mut state = self.write();
+            if state.closings == closings {
+                return Ok(state.filling.entry(key).or_insert_with(|| Arc::new(RwLock::new(buffer))).clone());
+            }
+            // a buffer of this stream may have come and gone meanwhile: what is sealed is looked up again
+        }
+    }
+
+    /// All that is sealed, or waits to be, of a stream.
+    fn sealed_stream(&self, folder: &Arc<DayFolder>, stream: u64) -> Result<SealedStream, Error> {
+        let state = self.read();
+        let key = (folder.day, stream);
+        let waiting = state.waiting_of(key);
+        let day = state.days.get(&folder.day).cloned();
+        drop(state);
+        let wanted = [stream];
+        let search = Search { streams: Some(&wanted), range: TimeRange::ALL, words: &[] };
+        let mut places = Vec::new();
+        if let Some(day) = &day {
+            places = day.view.search(&search)?;
+            places.extend(day.fresh.iter().filter(|fresh| fresh.streams.contains(&stream)).map(|fresh| fresh.place));
+        }
+        let (streams, only) = (folder.streams(), Arc::new(wanted.to_vec()));
+        let all = Selection { matchers: Vec::new(), range: TimeRange::ALL, needles: Vec::new(), need: Need::Lines };
+        let all = Arc::new(all);
+        let chunk = |place| Chunk::of_block(folder.clone(), place, streams.clone(), Some(only.clone()), all.clone());
+        let blocks = places.into_iter().map(|place| (place.offset, chunk(place))).collect();
+        Ok(SealedStream { day: folder.day, stream, waiting, blocks })
+    }
+
+    /// Whether a buffer has reached the size of a block.
+    pub(crate) fn has_full(&self) -> bool {
+        !self.full.lock().expect("no thread panics while it holds this lock").is_empty()
+    }
+
+    /// Takes the buffers that have reached the size of a block out of the filling ones.
+    pub(crate) fn close_full(&self) {
+        let full = std::mem::take(&mut *self.full.lock().expect("no thread panics while it holds this lock"));
+        self.close(&full);
+    }
+
+    /// Takes the largest buffers until those that stay have at most `keep_bytes`.
+    pub(crate) fn close_largest(&self, keep_bytes: u64) {
+        let mut sizes = self.filling_by(Buffer::memory_bytes);
+        sizes.sort_unstable_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        let mut left: u64 = sizes.iter().map(|(_, bytes)| *bytes as u64).sum();
+        let mut keys = Vec::new();
+        for (key, bytes) in sizes {
+            if left <= keep_bytes {
+                break;
+            }
+            left -= bytes as u64;
+            keys.push(key);
+        }
+        self.close(&keys);
+    }
+
+    /// Takes the buffers that were begun before `begun`, or that need WAL segments before `segment`.
+    pub(crate) fn close_older(&self, begun: Option<Instant>, segment: u64) {
+        let ages = self.filling_by(|buffer| (buffer.begun, buffer.first_segment));
+        let old = |(at, first): &(Instant, u64)| begun.is_some_and(|begun| *at < begun) || *first < segment;
+        let keys: Vec<StreamKey> = ages.iter().filter(|(_, age)| old(age)).map(|(key, _)| *key).collect();
+        self.close(&keys);
+    }
+
+    fn filling_by<T>(&self, of: impl Fn(&Buffer) -> T) -> Vec<(StreamKey, T)> {
+        let slots: Vec<(StreamKey, Arc<Slot>)> =
+            self.read().filling.iter().map(|(key, slot)| (*key, slot.clone())).collect();
+        let read = |slot: Arc<Slot>| of(&slot.read().expect("no thread panics while it holds this lock"));
+        slots.into_iter().map(|(key, slot)| (key, read(slot))).collect()
+    }
+
+    fn close(&self, keys: &[StreamKey]) {
+        if keys.is_empty() {
+            return;
+        }
+        let mut state = self.write();
+        state.closings += 1;
+        let taken: Vec<(StreamKey, Arc<Slot>)> =
+            keys.iter().filter_map(|key| state.filling.remove(key).map(|slot| (*key, slot))).collect();
+        state.waiting.extend(taken);
+    }
+
+    /// Seals every waiting buffer. What cannot be written stays waiting.
+    pub(crate) fn seal_waiting(&self) -> Result<(), Error> {
+        let waiting = self.read().waiting.clone();
+        for (_, slot) in &waiting {
+            slot.write().expect("no thread panics while it holds this lock").closed = true;
+        }
+        for group in grouped(waiting) {
+            self.seal_group(&group)?;
+        }
+        Ok(())
+    }
+
+    /// Seals buffers of different streams of one day into one block.
+    fn seal_group(&self, group: &[(StreamKey, Arc<Slot>)]) -> Result<(), Error> {
+        let guards: Vec<_> = group.iter().map(|(_, slot)| slot.read().expect("no thread panics with it")).collect();
+        let buffers: Vec<&Buffer> =
+            guards.iter().map(|guard| &**guard).filter(|buffer| buffer.row_count() > 0).collect();
+        let fresh = match buffers.first() {
+            None => None,
+            Some(first) => {
+                let folder = self.folder(first.day)?;
+                let mut codec = self.codec.lock().expect("no thread panics while it holds this lock");
+                Some(Arc::new(folder.write(seal(&buffers, &mut codec))?))
+            }
+        };
+        let freed: usize = guards.iter().map(|buffer| buffer.memory_bytes()).sum();
+        drop(guards);
+        let mut state = self.write();
+        if let (Some(fresh), Some(((day, _), _))) = (fresh, group.first()) {
+            self.fresh_bytes.fetch_add(fresh.place.text_bytes, Ordering::Relaxed);
+            if let Some(day) = state.days.get_mut(day) {
+                day.fresh.push(fresh);
+            }
+        }
+        state.waiting.retain(|(_, slot)| !group.iter().any(|(_, sealed)| Arc::ptr_eq(slot, sealed)));
+        drop(state);
+        self.memory_bytes.fetch_sub(freed as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Commits the fresh blocks of every day.
+    pub(crate) fn commit(&self) -> Result<(), Error> {
+        let days: Vec<DayState> = self.read().days.values().filter(|day| !day.fresh.is_empty()).cloned().collect();
+        for day in days {
+            let view = day.folder.commit(&day.fresh)?;
+            let mut state = self.write();
+            if let Some(current) = state.days.get_mut(&day.folder.day) {
+                current.view = view;
+                current.fresh.retain(|fresh| !day.fresh.iter().any(|done| Arc::ptr_eq(fresh, done)));
+            }
+            drop(state);
+            let bytes: u64 = day.fresh.iter().map(|fresh| fresh.place.text_bytes).sum();
+            self.fresh_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The oldest WAL segment that an entry in memory needs. Entries of fresh blocks need theirs too: call after `commit`.
+    pub(crate) fn first_needed_segment(&self) -> u64 {
+        let state = self.read();
+        let slots: Vec<Arc<Slot>> =
+            state.filling.values().chain(state.waiting.iter().map(|(_, slot)| slot)).cloned().collect();
+        drop(state);
+        let first = |slot: &Arc<Slot>| slot.read().expect("no thread panics while it holds this lock").first_segment;
+        slots.iter().map(first).min().unwrap_or(u64::MAX)
+    }
+}
+
+/// Cuts waiting buffers into the groups that become a block each: large ones alone, small ones of a day together.
+fn grouped(waiting: Vec<(StreamKey, Arc<Slot>)>) -> Vec<Vec<(StreamKey, Arc<Slot>)>> {
+    let mut groups: Vec<Vec<(StreamKey, Arc<Slot>)>> = Vec::new();
+    let mut small = Vec::new();
+    for (key, slot) in waiting {
+        let buffer = slot.read().expect("no thread panics while it holds this lock");
+        let (bytes, labels) = (buffer.text_bytes(), buffer.labels.clone());
+        drop(buffer);
+        if bytes >= ALONE_BYTES_MIN {
+            groups.push(vec![(key, slot)]);
+        } else {
+            small.push((key, labels, bytes, slot));
+        }
+    }
+    // neighbours in the order of labels are alike, and compress well together
+    small.sort_by(|a, b| (a.0.0, &a.1, a.0.1).cmp(&(b.0.0, &b.1, b.0.1)));
+    let (mut group, mut group_bytes): (Vec<(StreamKey, Arc<Slot>)>, usize) = (Vec::new(), 0);
+    for (key, _, bytes, slot) in small {
+        let fits = group.last().is_none_or(|((day, stream), _)| *day == key.0 && *stream != key.1);
+        if !fits || group_bytes + bytes > BLOCK_TEXT_BYTES {
+            groups.push(std::mem::take(&mut group));
+            group_bytes = 0;
+        }
+        group.push((key, slot));
+        group_bytes += bytes;
+    }
+    groups.push(group);
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// How long a buffer may fill before it is sealed with others, so that the WAL can be shortened.
+pub(crate) const FILLING_AGE_MAX: Duration = Duration::from_secs(30 * 60);

@@ -1,0 +1,411 @@
+//! The write-ahead log: records of accepted pushes, in segment files.
+//!
+//! Promises: when `append` returns, the record is synced to disk; appends at the same time share one sync. A record
+//! whose write failed is not there after a restart. Never: labels or lines, it knows bytes only.
+//!
+//! ```text
+//! segment   magic "LCWAL001", then records
+//! record    length u32, crc32 of the payload u32, payload
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use crate::store::error::{Error, io_error};
+use crate::store::layout::{parse_wal_segment, wal_segment};
+
+const MAGIC: &[u8; 8] = b"LCWAL001";
+const RECORD_HEAD_BYTES: usize = 8;
+/// A segment that is larger is closed and a new one begun.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 32 << 20;
+
+/// An open write-ahead log.
+#[derive(Debug)]
+pub(crate) struct Wal {
+    dir: PathBuf,
+    segment_bytes_max: u64,
+    state: Mutex<State>,
+    synced: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Framed records that wait for the next write.
+    waiting: Vec<u8>,
+    /// The number of the write that the waiting records go with.
+    round: u64,
+    /// Rounds up to here are done.
+    rounds_done: u64,
+    /// Rounds that could not be written, and why; kept until every appender of the round has read it.
+    failed: BTreeMap<u64, Arc<Error>>,
+    /// The open segment, absent while a round is being written.
+    segment: Option<Segment>,
+    /// How many appended records of a segment have not reached the head yet, by segment.
+    pins: BTreeMap<u64, usize>,
+    /// Bytes of each segment that is still there, the open one included.
+    sizes: BTreeMap<u64, u64>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    number: u64,
+    file: File,
+    len: u64,
+}
+
+/// Holds a segment until the appended entries are in the head: as long as it lives, the segment is not removed.
+#[derive(Debug)]
+pub(crate) struct Pin<'w> {
+    wal: &'w Wal,
+    pub(crate) segment: u64,
+}
+
+impl Drop for Pin<'_> {
+    fn drop(&mut self) {
+        let mut state = self.wal.lock();
+        if let Some(count) = state.pins.get_mut(&self.segment) {
+            *count -= 1;
+            if *count == 0 {
+                state.pins.remove(&self.segment);
+            }
+        }
+    }
+}
+
+impl Wal {
+    /// Opens the folder and begins a new segment behind those that are there.
+    pub(crate) fn open(dir: &Path, segment_bytes_max: u64) -> Result<Wal, Error> {
+        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let mut sizes = BTreeMap::new();
+        for number in segments(dir)? {
+            let path = dir.join(wal_segment(number));
+            sizes.insert(number, fs::metadata(&path).map_err(io_error("look at", &path))?.len());
+        }
+        let number = sizes.last_key_value().map_or(1, |(last, _)| last + 1);
+        let segment = Segment::create(dir, number)?;
+        sizes.insert(number, segment.len);
+        let state = State {
+            waiting: Vec::new(),
+            round: 1,
+            rounds_done: 0,
+            failed: BTreeMap::new(),
+            segment: Some(segment),
+            pins: BTreeMap::new(),
+            sizes,
+        };
+        Ok(Wal { dir: dir.to_owned(), segment_bytes_max, state: Mutex::new(state), synced: Condvar::new() })
+    }
+
+    /// Reads the records of every segment before the open one, oldest first, with the number of their segment.
+    ///
+    /// A damaged record is passed over, and a cut one ends its segment; gives what was wrong, and where.
+    pub(crate) fn replay(
+        &self,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>,
+    ) -> Result<Vec<(PathBuf, String)>, Error> {
+        let open = self.lock().segment.as_ref().map_or(u64::MAX, |segment| segment.number);
+        let mut damages = Vec::new();
+        for number in segments(&self.dir)?.into_iter().filter(|number| *number < open) {
+            let path = self.dir.join(wal_segment(number));
+            let reasons = replay_segment(&path, |record| each(number, record))?;
+            damages.extend(reasons.into_iter().map(|reason| (path.clone(), reason)));
+        }
+        Ok(damages)
+    }
+
+    /// Writes a record and waits until it is synced. The pin keeps its segment until it is dropped.
+    pub(crate) fn append(&self, record: &[u8]) -> Result<Pin<'_>, Error> {
+        let mut state = self.lock();
+        // the segment that is written now, or one before the one that the record will be in: holding it holds both
+        let segment = state.sizes.last_key_value().map_or(0, |(number, _)| *number);
+        *state.pins.entry(segment).or_default() += 1;
+        let pin = Pin { wal: self, segment };
+        let round = state.round;
+        // callers bound a push far below 4 GiB
+        state.waiting.extend_from_slice(&(record.len() as u32).to_le_bytes());
+        state.waiting.extend_from_slice(&crc32fast::hash(record).to_le_bytes());
+        state.waiting.extend_from_slice(record);
+        let mut wrote = false;
+        while state.rounds_done < round {
+            state = match state.segment.take() {
+                // nobody is writing: this thread writes for all that wait
+                Some(segment) => {
+                    wrote = true;
+                    self.write_round(state, segment)
+                }
+                None => self.synced.wait(state).expect("no thread panics while it holds this lock"),
+            };
+        }
+        if wrote {
+            self.synced.notify_all();
+        }
+        let failure = state.failed.get(&round).map(|error| share(error));
+        // dropping the pin locks the state again
+        drop(state);
+        failure.map_or(Ok(pin), Err)
+    }
+
+    /// Writes and syncs all waiting records. Gives the lock up meanwhile.
+    fn write_round<'w>(&'w self, mut state: MutexGuard<'w, State>, mut segment: Segment) -> MutexGuard<'w, State> {
+        let bytes = std::mem::take(&mut state.waiting);
+        let round = state.round;
+        state.round += 1;
+        drop(state);
+        let written = segment.write(&self.dir, &bytes);
+        let full = segment.len >= self.segment_bytes_max;
+        let mut state = self.lock();
+        state.sizes.insert(segment.number, segment.len);
+        state.rounds_done = round;
+        // failures are rare: those of rounds long gone have been read
+        state.failed.retain(|failed, _| failed + 1000 > round);
+        match written {
+            Ok(()) if full => state.segment = Some(self.next_segment(&mut state, segment)),
+            Ok(()) => state.segment = Some(segment),
+            Err(error) => {
+                state.failed.insert(round, Arc::new(error));
+                // bytes of the failed write may lie at the end: nothing more is written behind them
+                state.segment = Some(self.next_segment(&mut state, segment));
+            }
+        }
+        state
+    }
+
+    /// A new segment; the old one stays open for writing where none can be made.
+    fn next_segment(&self, state: &mut State, old: Segment) -> Segment {
+        match Segment::create(&self.dir, old.number + 1) {
+            Ok(segment) => {
+                state.sizes.insert(segment.number, segment.len);
+                segment
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot begin a new WAL segment, going on with the old one");
+                old
+            }
+        }
+    }
+
+    /// The first segment that an append in progress may need. Ask before looking at what the head needs.
+    pub(crate) fn horizon(&self) -> u64 {
+        let state = self.lock();
+        let last = state.sizes.last_key_value().map_or(0, |(number, _)| *number);
+        state.pins.keys().next().copied().unwrap_or(last).min(last)
+    }
+
+    /// Removes the segments before `first_needed`. Gives how many.
+    pub(crate) fn remove_before(&self, first_needed: u64) -> Result<usize, Error> {
+        let mut state = self.lock();
+        let removed: Vec<u64> = state.sizes.range(..first_needed).map(|(number, _)| *number).collect();
+        for number in &removed {
+            let path = self.dir.join(wal_segment(*number));
+            fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            state.sizes.remove(number);
+        }
+        Ok(removed.len())
+    }
+
+    /// How many segments there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.lock().sizes.len() as u64
+    }
+
+    /// The oldest segment that is there.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.lock().sizes.first_key_value().map_or(0, |(number, _)| *number)
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn size(&self) -> u64 {
+        self.lock().sizes.values().sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics while it holds this lock")
+    }
+}
+
+impl Segment {
+    fn create(dir: &Path, number: u64) -> Result<Segment, Error> {
+        let path = dir.join(wal_segment(number));
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        file.write_all(MAGIC).map_err(io_error("write", &path))?;
+        file.sync_all().map_err(io_error("sync", &path))?;
+        sync_dir(dir)?;
+        Ok(Segment { number, file, len: MAGIC.len() as u64 })
+    }
+
+    fn write(&mut self, dir: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let path = dir.join(wal_segment(self.number));
+        let written = self.file.write_all(bytes).map_err(io_error("write", &path));
+        match written.and_then(|()| self.file.sync_data().map_err(io_error("sync", &path))) {
+            Ok(()) => {
+                self.len += bytes.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // best effort: what cannot be cut off stays behind the last good record, in a segment that is closed
+                let cut = self.file.set_len(self.len).and_then(|()| self.file.seek(SeekFrom::Start(self.len)));
+                if let Err(error) = cut {
+                    tracing::warn!(%error, path = %path.display(), "cannot cut a failed write off the WAL");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The same failure for each append that shared the write.
+fn share(error: &Error) -> Error {
+    match error {
+        Error::Io { action, path, source } => {
+            let source = match source.raw_os_error() {
+                Some(code) => std::io::Error::from_raw_os_error(code),
+                None => std::io::Error::new(source.kind(), source.to_string()),
+            };
+            Error::Io { action, path: path.clone(), source }
+        }
+        _ => Error::Busy,
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync", dir))
+}
+
+/// The numbers of the segments in a folder, in order.
+fn segments(dir: &Path) -> Result<Vec<u64>, Error> {
+    let mut numbers = Vec::new();
+    for file in fs::read_dir(dir).map_err(io_error("list", dir))? {
+        let name = file.map_err(io_error("list", dir))?.file_name();
+        numbers.extend(name.to_str().and_then(parse_wal_segment));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn replay_segment(path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<Vec<String>, Error> {
+    let mut damages = Vec::new();
+    let mut file = std::io::BufReader::with_capacity(1 << 20, File::open(path).map_err(io_error("open", path))?);
+    let mut magic = [0; MAGIC.len()];
+    match fill(&mut file, &mut magic).map_err(io_error("read", path))? {
+        0 => return Ok(damages),
+        _ if magic != *MAGIC => damages.push("it does not begin as a WAL segment does".to_owned()),
+        _ => {}
+    }
+    let mut record = Vec::new();
+    let mut offset = MAGIC.len() as u64;
+    loop {
+        let mut head = [0; RECORD_HEAD_BYTES];
+        match fill(&mut file, &mut head).map_err(io_error("read", path))? {
+            0 => return Ok(damages),
+            RECORD_HEAD_BYTES => {}
+            _ => {
+                damages.push(format!("the record at byte {offset} is cut"));
+                return Ok(damages);
+            }
+        }
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+        record.clear();
+        let read = (&mut file).take(u64::from(length)).read_to_end(&mut record).map_err(io_error("read", path))?;
+        if read < length as usize {
+            damages.push(format!("the record at byte {offset} is cut"));
+            return Ok(damages);
+        }
+        if crc32fast::hash(&record).to_le_bytes() == head[4..] {
+            each(&record)?;
+        } else {
+            damages.push(format!("the record at byte {offset} does not agree with its checksum"));
+        }
+        offset += (RECORD_HEAD_BYTES + read) as u64;
+    }
+}
+
+/// Reads until the buffer is full or the file ends; gives how much was read.
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::store::layout::wal_segment;
+    use crate::store::wal::{SEGMENT_BYTES_MAX, Wal};
+
+    fn open(dir: &tempfile::TempDir) -> Wal {
+        Wal::open(dir.path(), SEGMENT_BYTES_MAX).expect("it opens")
+    }
+
+    fn records(wal: &Wal) -> (Vec<String>, usize) {
+        let mut records = Vec::new();
+        let damages = wal.replay(|_, record| {
+            records.push(String::from_utf8_lossy(record).into_owned());
+            Ok(())
+        });
+        (records, damages.expect("the folder can be read").len())
+    }
+
+    #[test]
+    fn records_of_many_threads_are_all_there_after_reopening() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let wal = open(&dir);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let wal = &wal;
+                scope.spawn(move || {
+                    for n in 0..20 {
+                        wal.append(format!("{thread}-{n}").as_bytes()).expect("it is written");
+                    }
+                });
+            }
+        });
+        drop(wal);
+        let (mut found, damages) = records(&open(&dir));
+        found.sort();
+        let mut expected: Vec<String> = (0..8).flat_map(|t| (0..20).map(move |n| format!("{t}-{n}"))).collect();
+        expected.sort();
+        assert_eq!((found, damages), (expected, 0));
+    }
+
+    #[test]
+    fn a_torn_tail_hides_nothing_before_it_and_nothing_in_later_segments() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        for round in ["one", "two"] {
+            let wal = open(&dir);
+            drop(wal.append(round.as_bytes()).expect("it is written"));
+            drop(wal.append(b"torn").expect("it is written"));
+        }
+        let first = dir.path().join(wal_segment(1));
+        let bytes = fs::read(&first).expect("the segment is there");
+        for cut in 1..12 {
+            fs::write(&first, &bytes[..bytes.len() - cut]).expect("it can be cut");
+            let (found, damages) = records(&open(&dir));
+            assert_eq!((found, damages), (vec!["one".into(), "two".into(), "torn".into()], 1));
+        }
+    }
+
+    #[test]
+    fn an_append_holds_its_segment_until_the_pin_is_dropped() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let wal = Wal::open(dir.path(), 1).expect("it opens");
+        let pin = wal.append(b"x").expect("it is written");
+        assert_eq!((wal.horizon(), wal.oldest()), (1, 1));
+        drop(pin);
+        assert_eq!(wal.horizon(), 2);
+        assert_eq!(wal.remove_before(wal.horizon()).expect("no IO fails"), 1);
+        assert_eq!(records(&open(&dir)).0, Vec::<String>::new());
+    }
+}

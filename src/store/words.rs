@@ -1,0 +1,230 @@
+//! What a text can be looked up by: words (runs of letters) and ids (runs of letters and digits with a digit).
+//!
+//! A block remembers the words and ids of its text. A needle tells which of them a text that holds it must have,
+//! so that blocks without them are skipped. Promise: a needle that lies in a text never demands what the text has not.
+//!
+//! - A word is a maximal run of ASCII letters, or of bytes from 0x80 up, of two bytes or more. Runs made of `a`–`f` only
+//!   or of `A`–`F` only are no words: they come out of hexadecimal ids by the thousand and tell nothing.
+//! - An id is a maximal run of ASCII letters and digits, with a digit, of eight bytes or more.
+//! - Shorter numbers have no index.
+
+/// The least length of an id.
+pub(crate) const ID_BYTES_MIN: usize = 8;
+const WORD_BYTES_MIN: usize = 2;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Other,
+    Letter,
+    Digit,
+    /// Part of a character outside ASCII.
+    High,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
+            b'0'..=b'9' => Class::Digit,
+            0x80.. => Class::High,
+            _ => Class::Other,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+fn class(byte: u8) -> Class {
+    CLASSES[byte as usize]
+}
+
+/// Calls `word` for each word and `id` for each id of a text, as often as they occur.
+pub(crate) fn each<'t>(text: &'t [u8], mut word: impl FnMut(&'t [u8]), mut id: impl FnMut(&'t [u8])) {
+    let mut at = 0;
+    while at < text.len() {
+        match class(text[at]) {
+            Class::Other => at += 1,
+            Class::High => {
+                let start = at;
+                at = run_end(text, at, |class| class == Class::High);
+                word(&text[start..at]);
+            }
+            Class::Letter | Class::Digit => {
+                let start = at;
+                at = alphanumeric(text, start, &mut word);
+                if at - start >= ID_BYTES_MIN && text[start..at].iter().any(u8::is_ascii_digit) {
+                    id(&text[start..at]);
+                }
+            }
+        }
+    }
+}
+
+/// Reports the words of the run of letters and digits that begins at `start`, and gives the run's end.
+fn alphanumeric<'t>(text: &'t [u8], start: usize, word: &mut impl FnMut(&'t [u8])) -> usize {
+    let mut at = start;
+    loop {
+        let letters_start = at;
+        at = run_end(text, at, |class| class == Class::Letter);
+        if at - letters_start >= WORD_BYTES_MIN && !is_hex(&text[letters_start..at]) {
+            word(&text[letters_start..at]);
+        }
+        at = run_end(text, at, |class| class == Class::Digit);
+        if at == text.len() || class(text[at]) != Class::Letter {
+            return at;
+        }
+    }
+}
+
+fn run_end(text: &[u8], start: usize, belongs: impl Fn(Class) -> bool) -> usize {
+    text[start..].iter().position(|byte| !belongs(class(*byte))).map_or(text.len(), |length| start + length)
+}
+
+/// Letters that may be a piece of a hexadecimal number.
+fn is_hex(letters: &[u8]) -> bool {
+    letters.iter().all(|byte| matches!(byte, b'a'..=b'f')) || letters.iter().all(|byte| matches!(byte, b'A'..=b'F'))
+}
+
+/// Where in a word of the text a run of the needle must lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// It is the word.
+    Whole,
+    /// The word begins with it: the needle ends in the middle of the word.
+    Start,
+    /// The word ends with it: the needle begins in the middle of the word.
+    End,
+    /// The word has it somewhere.
+    Within,
+}
+
+/// A run of the needle and where it must lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    pub(crate) place: Place,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What a text that holds the needle must have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demands {
+    pub(crate) words: Vec<Demand>,
+    pub(crate) ids: Vec<Demand>,
+}
+
+impl Demands {
+    /// Reads off a needle what it demands.
+    pub(crate) fn of(needle: &[u8]) -> Demands {
+        let mut demands = Demands::default();
+        let mut at = 0;
+        while at < needle.len() {
+            let belongs: fn(Class) -> bool = match class(needle[at]) {
+                Class::Other => {
+                    at += 1;
+                    continue;
+                }
+                Class::High => |class| class == Class::High,
+                Class::Letter | Class::Digit => |class| matches!(class, Class::Letter | Class::Digit),
+            };
+            let start = at;
+            at = run_end(needle, at, belongs);
+            demands.add_run(needle, start, at);
+        }
+        demands
+    }
+
+    fn add_run(&mut self, needle: &[u8], start: usize, end: usize) {
+        let place = |from: usize, to: usize| match (from == 0, to == needle.len()) {
+            (false, false) => Place::Whole,
+            (false, true) => Place::Start,
+            (true, false) => Place::End,
+            (true, true) => Place::Within,
+        };
+        let run = &needle[start..end];
+        if class(run[0]) == Class::High {
+            self.words.push(Demand { place: place(start, end), bytes: run.to_vec() });
+            return;
+        }
+        if run.iter().any(u8::is_ascii_digit) && run.len() >= ID_BYTES_MIN {
+            self.ids.push(Demand { place: place(start, end), bytes: run.to_vec() });
+        }
+        let mut at = start;
+        while at < end {
+            let letters_end = run_end(&needle[..end], at, |class| class == Class::Letter);
+            let letters = &needle[at..letters_end];
+            let place = place(at, letters_end);
+            // a run at the needle's border may be part of a longer word, which is one although the run is not:
+            // only a whole word can be too short or look hexadecimal to be looked for
+            let indexed = letters.len() >= WORD_BYTES_MIN && !is_hex(letters);
+            if indexed {
+                self.words.push(Demand { place, bytes: letters.to_vec() });
+            }
+            at = run_end(&needle[..end], letters_end.max(at), |class| class == Class::Digit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use crate::store::words::{Demand, Demands, Place, each};
+
+    fn words_and_ids(text: &str) -> (Vec<String>, Vec<String>) {
+        let (mut words, mut ids) = (Vec::new(), Vec::new());
+        let string = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        each(text.as_bytes(), |word| words.push(string(word)), |id| ids.push(string(id)));
+        (words, ids)
+    }
+
+    #[test]
+    fn words_are_runs_of_letters_and_ids_have_digits() {
+        let (words, ids) = words_and_ids("GET /cart?id=4bf92f3577b34da6 took 12ms 장바구니, deadbeef x");
+        assert_eq!(words, ["GET", "cart", "id", "took", "ms", "장바구니"]);
+        assert_eq!(ids, ["4bf92f3577b34da6"]);
+    }
+
+    #[test]
+    fn a_needle_demands_whole_words_inside_and_parts_at_its_borders() {
+        let demand = |place, text: &str| Demand { place, bytes: text.as_bytes().to_vec() };
+        let demands = Demands::of(b"est failed: time");
+        let expected = [demand(Place::End, "est"), demand(Place::Whole, "failed"), demand(Place::Start, "time")];
+        assert_eq!(demands.words, expected);
+        assert_eq!(Demands::of(b"timeout").words, [demand(Place::Within, "timeout")]);
+        assert_eq!(Demands::of("=주문 ".as_bytes()).words, [demand(Place::Whole, "주문")]);
+        assert_eq!(Demands::of(b" 4bf92f35 ").ids, [demand(Place::Whole, "4bf92f35")]);
+        assert_eq!(Demands::of(b"12345 cafe"), Demands::default());
+    }
+
+    fn holds(demand: &Demand, texts: &HashSet<Vec<u8>>) -> bool {
+        texts.iter().any(|text| match demand.place {
+            Place::Whole => *text == demand.bytes,
+            Place::Start => text.starts_with(&demand.bytes),
+            Place::End => text.ends_with(&demand.bytes),
+            Place::Within => text.windows(demand.bytes.len()).any(|window| window == demand.bytes),
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn a_text_has_all_that_its_parts_demand(text in "[a-gA-G0-9xyz 가나-]{1,60}", from in 0usize..60, len in 1usize..40) {
+            let bytes = text.as_bytes();
+            let from = from % bytes.len();
+            let needle = &bytes[from..bytes.len().min(from + len)];
+            let (mut words, mut ids) = (HashSet::new(), HashSet::new());
+            each(bytes, |word| { words.insert(word.to_vec()); }, |id| { ids.insert(id.to_vec()); });
+            let demands = Demands::of(needle);
+            for demand in &demands.words {
+                prop_assert!(holds(demand, &words), "{needle:?} demands {demand:?}");
+            }
+            for demand in &demands.ids {
+                prop_assert!(holds(demand, &ids), "{needle:?} demands {demand:?}");
+            }
+        }
+    }
+}
