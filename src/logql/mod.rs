@@ -6,9 +6,16 @@
 pub mod ast;
 mod error;
 pub mod gotext;
+mod lexer;
+mod literal;
 pub mod metric;
 mod names;
+mod parser;
+mod print;
+mod scanner;
+mod simple_regex;
 pub mod stage;
 mod token;
 
 pub use error::ParseError;
+pub use parser::{parse, parse_any_selector, parse_lenient, parse_selector};

@@ -1,0 +1,143 @@
+//! The parser's place in the query: one token of looking ahead, and the errors of syntax.
+//!
+//! Error texts name what may stand at a place as Loki's table-driven parser does: only where four kinds of token or
+//! fewer are possible, and only after everything that could be finished was finished. So the callers of [`Cursor`] pass
+//! the kinds that the grammar allows there, in the order of Loki's token list, or none where there are more than four.
+
+use crate::logql::error::ParseError;
+use crate::logql::lexer::Lexer;
+use crate::logql::token::{Kind, Token, Value};
+
+pub(crate) struct Cursor<'a> {
+    lexer: Lexer<'a>,
+    ahead: Option<Token>,
+    /// The byte behind the last token that was taken.
+    taken_end: usize,
+    /// How many brackets and operators the parser is in.
+    depth: u32,
+}
+
+/// Levels of brackets, and operators in one chain. Parsing, printing and running a tree call themselves once a level,
+/// on stacks of 2 MiB; queries of people and dashboards stay below ten.
+const DEPTH_MAX: u32 = 200;
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a str) -> Cursor<'a> {
+        Cursor { lexer: Lexer::new(text), ahead: None, taken_end: 0, depth: 0 }
+    }
+
+    pub(crate) fn peek(&mut self) -> Kind {
+        self.peek_token().kind
+    }
+
+    pub(crate) fn peek_token(&mut self) -> &Token {
+        let lexer = &mut self.lexer;
+        self.ahead.get_or_insert_with(|| lexer.next_token())
+    }
+
+    pub(crate) fn take(&mut self) -> Token {
+        self.peek_token();
+        let token = self.ahead.take().expect("looking ahead leaves a token");
+        self.taken_end = token.span.end;
+        token
+    }
+
+    /// Takes the next token if it is of this kind.
+    pub(crate) fn accept(&mut self, kind: Kind) -> bool {
+        let found = self.peek() == kind;
+        if found {
+            self.take();
+        }
+        found
+    }
+
+    /// Takes the next token, which must be of this kind, the only one possible here.
+    pub(crate) fn expect(&mut self, kind: Kind) -> Result<Token, ParseError> {
+        self.expect_or(kind, &[kind])
+    }
+
+    /// Takes the next token, which must be of this kind; `possible` are all kinds that may stand here.
+    pub(crate) fn expect_or(&mut self, kind: Kind, possible: &[Kind]) -> Result<Token, ParseError> {
+        if self.peek() == kind { Ok(self.take()) } else { Err(self.unexpected(possible)) }
+    }
+
+    /// A name, the only thing possible here.
+    pub(crate) fn identifier(&mut self) -> Result<String, ParseError> {
+        self.expect(Kind::Identifier).map(text)
+    }
+
+    /// A quoted text, the only thing possible here.
+    pub(crate) fn quoted(&mut self) -> Result<String, ParseError> {
+        self.expect(Kind::Text).map(text)
+    }
+
+    /// The error for the next token; `possible` are the kinds that may stand here, none where there are many.
+    pub(crate) fn unexpected(&mut self, possible: &[Kind]) -> ParseError {
+        let token = self.peek_token().clone();
+        if let Some(error) = self.lexer.error() {
+            return error.clone();
+        }
+        let mut message = format!("syntax error: unexpected {}", token.kind.name());
+        for (index, kind) in possible.iter().enumerate() {
+            message.push_str(if index == 0 { ", expecting " } else { " or " });
+            message.push_str(&kind.name());
+        }
+        let error = ParseError::at(token.line, token.column, message, token.span.clone());
+        match hint(&token, possible) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    /// What the lexer could not read, where the parser could do without.
+    pub(crate) fn lexer_error(&self) -> Option<ParseError> {
+        self.lexer.error().cloned()
+    }
+
+    /// Goes one level down; the levels are counted by whoever calls [`Cursor::leave`] for each.
+    pub(crate) fn enter(&mut self) -> Result<(), ParseError> {
+        self.depth += 1;
+        if self.depth <= DEPTH_MAX {
+            return Ok(());
+        }
+        let span = self.peek_token().span.clone();
+        Err(ParseError::rule(format!("the query is nested too deep (more than {DEPTH_MAX} levels)"), span))
+    }
+
+    pub(crate) fn leave(&mut self, levels: u32) {
+        self.depth -= levels;
+    }
+
+    /// What is left of the query behind the last token that was taken, comments included.
+    pub(crate) fn untaken(&self) -> &'a str {
+        self.lexer.text_from(self.taken_end)
+    }
+
+    /// Leaves out the next `length` bytes, whatever tokens they would be.
+    pub(crate) fn skip(&mut self, length: usize) {
+        self.taken_end += length;
+        self.ahead = None;
+        self.lexer.restart_at(self.taken_end);
+    }
+}
+
+/// The text of a token that has one.
+pub(crate) fn text(token: Token) -> String {
+    match token.value {
+        Value::Text(text) => text,
+        Value::None | Value::Nanos(_) | Value::Bytes(_) => String::new(),
+    }
+}
+
+fn hint(token: &Token, possible: &[Kind]) -> Option<&'static str> {
+    match (token.kind, possible) {
+        (Kind::End, [.., Kind::CloseBrace | Kind::Comma]) => Some("close the selector with }, as in {app=\"web\"}"),
+        (Kind::End, [Kind::CloseParen]) => Some("close the bracket with )"),
+        (_, [Kind::Text, ..]) => Some("put the text in \"double quotes\""),
+        (_, [Kind::Equal, Kind::Matches, ..]) => Some("a label is followed by =, !=, =~ or !~ and a text in quotes"),
+        (Kind::Text, [Kind::Identifier, ..]) => Some("write names of labels without quotes"),
+        (Kind::Text, []) => Some("write |= before a text to look for it"),
+        (_, [Kind::Duration]) => Some("write a time with its unit, as in offset 1h"),
+        _ => None,
+    }
+}

@@ -1,0 +1,156 @@
+//! Operators and their operands, by precedence climbing.
+
+use crate::logql::ast::{BinaryModifier, BinaryOp, LogExpr, MatchingGroup, MatchingLabels, MetricExpr, VectorMatching};
+use crate::logql::error::ParseError;
+use crate::logql::parser::rules::{self, Metric};
+use crate::logql::parser::stages::UnwrapNext;
+use crate::logql::parser::{Node, Parser};
+use crate::logql::token::Kind;
+
+impl Parser<'_> {
+    /// A whole expression.
+    pub(super) fn expr(&mut self) -> Result<Node, ParseError> {
+        self.operation(0)
+    }
+
+    /// An expression that must be a metric one.
+    pub(super) fn metric(&mut self) -> Result<Metric, ParseError> {
+        let node = self.operand()?;
+        self.metric_after(node)
+    }
+
+    /// A metric expression whose first operand is read already.
+    pub(super) fn metric_after(&mut self, first: Node) -> Result<Metric, ParseError> {
+        match self.operation_after(first, 0)? {
+            Node::Metric(metric) => Ok(metric),
+            // whatever comes next, it had to be an operator
+            Node::Log(_) | Node::Variants(_) => Err(self.cursor.unexpected(&[])),
+        }
+    }
+
+    fn operation(&mut self, least: u8) -> Result<Node, ParseError> {
+        let first = self.operand()?;
+        self.operation_after(first, least)
+    }
+
+    /// Goes on while operators follow that bind at least as tight as `least`.
+    fn operation_after(&mut self, mut left: Node, least: u8) -> Result<Node, ParseError> {
+        let mut levels = 0;
+        while let Some((op, precedence)) = operator(self.cursor.peek()).filter(|(_, precedence)| *precedence >= least) {
+            self.cursor.enter()?;
+            levels += 1;
+            let span = self.cursor.take().span;
+            let modifier = self.modifier()?;
+            // powers group from the right
+            let right = self.operation(if op == BinaryOp::Power { precedence } else { precedence + 1 })?;
+            left = Node::Metric(rules::binary(op, left, right, modifier, span));
+        }
+        self.cursor.leave(levels);
+        Ok(left)
+    }
+
+    fn operand(&mut self) -> Result<Node, ParseError> {
+        match self.cursor.peek() {
+            Kind::OpenBrace => self.log_expr().map(Node::Log),
+            Kind::OpenParen => {
+                self.cursor.enter()?;
+                self.cursor.take();
+                let node = self.expr()?;
+                if matches!(node, Node::Variants(_)) {
+                    return Err(self.cursor.unexpected(&[]));
+                }
+                self.cursor.expect_or(Kind::CloseParen, &[])?;
+                self.cursor.leave(1);
+                Ok(node)
+            }
+            Kind::Number | Kind::Add | Kind::Subtract => {
+                let metric = match self.number_literal()? {
+                    Ok(value) => Metric::Sound(MetricExpr::Literal(value)),
+                    Err(error) => Metric::BadNumber(error),
+                };
+                Ok(Node::Metric(metric))
+            }
+            Kind::RangeOp(op) => self.nested(|parser| parser.range_aggregation(op).map(Node::Metric)),
+            Kind::VectorOp(op) => self.nested(|parser| parser.vector_aggregation(op).map(Node::Metric)),
+            Kind::LabelReplace => self.nested(|parser| parser.label_replace().map(Node::Metric)),
+            Kind::VectorOf => self.vector_of().map(Node::Metric),
+            Kind::Variants => self.nested(Parser::variants),
+            _ => Err(self.cursor.unexpected(&[])),
+        }
+    }
+
+    fn nested(&mut self, parse: impl FnOnce(&mut Self) -> Result<Node, ParseError>) -> Result<Node, ParseError> {
+        self.cursor.enter()?;
+        let node = parse(self)?;
+        self.cursor.leave(1);
+        Ok(node)
+    }
+
+    /// A selector with its stages.
+    fn log_expr(&mut self) -> Result<LogExpr, ParseError> {
+        let selector = self.selector()?;
+        let mut stages = Vec::new();
+        match self.stages(&mut stages)? {
+            UnwrapNext::No => Ok(LogExpr { selector, stages }),
+            // only ranges can be unwrapped
+            UnwrapNext::Yes => Err(self.cursor.unexpected(&[])),
+        }
+    }
+
+    /// `bool`, `on (…)`, `ignoring (…)`, `group_left (…)`, `group_right (…)` behind an operator.
+    fn modifier(&mut self) -> Result<BinaryModifier, ParseError> {
+        let returns_bool = self.cursor.accept(Kind::Bool);
+        let on = match self.cursor.peek() {
+            Kind::On => {
+                self.cursor.take();
+                MatchingLabels::On(self.label_list()?)
+            }
+            Kind::Ignoring => {
+                self.cursor.take();
+                MatchingLabels::Ignoring(self.label_list()?)
+            }
+            _ => return Ok(BinaryModifier { returns_bool, matching: None }),
+        };
+        let group = match self.cursor.peek() {
+            Kind::GroupLeft => {
+                self.cursor.take();
+                MatchingGroup::ManyToOne(self.included_labels()?)
+            }
+            Kind::GroupRight => {
+                self.cursor.take();
+                MatchingGroup::OneToMany(self.included_labels()?)
+            }
+            _ => MatchingGroup::OneToOne,
+        };
+        let matching = VectorMatching { on, group };
+        let plain = matching.on == MatchingLabels::Ignoring(Vec::new()) && matching.group == MatchingGroup::OneToOne;
+        Ok(BinaryModifier { returns_bool, matching: (!plain).then_some(matching) })
+    }
+
+    /// The labels behind `group_left`, if a bracket follows. A bracket never begins the operand here.
+    fn included_labels(&mut self) -> Result<Vec<String>, ParseError> {
+        if self.cursor.peek() == Kind::OpenParen { self.label_list() } else { Ok(Vec::new()) }
+    }
+}
+
+/// The operator and how tight it binds.
+fn operator(kind: Kind) -> Option<(BinaryOp, u8)> {
+    Some(match kind {
+        Kind::Or => (BinaryOp::Or, 1),
+        Kind::And => (BinaryOp::And, 2),
+        Kind::Unless => (BinaryOp::Unless, 2),
+        Kind::DoubleEqual => (BinaryOp::Equal, 3),
+        Kind::NotEqual => (BinaryOp::NotEqual, 3),
+        Kind::Greater => (BinaryOp::Greater, 3),
+        Kind::GreaterOrEqual => (BinaryOp::GreaterOrEqual, 3),
+        Kind::Less => (BinaryOp::Less, 3),
+        Kind::LessOrEqual => (BinaryOp::LessOrEqual, 3),
+        Kind::Add => (BinaryOp::Add, 4),
+        Kind::Subtract => (BinaryOp::Subtract, 4),
+        Kind::Multiply => (BinaryOp::Multiply, 5),
+        Kind::Divide => (BinaryOp::Divide, 5),
+        Kind::Modulo => (BinaryOp::Modulo, 5),
+        Kind::Power => (BinaryOp::Power, 6),
+        _ => return None,
+    })
+}
