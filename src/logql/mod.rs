@@ -11,6 +11,7 @@ mod literal;
 pub mod metric;
 mod names;
 mod parser;
+mod pretty;
 mod print;
 mod scanner;
 mod simple_regex;
@@ -19,3 +20,4 @@ mod token;
 
 pub use error::ParseError;
 pub use parser::{parse, parse_any_selector, parse_lenient, parse_selector};
+pub use pretty::format_query;

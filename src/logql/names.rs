@@ -164,6 +164,28 @@ impl BinaryOp {
         )
     }
 
+    /// How tight the operator binds; more is tighter.
+    pub const fn precedence(self) -> u8 {
+        match self {
+            BinaryOp::Or => 1,
+            BinaryOp::And | BinaryOp::Unless => 2,
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterOrEqual
+            | BinaryOp::Less
+            | BinaryOp::LessOrEqual => 3,
+            BinaryOp::Add | BinaryOp::Subtract => 4,
+            BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => 5,
+            BinaryOp::Power => 6,
+        }
+    }
+
+    /// Whether `a ? b ? c` means `a ? (b ? c)`.
+    pub const fn groups_right(self) -> bool {
+        matches!(self, BinaryOp::Power)
+    }
+
     /// What two numbers give, as in Loki: dividing by 0 gives NaN, a comparison 1 or 0. None for the set operators.
     pub fn apply(self, left: f64, right: f64) -> Option<f64> {
         let truth = |value: bool| f64::from(u8::from(value));

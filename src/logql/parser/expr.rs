@@ -36,13 +36,12 @@ impl Parser<'_> {
     /// Goes on while operators follow that bind at least as tight as `least`.
     fn operation_after(&mut self, mut left: Node, least: u8) -> Result<Node, ParseError> {
         let mut levels = 0;
-        while let Some((op, precedence)) = operator(self.cursor.peek()).filter(|(_, precedence)| *precedence >= least) {
+        while let Some(op) = operator(self.cursor.peek()).filter(|op| op.precedence() >= least) {
             self.cursor.enter()?;
             levels += 1;
             let span = self.cursor.take().span;
             let modifier = self.modifier()?;
-            // powers group from the right
-            let right = self.operation(if op == BinaryOp::Power { precedence } else { precedence + 1 })?;
+            let right = self.operation(op.precedence() + u8::from(!op.groups_right()))?;
             left = Node::Metric(rules::binary(op, left, right, modifier, span));
         }
         self.cursor.leave(levels);
@@ -133,24 +132,24 @@ impl Parser<'_> {
     }
 }
 
-/// The operator and how tight it binds.
-fn operator(kind: Kind) -> Option<(BinaryOp, u8)> {
+/// The operator that a token is.
+fn operator(kind: Kind) -> Option<BinaryOp> {
     Some(match kind {
-        Kind::Or => (BinaryOp::Or, 1),
-        Kind::And => (BinaryOp::And, 2),
-        Kind::Unless => (BinaryOp::Unless, 2),
-        Kind::DoubleEqual => (BinaryOp::Equal, 3),
-        Kind::NotEqual => (BinaryOp::NotEqual, 3),
-        Kind::Greater => (BinaryOp::Greater, 3),
-        Kind::GreaterOrEqual => (BinaryOp::GreaterOrEqual, 3),
-        Kind::Less => (BinaryOp::Less, 3),
-        Kind::LessOrEqual => (BinaryOp::LessOrEqual, 3),
-        Kind::Add => (BinaryOp::Add, 4),
-        Kind::Subtract => (BinaryOp::Subtract, 4),
-        Kind::Multiply => (BinaryOp::Multiply, 5),
-        Kind::Divide => (BinaryOp::Divide, 5),
-        Kind::Modulo => (BinaryOp::Modulo, 5),
-        Kind::Power => (BinaryOp::Power, 6),
+        Kind::Or => BinaryOp::Or,
+        Kind::And => BinaryOp::And,
+        Kind::Unless => BinaryOp::Unless,
+        Kind::DoubleEqual => BinaryOp::Equal,
+        Kind::NotEqual => BinaryOp::NotEqual,
+        Kind::Greater => BinaryOp::Greater,
+        Kind::GreaterOrEqual => BinaryOp::GreaterOrEqual,
+        Kind::Less => BinaryOp::Less,
+        Kind::LessOrEqual => BinaryOp::LessOrEqual,
+        Kind::Add => BinaryOp::Add,
+        Kind::Subtract => BinaryOp::Subtract,
+        Kind::Multiply => BinaryOp::Multiply,
+        Kind::Divide => BinaryOp::Divide,
+        Kind::Modulo => BinaryOp::Modulo,
+        Kind::Power => BinaryOp::Power,
         _ => return None,
     })
 }
