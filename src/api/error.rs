@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::{db, query};
+use crate::{db, logql, query};
 
 /// Why a request got no answer, in the words its sender reads.
 #[derive(Debug)]
@@ -77,6 +77,12 @@ impl IntoResponse for Error {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl From<logql::ParseError> for Error {
+    fn from(error: logql::ParseError) -> Error {
+        Error::bad_request(error.to_string())
     }
 }
 

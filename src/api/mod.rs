@@ -5,9 +5,15 @@
 
 mod auth;
 mod error;
+mod fields;
+mod labels;
 mod metrics;
+mod params;
 mod push;
+mod query;
+mod stats;
 mod status;
+mod types;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -47,7 +53,8 @@ pub struct Context {
 /// Every route for machines. From the outside in: catch panics, refuse what other sites send in a visitor's name,
 /// compress, bound the time that a body takes.
 pub fn router(context: Context) -> Router {
-    let reading = status::routes().route_layer(from_fn_with_state(context.clone(), auth::require_read));
+    let reading = status::routes().merge(query::routes()).merge(labels::routes()).merge(stats::routes());
+    let reading = reading.merge(fields::routes()).route_layer(from_fn_with_state(context.clone(), auth::require_read));
     let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
     let mut routes = status::open_routes().merge(reading).merge(pushing);
     for folder in ["/loki/{*path}", "/api/{*path}", "/otlp/{*path}", "/prometheus/{*path}"] {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::logql::ast::Expr;
-use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
 
 /// A query over a span of time.
 #[derive(Clone, Debug)]
@@ -83,16 +83,68 @@ pub struct Stats {
     pub bytes_processed: u64,
     /// Lines that passed all filters.
     pub lines_matched: u64,
+    /// From the request to the answer.
     pub elapsed: Duration,
+    /// The part of that spent waiting for a turn.
+    pub waited: Duration,
     /// Whether lines beyond the limit were left out.
     pub cut: bool,
 }
 
-/// What is known of a label, for pickers.
-#[derive(Clone, Debug, PartialEq)]
+/// How much there is of some streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamsSummary {
     pub streams: u64,
+    /// Pieces of the store that hold some of it.
     pub chunks: u64,
     pub entries: u64,
+    /// Of text and structured metadata.
     pub bytes: u64,
+}
+
+/// How many bytes there are of which streams.
+#[derive(Clone, Debug)]
+pub struct VolumeQuery {
+    pub matchers: Vec<Matcher>,
+    pub range: TimeRange,
+    /// The length of the parts into which the range is cut, in nanoseconds; none for one part.
+    pub step_ns: Option<i64>,
+    pub by: VolumeBy,
+    /// The labels that count; where none is named, those of the matchers.
+    pub labels: Vec<String>,
+    /// The greatest so many are answered.
+    pub limit: usize,
+}
+
+/// What volumes are summed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeBy {
+    /// By values of labels.
+    Series,
+    /// By names of labels: each counts all streams that have it.
+    Labels,
+}
+
+/// A field that was found in lines or in structured metadata.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectedField {
+    pub name: String,
+    pub kind: FieldKind,
+    /// How many different values were seen.
+    pub value_count: u64,
+    /// Which stages extract it, `json` or `logfmt`; none for structured metadata.
+    pub parsers: Vec<&'static str>,
+    /// Where it is in a JSON line.
+    pub json_path: Vec<String>,
+}
+
+/// What the values of a field look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    Text,
+    Int,
+    Float,
+    Boolean,
+    Duration,
+    Bytes,
 }

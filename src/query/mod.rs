@@ -4,6 +4,7 @@
 //! Never: HTTP, HTML, SQL.
 
 mod answer;
+mod fields;
 mod labels;
 mod limits;
 mod logs;
@@ -13,11 +14,15 @@ mod queue;
 mod scan;
 #[cfg(test)]
 mod testing;
+mod volume;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
-pub use answer::{Answer, Data, InstantQuery, LogLine, RangeQuery, Sample, Series, Stats, StreamsSummary};
+pub use answer::{
+    Answer, Data, DetectedField, FieldKind, InstantQuery, LogLine, RangeQuery, Sample, Series, Stats, StreamsSummary,
+    VolumeBy, VolumeQuery,
+};
 pub use limits::{CancelOnDrop, Limits, Ticket};
 
 use crate::logql::ast::Expr;
@@ -55,13 +60,12 @@ pub struct Engine {
     store: Arc<Store>,
     limits: Limits,
     queue: Queue,
-    totals: Mutex<Stats>,
 }
 
 impl Engine {
     pub fn new(store: Arc<Store>, limits: Limits) -> Engine {
         let queue = Queue::new(limits.concurrent_max);
-        Engine { store, limits, queue, totals: Mutex::default() }
+        Engine { store, limits, queue }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -70,11 +74,6 @@ impl Engine {
 
     pub fn store_usage(&self) -> store::Usage {
         self.store.usage()
-    }
-
-    /// What all queries since the start looked at and found.
-    pub fn totals(&self) -> Stats {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A ticket with the time that a query may take, from now on.
@@ -121,14 +120,9 @@ impl Engine {
     ) -> Result<Answer, Error> {
         let begin = Instant::now();
         let _turn = self.queue.enter(ticket)?;
-        let mut stats = Stats::default();
+        let mut stats = Stats { waited: begin.elapsed(), ..Stats::default() };
         let data = run(&Budget::new(&self.limits), &mut stats)?;
         stats.elapsed = begin.elapsed();
-        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        totals.lines_processed += stats.lines_processed;
-        totals.bytes_processed += stats.bytes_processed;
-        totals.lines_matched += stats.lines_matched;
-        drop(totals);
         Ok(Answer { data, stats, warnings: Vec::new() })
     }
 }

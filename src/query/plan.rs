@@ -3,7 +3,7 @@
 use crate::logql::ast::{
     Grouping, GroupingKind, LabelFormatValue, LineFilter, LineOp, LineTest, LogExpr, RangeAggregation, RangeOp, Stage,
 };
-use crate::logql::stage::{CompileError, Pipeline, Wanted};
+use crate::logql::stage::{CompileError, Pipeline, Wanted, required_substrings};
 use crate::model::TimeRange;
 use crate::query::Error;
 use crate::query::scan::{Numbered, number};
@@ -12,7 +12,6 @@ use crate::store::{Need, Selection, Store};
 /// A log expression, ready to be run.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) selection: Selection,
     /// The chunks that may hold something; empty where nothing can be found.
     pub(crate) chunks: Vec<Numbered>,
     pub(crate) pipeline: Pipeline,
@@ -55,7 +54,7 @@ impl Plan {
         need: Need,
         pipeline: Result<Pipeline, CompileError>,
     ) -> Result<Plan, Error> {
-        let needles = if pipeline.is_ok() { needles(&log.stages) } else { Vec::new() };
+        let needles = if pipeline.is_ok() { required_substrings(&log.stages) } else { Vec::new() };
         let selection = Selection { matchers: log.selector.clone(), range, needles, need };
         let chunks = number(store.select(&selection)?.chunks);
         let pipeline = match pipeline {
@@ -66,7 +65,7 @@ impl Plan {
             }
             Err(error) => return Err(Error::Invalid(error.to_string())),
         };
-        Ok(Plan { selection, chunks, pipeline, labels_decide: need != Need::Lines })
+        Ok(Plan { chunks, pipeline, labels_decide: need != Need::Lines })
     }
 }
 
@@ -85,19 +84,6 @@ fn without_pushed_down(stages: &[Stage]) -> Vec<Stage> {
     let unchanged = stages.iter().take_while(|stage| !changes_line(stage)).count();
     let kept = stages.iter().enumerate().filter(|(index, stage)| *index >= unchanged || !is_plain_search(stage));
     kept.map(|(_, stage)| stage.clone()).collect()
-}
-
-/// The texts of those filters.
-fn needles(stages: &[Stage]) -> Vec<String> {
-    let unchanged = stages.iter().take_while(|stage| !changes_line(stage));
-    let text = |stage: &Stage| match stage {
-        Stage::Line(LineFilter { op: LineOp::Contains, alternatives }) => match alternatives.as_slice() {
-            [LineTest::Text(text)] => Some(text.clone()),
-            _ => None,
-        },
-        _ => None,
-    };
-    unchanged.filter_map(text).filter(|text| !text.is_empty()).collect()
 }
 
 fn is_plain_search(stage: &Stage) -> bool {

@@ -65,8 +65,8 @@ pub(crate) fn spread<W: Send>(
     }
 }
 
-/// Visits the rows of a chunk that lie in `range` until the visitor fails or the query is ended. The second argument of `visit` is the
-/// place of the row in the visit.
+/// Visits the wanted rows of a chunk that lie in `range` until the visitor fails or the query is ended. The second
+/// argument of `visit` is the place of the row in the visit.
 pub(crate) fn rows(
     chunk: &Chunk,
     range: TimeRange,

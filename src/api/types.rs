@@ -1,0 +1,277 @@
+//! The JSON of Loki's read API, written straight into bytes.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+
+use crate::model::{Labels, Timestamp};
+use crate::query::{Answer, Data, LogLine, Sample, Series, Stats};
+
+/// A JSON text on its way out.
+#[derive(Debug, Default)]
+pub(crate) struct Json(Vec<u8>);
+
+/// Whether a line's labels are told apart by where they come from (`X-Loki-Response-Encoding-Flags`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Categories {
+    Merged,
+    Apart,
+}
+
+impl IntoResponse for Json {
+    fn into_response(mut self) -> Response {
+        self.0.push(b'\n');
+        ([(CONTENT_TYPE, "application/json; charset=UTF-8")], self.0).into_response()
+    }
+}
+
+impl Json {
+    /// Text that is JSON already: brackets, commas, names.
+    pub(crate) fn raw(&mut self, text: &str) -> &mut Json {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// A text, quoted.
+    pub(crate) fn text(&mut self, text: &str) -> &mut Json {
+        serde_json::to_writer(&mut self.0, text).expect("a text can be written to memory");
+        self
+    }
+
+    /// Anything that prints itself as a JSON number.
+    pub(crate) fn number(&mut self, number: impl std::fmt::Display) -> &mut Json {
+        write!(self.0, "{number}").expect("a number can be written to memory");
+        self
+    }
+
+    /// `[…, …]`
+    pub(crate) fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut item: impl FnMut(&mut Json, T),
+    ) -> &mut Json {
+        self.raw("[");
+        for (index, value) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.raw(",");
+            }
+            item(self, value);
+        }
+        self.raw("]")
+    }
+
+    /// `{"app":"web"}`
+    pub(crate) fn labels(&mut self, labels: &Labels) -> &mut Json {
+        self.raw("{");
+        for (index, (name, value)) in labels.iter().enumerate() {
+            if index > 0 {
+                self.raw(",");
+            }
+            self.text(name).raw(":").text(value);
+        }
+        self.raw("}")
+    }
+
+    /// Seconds with up to three digits after the point, as Prometheus prints times.
+    pub(crate) fn seconds(&mut self, time: Timestamp) -> &mut Json {
+        let millis = time.nanos().div_euclid(1_000_000);
+        let (seconds, rest) = (millis / 1000, (millis % 1000).abs());
+        let sign = if millis < 0 && seconds == 0 { "-" } else { "" };
+        self.raw(sign).number(seconds);
+        if rest > 0 { self.number(format_args!(".{rest:03}")) } else { self }
+    }
+
+    /// `[1795133400.5,"0.25"]`
+    fn point(&mut self, time: Timestamp, value: f64) -> &mut Json {
+        self.raw("[").seconds(time).raw(",\"");
+        match value {
+            f64::INFINITY => self.raw("+Inf"),
+            f64::NEG_INFINITY => self.raw("-Inf"),
+            value => self.number(value),
+        };
+        self.raw("\"]")
+    }
+
+    /// `{"status":"success","data":[…]}`; Loki leaves an empty list of names out.
+    pub(crate) fn names(names: &[String]) -> Json {
+        let mut json = Json::default();
+        json.raw("{\"status\":\"success\"");
+        if !names.is_empty() {
+            json.raw(",\"data\":").list(names, |json, name| {
+                json.text(name);
+            });
+        }
+        json.raw("}");
+        json
+    }
+
+    /// A vector or a matrix that carries no statistics of its own.
+    pub(crate) fn metric(data: &Data) -> Json {
+        Json::answer(&Answer { data: data.clone(), stats: Stats::default(), warnings: Vec::new() }, Categories::Merged)
+    }
+
+    /// The answer to a query.
+    pub(crate) fn answer(answer: &Answer, categories: Categories) -> Json {
+        let mut json = Json::default();
+        json.raw("{\"status\":\"success\",");
+        if !answer.warnings.is_empty() {
+            json.raw("\"warnings\":")
+                .list(&answer.warnings, |json, warning| {
+                    json.text(warning);
+                })
+                .raw(",");
+        }
+        json.raw("\"data\":{\"resultType\":");
+        let mut returned = 0;
+        match &answer.data {
+            Data::Streams(lines) => {
+                returned = lines.len();
+                json.raw("\"streams\",");
+                if categories == Categories::Apart {
+                    json.raw("\"encodingFlags\":[\"categorize-labels\"],");
+                }
+                json.raw("\"result\":").streams(lines, categories);
+            }
+            Data::Matrix(series) => {
+                json.raw("\"matrix\",\"result\":").list(series, Json::series);
+            }
+            Data::Vector(samples) => {
+                json.raw("\"vector\",\"result\":").list(samples, Json::sample);
+            }
+            Data::Scalar { time, value } => {
+                json.raw("\"scalar\",\"result\":").point(*time, *value);
+            }
+        }
+        json.raw(",\"stats\":").stats(&answer.stats, returned).raw("}}");
+        json
+    }
+
+    fn series(&mut self, series: &Series) {
+        self.raw("{\"metric\":").labels(&series.labels).raw(",\"values\":");
+        self.list(&series.points, |json, (time, value)| {
+            json.point(*time, *value);
+        })
+        .raw("}");
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.raw("{\"metric\":").labels(&sample.labels).raw(",\"value\":");
+        self.point(sample.timestamp, sample.value).raw("}");
+    }
+
+    /// Lines by stream, the streams in the order of their first lines.
+    fn streams(&mut self, lines: &[LogLine], categories: Categories) -> &mut Json {
+        let mut streams: Vec<(Labels, Vec<&LogLine>)> = Vec::new();
+        let mut known: HashMap<Labels, usize> = HashMap::new();
+        for line in lines {
+            let labels = match categories {
+                Categories::Merged => merged(line),
+                Categories::Apart => line.stream.clone(),
+            };
+            let index = *known.entry(labels).or_insert_with_key(|labels| {
+                streams.push((labels.clone(), Vec::new()));
+                streams.len() - 1
+            });
+            streams[index].1.push(line);
+        }
+        self.list(streams, |json, (labels, lines)| {
+            json.raw("{\"stream\":").labels(&labels).raw(",\"values\":");
+            json.list(lines, |json, line| json.line(line, categories)).raw("}");
+        })
+    }
+
+    fn line(&mut self, line: &LogLine, categories: Categories) {
+        self.raw("[\"").number(line.timestamp.nanos()).raw("\",").text(&line.line);
+        if categories == Categories::Apart {
+            self.raw(",{");
+            if !line.structured.is_empty() {
+                self.raw("\"structuredMetadata\":").labels(&line.structured);
+            }
+            if !line.parsed.is_empty() {
+                self.raw(if line.structured.is_empty() { "" } else { "," });
+                self.raw("\"parsed\":").labels(&line.parsed);
+            }
+            self.raw("}");
+        }
+        self.raw("]");
+    }
+
+    /// The statistics that Grafana and logcli show; what does not exist here is 0, as their readers want the fields.
+    fn stats(&mut self, stats: &Stats, returned: usize) -> &mut Json {
+        let seconds = stats.elapsed.as_secs_f64();
+        let per_second = |count: u64| if seconds > 0.0 { (count as f64 / seconds) as u64 } else { 0 };
+        self.raw("{\"summary\":{\"bytesProcessedPerSecond\":").number(per_second(stats.bytes_processed));
+        self.raw(",\"linesProcessedPerSecond\":").number(per_second(stats.lines_processed));
+        self.raw(",\"totalBytesProcessed\":").number(stats.bytes_processed);
+        self.raw(",\"totalLinesProcessed\":").number(stats.lines_processed);
+        self.raw(",\"execTime\":").number(seconds);
+        self.raw(",\"queueTime\":").number(stats.waited.as_secs_f64());
+        self.raw(",\"subqueries\":0,\"totalEntriesReturned\":").number(returned);
+        self.raw(",\"splits\":0,\"shards\":0,\"totalPostFilterLines\":").number(stats.lines_matched);
+        self.raw(
+            ",\"totalStructuredMetadataBytesProcessed\":0},\"querier\":{\"store\":{}},\"ingester\":{\"store\":{}}}",
+        )
+    }
+}
+
+/// All labels of a line in one set.
+fn merged(line: &LogLine) -> Labels {
+    if line.structured.is_empty() && line.parsed.is_empty() {
+        return line.stream.clone();
+    }
+    let all = line.stream.iter().chain(line.structured.iter()).chain(line.parsed.iter());
+    all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::api::types::{Categories, Json};
+    use crate::model::{Labels, Timestamp};
+    use crate::query::{Answer, Data, LogLine, Sample, Stats};
+
+    fn text(data: Data, categories: Categories) -> String {
+        let stats = Stats { elapsed: Duration::from_secs(1), ..Stats::default() };
+        let json = Json::answer(&Answer { data, stats, warnings: Vec::new() }, categories);
+        String::from_utf8(json.0).expect("UTF-8")
+    }
+
+    #[test]
+    fn an_answer_is_json_that_others_read() {
+        let labels = Labels::from([("a", "\"quoted\"\n")]);
+        let sample = Sample { labels, timestamp: Timestamp::from_nanos(1_500_999_999), value: f64::INFINITY };
+        let text = text(Data::Vector(vec![sample]), Categories::Merged);
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value["data"]["result"][0]["metric"]["a"], "\"quoted\"\n");
+        assert_eq!(value["data"]["result"][0]["value"], serde_json::json!([1.5, "+Inf"]));
+        assert_eq!(value["data"]["stats"]["summary"]["execTime"], 1);
+    }
+
+    #[test]
+    fn labels_come_merged_or_apart() {
+        let line = LogLine {
+            timestamp: Timestamp::from_nanos(5),
+            line: "x".into(),
+            stream: Labels::from([("app", "web")]),
+            structured: Labels::from([("trace", "t")]),
+            parsed: Labels::from([("status", "200")]),
+        };
+        let merged = text(Data::Streams(vec![line.clone()]), Categories::Merged);
+        assert!(
+            merged.contains(r#""result":[{"stream":{"app":"web","status":"200","trace":"t"},"values":[["5","x"]]}]"#)
+        );
+        let apart = text(Data::Streams(vec![line]), Categories::Apart);
+        assert!(apart.contains(r#""encodingFlags":["categorize-labels"],"result":[{"stream":{"app":"web"},"#));
+        assert!(apart.contains(r#"["5","x",{"structuredMetadata":{"trace":"t"},"parsed":{"status":"200"}}]"#));
+    }
+
+    #[test]
+    fn times_before_the_epoch_keep_their_sign() {
+        let mut json = Json::default();
+        json.seconds(Timestamp::from_nanos(-1_500_000_000)).raw(" ").seconds(Timestamp::from_nanos(-5_000_000));
+        assert_eq!(json.0, b"-1.500 -0.005");
+    }
+}
