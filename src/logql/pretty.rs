@@ -180,9 +180,9 @@ mod tests {
     #[test]
     fn split_operations_keep_their_order() {
         check(
-            r#"(rate({a="@"}[5m]) + on (x, y) group_left (z) rate({b="@"}[5m])) / rate({c="@@"}[5m]) > bool 1"#,
+            r#"(rate({a="@"}[5m]) + on (x, y) group_left rate({b="@"}[5m])) / rate({c="@@"}[5m]) > bool 1"#,
             &[
-                r#"    (rate({a="@"}[5m]) + on (x,y) group_left (z) rate({b="@"}[5m]))"#,
+                r#"    (rate({a="@"}[5m]) + on (x,y) group_left rate({b="@"}[5m]))"#,
                 "  /",
                 r#"    rate({c="@@"}[5m])"#,
                 "> bool",
