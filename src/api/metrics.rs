@@ -1,4 +1,4 @@
-//! Numbers about the server for Prometheus: requests as they pass, sizes of the store when asked.
+//! Numbers about the server for Prometheus: requests as they pass, totals and sizes when asked.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use axum::response::Response;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::ingest::Intake;
 use crate::query::Engine;
 
 /// Counts what passes; prints all numbers.
@@ -39,13 +40,13 @@ struct RouteLabels {
 }
 
 impl Metrics {
-    pub fn new(engine: Arc<Engine>) -> Metrics {
+    pub fn new(intake: Arc<Intake>, engine: Arc<Engine>) -> Metrics {
         let mut registry = Registry::with_prefix("logcafe");
         let requests = Family::default();
         registry.register("http_requests", "Requests answered", requests.clone());
         let request_seconds = Family::new_with_constructor(latency_histogram as fn() -> Histogram);
         registry.register("http_request_seconds", "Time from request to answer", request_seconds.clone());
-        registry.register_collector(Box::new(StoreSizes(engine)));
+        registry.register_collector(Box::new(Totals { intake, engine }));
         Metrics { registry, requests, request_seconds }
     }
 
@@ -89,13 +90,28 @@ fn method_name(method: &http::Method) -> &'static str {
     }
 }
 
-/// Looked up when asked.
+/// What is looked up when asked.
 #[derive(Debug)]
-struct StoreSizes(Arc<Engine>);
+struct Totals {
+    intake: Arc<Intake>,
+    engine: Arc<Engine>,
+}
 
-impl Collector for StoreSizes {
+impl Collector for Totals {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let usage = self.0.store_usage();
+        let (pushed, queried) = (self.intake.totals(), self.engine.totals());
+        for (name, help, value) in [
+            ("ingest_entries", "Entries stored", pushed.entry_count),
+            ("ingest_duplicates", "Entries that were there already", pushed.duplicate_count),
+            ("ingest_line_bytes", "Bytes of the lines stored", pushed.line_bytes),
+            ("query_lines", "Lines that queries looked at", queried.lines_processed),
+            ("query_bytes", "Bytes that queries looked at", queried.bytes_processed),
+            ("query_lines_matched", "Lines that passed all filters of a query", queried.lines_matched),
+        ] {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        let usage = self.engine.store_usage();
         for (name, help, value) in [
             ("store_disk_bytes", "Disk taken by logs", usage.disk_bytes),
             ("store_disk_free_bytes", "Free space on the disk of the logs", usage.disk_free_bytes),

@@ -1,11 +1,13 @@
 //! The commands. Each file is one command: its arguments, and what it does.
 
 mod data;
+mod demo;
 mod moment;
 mod password;
 mod query;
 mod serve;
 mod settings;
+mod systemd;
 mod token;
 mod user;
 mod values;
@@ -26,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Run the server
     Serve(Box<serve::Arguments>),
+    /// See it work: a server with sample services logging into it
+    Demo(demo::Arguments),
     /// Look for lines, or count them, on a running server
     Query(query::Arguments),
     /// Manage the people who may sign in
@@ -38,6 +42,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(*arguments),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Token(arguments) => token::run(arguments),

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::settings::{LogFormat, Settings};
+use crate::cli::settings::Settings;
+use crate::cli::systemd::{self, State};
 use crate::server;
-
-/// The index tells of every merge at level info.
-const FILTER_DEFAULT: &str = "info,tantivy=warn";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -26,38 +25,64 @@ pub(crate) struct Arguments {
     #[arg(long, env = "LOGCAFE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
+    /// Print what is set, as a logcafe.toml, and end
+    #[arg(long)]
+    print_config: bool,
+
     #[command(flatten)]
     settings: Settings,
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let settings = arguments.settings.or_file(arguments.config.as_deref())?;
-    let format = match settings.log_format {
-        Some(LogFormat::Json) => server::Format::Json,
-        Some(LogFormat::Text) | None => server::Format::Text,
-    };
-    let _own_logs = server::init_logs(settings.log.as_deref().unwrap_or(FILTER_DEFAULT), format)?;
+    let settings = arguments.settings.or_file(arguments.config.as_deref())?.or_defaults();
+    if arguments.print_config {
+        anstream::print!("{}", settings.to_file()?);
+        return Ok(());
+    }
+    let own_logs = settings.init_logs()?;
     let config = settings.into_config()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads of the server")?;
-    runtime.block_on(serve(config))
+    runtime()?.block_on(serve(config, own_logs))
 }
 
-async fn serve(config: server::Config) -> anyhow::Result<()> {
-    // before anything starts, so that a signal in the first moment is not lost
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let handle = server::start(config).await?;
-    let base = handle.base_url();
-    anstream::println!("logcafe is ready at {base}");
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().context("cannot start the threads of the server")
+}
+
+async fn serve(config: server::Config, own_logs: server::OwnLogs) -> anyhow::Result<()> {
+    let signals = Signals::new()?;
+    let handle = server::start(config, Some(own_logs)).await?;
+    let base_url = handle.base_url();
+    anstream::println!("logcafe is ready at {base_url}");
     if let Some(code) = handle.setup_code() {
-        anstream::println!("There is no account yet. Make the first at {base}/setup?code={}", code.reveal());
+        anstream::println!("There is no account yet. Make the first at {base_url}/setup?code={}", code.reveal());
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    systemd::notify(State::Ready);
+    signals.any().await;
+    systemd::notify(State::Stopping);
+    tracing::info!("asked to stop");
     handle.stop().await
+}
+
+/// The signals that end a server.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from here on: call it before anything starts, so that a signal in the first moment is not lost.
+    pub(crate) fn new() -> anyhow::Result<Signals> {
+        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        Ok(Signals { terminate, interrupt })
+    }
+
+    /// Waits for the first one.
+    pub(crate) async fn any(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::values::{ByteSize, Span};
 use crate::{api, ingest, query, server, store};
@@ -16,7 +16,7 @@ use crate::{api, ingest, query, server, store};
 const FILE_DEFAULT: &str = "logcafe.toml";
 
 /// Every setting, as far as one place gives it.
-#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Settings {
     /// Address and port to listen on [default: 127.0.0.1:3100]
@@ -47,7 +47,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "LOGCAFE_QUERY_TIMEOUT", value_name = "SPAN")]
     pub(crate) query_timeout: Option<Span>,
 
-    /// Lines that one query may ask for [default: 5000]
+    /// Lines that one query may ask for, called max_entries_limit_per_query in messages [default: 5000]
     #[arg(long, env = "LOGCAFE_QUERY_LINES", value_name = "COUNT")]
     pub(crate) query_lines: Option<usize>,
 
@@ -58,6 +58,35 @@ pub(crate) struct Settings {
     /// Queries that run at the same time; more wait in line [default: 4]
     #[arg(long, env = "LOGCAFE_QUERY_CONCURRENCY", value_name = "COUNT")]
     pub(crate) query_concurrency: Option<usize>,
+
+    /// Size of one push as it is sent; larger ones get 413 [default: 16MiB]
+    #[arg(long, env = "LOGCAFE_PUSH_BODY", value_name = "BYTES")]
+    pub(crate) push_body: Option<ByteSize>,
+
+    /// Memory of all pushes that are being taken in; over it they get 429 [default: 96MiB]
+    #[arg(long, env = "LOGCAFE_PUSH_MEMORY", value_name = "BYTES")]
+    pub(crate) push_memory: Option<ByteSize>,
+
+    /// Lines per second that are taken, in bytes, as in 4MB; over it pushes get 429 [default: no bound]
+    #[arg(long, env = "LOGCAFE_PUSH_RATE", value_name = "BYTES")]
+    pub(crate) push_rate: Option<ByteSize>,
+
+    /// Refuse entries that are older, as in 1w [default: take any age]
+    #[arg(long, env = "LOGCAFE_PUSH_AGE", value_name = "SPAN")]
+    pub(crate) push_age: Option<Span>,
+
+    /// Length of a line; longer ones are refused [default: 256KiB]
+    #[arg(long, env = "LOGCAFE_LINE_SIZE", value_name = "BYTES")]
+    pub(crate) line_size: Option<ByteSize>,
+
+    /// Cut lines that are too long instead of refusing them
+    #[arg(long, env = "LOGCAFE_LINE_CUT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub(crate) line_cut: Option<bool>,
+
+    /// Labels that a stream may have [default: 15]
+    #[arg(long, env = "LOGCAFE_STREAM_LABELS", value_name = "COUNT")]
+    pub(crate) stream_labels: Option<usize>,
 
     /// Take pushes without credentials: only where nobody else can reach the address
     #[arg(long, env = "LOGCAFE_ANONYMOUS_PUSH", value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -78,7 +107,7 @@ pub(crate) struct Settings {
 }
 
 /// How our own logs look on standard error.
-#[derive(Clone, Copy, Debug, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogFormat {
     Text,
@@ -99,6 +128,13 @@ impl Settings {
             query_lines: self.query_lines.or(other.query_lines),
             query_memory: self.query_memory.or(other.query_memory),
             query_concurrency: self.query_concurrency.or(other.query_concurrency),
+            push_body: self.push_body.or(other.push_body),
+            push_memory: self.push_memory.or(other.push_memory),
+            push_rate: self.push_rate.or(other.push_rate),
+            push_age: self.push_age.or(other.push_age),
+            line_size: self.line_size.or(other.line_size),
+            line_cut: self.line_cut.or(other.line_cut),
+            stream_labels: self.stream_labels.or(other.stream_labels),
             anonymous_push: self.anonymous_push.or(other.anonymous_push),
             public_url: self.public_url.or(other.public_url),
             log: self.log.or(other.log),
@@ -118,39 +154,124 @@ impl Settings {
         Ok(self.or(file))
     }
 
-    /// The checked whole, with the defaults of each area where nothing was said.
-    pub(crate) fn into_config(self) -> anyhow::Result<server::Config> {
-        let data = self.data.unwrap_or_else(|| PathBuf::from("./data"));
-        let defaults = query::Limits::default();
-        let query = query::Limits {
-            query_timeout: self.query_timeout.map_or(defaults.query_timeout, |span| span.0),
-            entries_max: self.query_lines.unwrap_or(defaults.entries_max),
-            memory_bytes_max: match self.query_memory {
-                Some(size) => usize::try_from(size.0).context("query-memory is more than this machine can address")?,
-                None => defaults.memory_bytes_max,
-            },
-            concurrent_max: self.query_concurrency.unwrap_or(defaults.concurrent_max),
+    /// What holds where nothing was said.
+    fn defaults() -> Settings {
+        let (ingest, query) = (ingest::Limits::default(), query::Limits::default());
+        Settings {
+            listen: Some("127.0.0.1:3100".to_owned()),
+            data: Some(PathBuf::from("./data")),
+            disk_free: Some(ByteSize(1_000_000_000)),
+            head_memory: Some(ByteSize(64 << 20)),
+            query_timeout: Some(Span(query.query_timeout)),
+            query_lines: Some(query.entries_max),
+            query_memory: Some(ByteSize(query.memory_bytes_max as u64)),
+            query_concurrency: Some(query.concurrent_max),
+            push_body: Some(ByteSize(ingest.body_bytes_max)),
+            push_memory: Some(ByteSize(ingest.in_flight_bytes_max)),
+            line_size: Some(ByteSize(ingest.line_bytes_max as u64)),
+            line_cut: Some(ingest.long_lines == ingest::LongLines::Truncate),
+            stream_labels: Some(ingest.label_count_max),
+            anonymous_push: Some(false),
+            log: Some("info,tantivy=warn".to_owned()),
+            log_format: Some(LogFormat::Text),
+            // no bound, or not needed
+            retention_age: None,
+            retention_size: None,
+            push_rate: None,
+            push_age: None,
+            public_url: None,
+        }
+    }
+
+    /// With the defaults where nothing was said.
+    pub(crate) fn or_defaults(self) -> Settings {
+        self.or(Settings::defaults())
+    }
+
+    /// Switches logging on, for the whole process.
+    pub(crate) fn init_logs(&self) -> anyhow::Result<server::OwnLogs> {
+        let settings = self.clone().or_defaults();
+        let format = match set(settings.log_format) {
+            LogFormat::Text => server::Format::Text,
+            LogFormat::Json => server::Format::Json,
         };
-        let store = store::Config {
+        server::init_logs(&set(settings.log), format)
+    }
+
+    /// As a `logcafe.toml` that says all of this.
+    pub(crate) fn to_file(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// The checked whole, in the words of each area.
+    pub(crate) fn into_config(self) -> anyhow::Result<server::Config> {
+        let settings = self.or_defaults();
+        let data = set(settings.data.clone());
+        Ok(server::Config {
+            store: settings.store(&data),
+            ingest: settings.ingest()?,
+            query: settings.query()?,
+            access: api::Access { anonymous_push: set(settings.anonymous_push) },
+            public_url: settings.public_url.as_deref().map(parse_public_url).transpose()?,
+            listen: set(settings.listen),
+            stop_grace: Duration::from_secs(3),
+            data,
+        })
+    }
+
+    fn store(&self, data: &Path) -> store::Config {
+        store::Config {
             dir: data.join("logs"),
             retention: store::Retention {
                 age_max: self.retention_age.map(|span| span.0),
                 disk_bytes_max: self.retention_size.map(|size| size.0),
-                disk_free_bytes_min: self.disk_free.map_or(1_000_000_000, |size| size.0),
+                disk_free_bytes_min: set(self.disk_free).0,
             },
-            head_bytes_max: self.head_memory.map_or(64 << 20, |size| size.0),
-        };
-        Ok(server::Config {
-            listen: self.listen.unwrap_or_else(|| "127.0.0.1:3100".to_owned()),
-            data,
-            store,
-            ingest: ingest::Limits::default(),
-            query,
-            access: api::Access { anonymous_push: self.anonymous_push.unwrap_or(false) },
-            public_url: self.public_url.as_deref().map(parse_public_url).transpose()?,
-            stop_grace: Duration::from_secs(3),
+            head_bytes_max: set(self.head_memory).0,
+        }
+    }
+
+    fn ingest(&self) -> anyhow::Result<ingest::Limits> {
+        let body_bytes_max = set(self.push_body).0;
+        // what is packed may unpack to twice the size
+        let decoded_bytes_max = body_bytes_max.saturating_mul(2);
+        // a burst of ten seconds, but room for any one push
+        let rate = self.push_rate.map(|rate| ingest::Rate {
+            bytes_per_second: rate.0,
+            burst_bytes: rate.0.saturating_mul(10).max(decoded_bytes_max),
+        });
+        Ok(ingest::Limits {
+            body_bytes_max,
+            decoded_bytes_max,
+            in_flight_bytes_max: set(self.push_memory).0,
+            rate,
+            age_max: self.push_age.map(|span| span.0),
+            line_bytes_max: in_memory("line-size", set(self.line_size))?,
+            long_lines: match set(self.line_cut) {
+                true => ingest::LongLines::Truncate,
+                false => ingest::LongLines::Reject,
+            },
+            label_count_max: set(self.stream_labels),
+            ..ingest::Limits::default()
         })
     }
+
+    fn query(&self) -> anyhow::Result<query::Limits> {
+        Ok(query::Limits {
+            query_timeout: set(self.query_timeout).0,
+            entries_max: set(self.query_lines),
+            memory_bytes_max: in_memory("query-memory", set(self.query_memory))?,
+            concurrent_max: set(self.query_concurrency),
+        })
+    }
+}
+
+fn set<T>(value: Option<T>) -> T {
+    value.expect("the defaults give a value to all that must have one")
+}
+
+fn in_memory(key: &str, size: ByteSize) -> anyhow::Result<usize> {
+    usize::try_from(size.0).with_context(|| format!("{key} is more than this machine can address"))
 }
 
 fn parse_public_url(text: &str) -> anyhow::Result<http::Uri> {
@@ -174,6 +295,19 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line() {
         let message = parse_file("listen = \"127.0.0.1:1\"\nretention-agee = \"30d\"\n").unwrap_err().to_string();
         assert!(message.contains("line 2") && message.contains("retention-agee"), "{message}");
+    }
+
+    #[test]
+    fn what_a_file_may_say_is_what_the_flags_say() {
+        let text = Settings::default().or_defaults().to_file().unwrap();
+        let keys = text.lines().filter_map(|line| Some(line.split_once(" = ")?.0));
+        let mut command = <Settings as clap::Args>::augment_args(clap::Command::new("test"));
+        command.build();
+        for key in keys {
+            let flag = command.get_arguments().find(|argument| argument.get_long() == Some(key));
+            let variable = flag.and_then(|flag| flag.get_env()).map(|name| name.to_string_lossy().into_owned());
+            assert_eq!(variable, Some(format!("LOGCAFE_{}", key.to_uppercase().replace('-', "_"))), "{key}");
+        }
     }
 
     #[test]

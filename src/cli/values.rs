@@ -4,16 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A length of time: `500ms`, `90s`, `1h30m`, `30d`, `2w`, `1y`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct Span(pub(crate) Duration);
 
 /// An amount of bytes: `512`, `64KB`, `1.5GB` (powers of ten), `64KiB`, `2GiB` (powers of two).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "NumberOrText")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "NumberOrText", into = "String")]
 pub(crate) struct ByteSize(pub(crate) u64);
 
 /// A text that is no value of its kind.
@@ -125,6 +125,18 @@ impl TryFrom<NumberOrText> for ByteSize {
             NumberOrText::Number(bytes) => Ok(ByteSize(bytes)),
             NumberOrText::Text(text) => text.parse(),
         }
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> String {
+        span.to_string()
+    }
+}
+
+impl From<ByteSize> for String {
+    fn from(size: ByteSize) -> String {
+        size.to_string()
     }
 }
 

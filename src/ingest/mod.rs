@@ -20,7 +20,7 @@ mod service;
 mod validate;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -74,17 +74,24 @@ pub struct Intake {
     space: room::Space,
     known: KnownStreams,
     rates: Rates,
+    totals: Mutex<Pushed>,
 }
 
 impl Intake {
     pub fn new(store: Arc<Store>, limits: Limits) -> Intake {
         let space = room::Space::new(limits.in_flight_bytes_max.max(limits.in_flight_floor()));
-        Intake { store, space, known: KnownStreams::default(), rates: Rates::new(&limits), limits }
+        let (known, rates) = (KnownStreams::default(), Rates::new(&limits));
+        Intake { store, space, known, rates, totals: Mutex::default(), limits }
     }
 
     /// The bounds it works with.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Everything that came of pushes and of our own entries since the start.
+    pub fn totals(&self) -> Pushed {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Memory for one request: it grows while the body is received, and is handed to `push`.
@@ -213,6 +220,10 @@ impl Intake {
 
     fn store(&self, assembled: Assembled<'_>, record: Vec<u8>) -> Result<Pushed, Error> {
         let appended = self.store.append(&Batch { record: Cow::Owned(record), streams: assembled.streams })?;
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.entry_count += appended.entry_count;
+        totals.duplicate_count += appended.duplicate_count;
+        totals.line_bytes += appended.line_bytes;
         Ok(Pushed {
             entry_count: appended.entry_count,
             duplicate_count: appended.duplicate_count,

@@ -16,7 +16,7 @@ mod scan;
 mod testing;
 mod volume;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 pub use answer::{
@@ -60,12 +60,13 @@ pub struct Engine {
     store: Arc<Store>,
     limits: Limits,
     queue: Queue,
+    totals: Mutex<Stats>,
 }
 
 impl Engine {
     pub fn new(store: Arc<Store>, limits: Limits) -> Engine {
         let queue = Queue::new(limits.concurrent_max);
-        Engine { store, limits, queue }
+        Engine { store, limits, queue, totals: Mutex::default() }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -74,6 +75,11 @@ impl Engine {
 
     pub fn store_usage(&self) -> store::Usage {
         self.store.usage()
+    }
+
+    /// What all queries since the start looked at and found.
+    pub fn totals(&self) -> Stats {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A ticket with the time that a query may take, from now on.
@@ -123,6 +129,11 @@ impl Engine {
         let mut stats = Stats { waited: begin.elapsed(), ..Stats::default() };
         let data = run(&Budget::new(&self.limits), &mut stats)?;
         stats.elapsed = begin.elapsed();
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.lines_processed += stats.lines_processed;
+        totals.bytes_processed += stats.bytes_processed;
+        totals.lines_matched += stats.lines_matched;
+        drop(totals);
         Ok(Answer { data, stats, warnings: Vec::new() })
     }
 }

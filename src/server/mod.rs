@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use own_logs::{Format, OwnLogs, init as init_logs};
 
+use own_logs::OwnLogsThread;
+
 use crate::db::{Db, Secret};
 use crate::ingest::Intake;
 use crate::model::Timestamp;
@@ -50,11 +52,12 @@ pub struct Handle {
     setup_code: Option<Secret>,
     stopping: CancellationToken,
     listening: JoinHandle<()>,
+    own_logs: Option<OwnLogsThread>,
     store: Arc<Store>,
 }
 
-/// Opens the data, starts to listen, and returns once requests are answered.
-pub async fn start(config: Config) -> anyhow::Result<Handle> {
+/// Opens the data, starts to listen, and returns once requests are answered. `own_logs` are stored with the rest.
+pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<Handle> {
     let listener = TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another address with --listen", config.listen))?;
@@ -69,14 +72,16 @@ pub async fn start(config: Config) -> anyhow::Result<Handle> {
         tokio::task::spawn_blocking(move || open(&opening)).await.context("opening the data")??;
     let engine = Arc::new(query::Engine::new(store.clone(), config.query.clone()));
     let intake = Arc::new(Intake::new(store.clone(), config.ingest));
-    let metrics = Arc::new(api::Metrics::new(engine.clone()));
-    let people = web::Context { engine: engine.clone(), db: db.clone(), public_url: config.public_url };
+    let metrics = Arc::new(api::Metrics::new(intake.clone(), engine.clone()));
+    let people = web::Context { engine: engine.clone(), db: db.clone(), public_url: config.public_url.clone() };
+    let own_logs = own_logs.map(|own_logs| OwnLogsThread::spawn(own_logs, intake.clone())).transpose()?;
     let machines = api::Context { intake, engine, db, metrics, access: config.access };
     let app = routes::router(machines, people);
 
     let stopping = CancellationToken::new();
     let listening = tokio::spawn(listener::run(listener, app, stopping.clone(), config.stop_grace));
-    Ok(Handle { address, base_url, setup_code, stopping, listening, store })
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, data = %config.data.display(), "ready");
+    Ok(Handle { address, base_url, setup_code, stopping, listening, own_logs, store })
 }
 
 /// Everything that is on disk, and the code for the first account where there is none yet. Blocks.
@@ -117,8 +122,15 @@ impl Handle {
         if let Err(panic) = self.listening.await {
             tracing::error!(error = %panic, "the listener ended badly");
         }
-        let store = self.store;
-        tokio::task::spawn_blocking(move || store.close()).await.context("closing the store")??;
+        tracing::info!("stopping: closing the store");
+        let (own_logs, store) = (self.own_logs, self.store);
+        let closing = move || {
+            if let Some(own_logs) = own_logs {
+                own_logs.finish();
+            }
+            store.close()
+        };
+        tokio::task::spawn_blocking(closing).await.context("closing the store")??;
         Ok(())
     }
 }

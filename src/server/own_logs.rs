@@ -3,12 +3,14 @@
 //! Promises: logging never waits for the disk: what does not fit the queue is counted and dropped. What happens while
 //! our own lines are stored is not stored again, so a failing store does not feed itself.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
@@ -17,7 +19,8 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
-use crate::model::Timestamp;
+use crate::ingest::Intake;
+use crate::model::{Entry, Labels, StreamEntries, Timestamp};
 
 /// Lines that wait to be stored; beyond it they reach standard error only.
 const QUEUE_LINES_MAX: usize = 4096;
@@ -36,11 +39,11 @@ pub enum Format {
 
 /// One line of our own log.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) timestamp: Timestamp,
-    pub(crate) level: &'static str,
+struct Line {
+    timestamp: Timestamp,
+    level: &'static str,
     /// In logfmt.
-    pub(crate) text: String,
+    text: String,
 }
 
 enum Message {
@@ -57,7 +60,7 @@ pub struct OwnLogs {
 
 /// Ends the storing of our own lines.
 #[derive(Clone, Debug)]
-pub(crate) struct Stop(SyncSender<Message>);
+struct Stop(SyncSender<Message>);
 
 thread_local! {
     /// Set on the thread that stores our lines.
@@ -83,13 +86,8 @@ pub fn init(filter: &str, format: Format) -> anyhow::Result<OwnLogs> {
 }
 
 impl OwnLogs {
-    /// What ends `store_all`.
-    pub(crate) fn stop(&self) -> Stop {
-        self.stop.clone()
-    }
-
     /// Hands lines to `store` in batches until it is stopped. Blocks: give it a thread of its own.
-    pub(crate) fn store_all(self, mut store: impl FnMut(Vec<Line>)) {
+    fn store_all(self, mut store: impl FnMut(Vec<Line>)) {
         STORING.set(true);
         let mut batch = Vec::new();
         while let Ok(first) = self.queue.recv() {
@@ -114,10 +112,48 @@ impl OwnLogs {
 
 impl Stop {
     /// What was logged before this is still stored.
-    pub(crate) fn stop(&self) {
+    fn stop(&self) {
         // an error means that the other end is gone already
         let _ = self.0.send(Message::Stop);
     }
+}
+
+/// Stores our own lines until it is told to finish.
+#[derive(Debug)]
+pub(crate) struct OwnLogsThread {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl OwnLogsThread {
+    pub(crate) fn spawn(own_logs: OwnLogs, intake: Arc<Intake>) -> std::io::Result<OwnLogsThread> {
+        let stop = own_logs.stop.clone();
+        let labels = Labels::from([("job", "logcafe")]);
+        let store = move |lines| {
+            if let Err(error) = intake.append(&[stream_of(&labels, lines)]) {
+                tracing::warn!(%error, "cannot store our own log lines");
+            }
+        };
+        let thread = std::thread::Builder::new().name("own-logs".into()).spawn(move || own_logs.store_all(store))?;
+        Ok(OwnLogsThread { stop, thread })
+    }
+
+    /// What was logged so far is stored; then the thread ends. Blocks.
+    pub(crate) fn finish(self) {
+        self.stop.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that stores our own log lines panicked");
+        }
+    }
+}
+
+fn stream_of(labels: &Labels, lines: Vec<Line>) -> StreamEntries<'static> {
+    let entry = |line: Line| Entry {
+        timestamp: line.timestamp,
+        line: Cow::Owned(line.text),
+        metadata: Labels::from([("level", line.level)]),
+    };
+    StreamEntries { labels: labels.clone(), entries: lines.into_iter().map(entry).collect() }
 }
 
 /// Sends each event of level info and above to the queue.
@@ -203,7 +239,7 @@ mod tests {
         let own_logs = OwnLogs { queue, stop: Stop(sender.clone()) };
         let layer = StoreLayer { queue: sender, dropped_count: std::sync::Arc::default() };
         tracing::subscriber::with_default(tracing_subscriber::Registry::default().with(layer), log);
-        own_logs.stop().stop();
+        own_logs.stop.stop();
         let mut lines = Vec::new();
         std::thread::spawn(move || {
             own_logs.store_all(|batch| {

@@ -54,6 +54,11 @@ impl Item {
         Item { url: explore_url(&saved.view), mine: saved.owner_id == viewer.user.id, saved }
     }
 
+    /// The length of a range that ends now.
+    fn last(&self) -> Option<&str> {
+        self.saved.view.from.strip_prefix("now-").filter(|_| self.saved.view.to == "now")
+    }
+
     fn is_shared(&self) -> bool {
         self.saved.sharing == Sharing::Team
     }

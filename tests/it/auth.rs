@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
+use logcafe::api::Access;
 use logcafe::db::tokens::{self, Scope};
 use logcafe::db::users::{self, Role};
 use logcafe::model::Timestamp;
 
-use crate::harness::TestServer;
+use crate::harness::{Client, TestServer};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -44,6 +45,30 @@ fn a_push_token_does_not_read() {
     let token = token(&server, "agent", Scope::Push);
     let reply = server.with_token(&token).get("/metrics").expect(403);
     assert!(reply.body.contains("push, not read"), "{}", reply.body);
+}
+
+#[test]
+fn only_push_tokens_and_admins_push() {
+    let server = TestServer::start();
+    let push = |client: &Client| client.push_json(&[("app", "a")], &["x"]);
+    push(&server.with_token(&token(&server, "agent", Scope::Push))).expect(204);
+    push(&server.with_basic("promtail", &token(&server, "other", Scope::Push))).expect(204);
+    push(&server.with_token(&token(&server, "grafana", Scope::Read))).expect(403);
+    push(&server.with_token("lc_made_up")).expect(401);
+    push(&server.anonymous()).expect(401);
+    for (name, role, status) in [("ann", Role::Admin, 204), ("bob", Role::Reader, 403)] {
+        users::add(&server.db, name, PASSWORD, role, now()).unwrap();
+        push(&server.with_basic(name, PASSWORD)).expect(status);
+    }
+}
+
+#[test]
+fn anonymous_push_is_a_choice_of_the_operator_and_opens_nothing_else() {
+    let server = TestServer::start_with(|config| config.access = Access { anonymous_push: true });
+    server.anonymous().push_json(&[("app", "a")], &["x"]).expect(204);
+    server.anonymous().get("/metrics").expect(401);
+    // a typing error in a token would otherwise never be noticed
+    server.with_token("lc_made_up").push_json(&[("app", "a")], &["x"]).expect(401);
 }
 
 #[test]

@@ -246,7 +246,7 @@ impl TestServer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut config = config(folder.path());
         change(&mut config);
-        let handle = runtime().block_on(server::start(config)).expect("the server starts");
+        let handle = runtime().block_on(server::start(config, None)).expect("the server starts");
         let db = Db::open(&server::db_path(folder.path())).expect("the database opens beside the server");
         let client = Client::new(format!("http://{}", handle.address())).with_tokens_of(&db);
         TestServer { client, handle: Some(handle), db, folder }
