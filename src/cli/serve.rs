@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         return Ok(());
     }
     let own_logs = settings.init_logs()?;
+    Settings::warn_of_unknown_variables();
     let config = settings.into_config()?;
     runtime()?.block_on(serve(config, own_logs))
 }

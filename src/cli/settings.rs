@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::Args as _;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::values::{ByteSize, Span};
@@ -93,8 +94,8 @@ pub(crate) struct Settings {
           default_missing_value = "true")]
     pub(crate) anonymous_push: Option<bool>,
 
-    /// Address under which people reach the pages, where a proxy stands before them, as in https://logs.example.com
-    #[arg(long, env = "LOGCAFE_PUBLIC_URL", value_name = "URL")]
+    /// Address under which people reach the pages, where a proxy stands before them
+    #[arg(long, env = "LOGCAFE_PUBLIC_URL", value_name = "https://HOST")]
     pub(crate) public_url: Option<String>,
 
     /// What to log of its own doings, as in info or warn,logcafe::store=debug [default: info]
@@ -198,6 +199,24 @@ impl Settings {
         server::init_logs(&set(settings.log), format)
     }
 
+    /// Says which variables look like settings and are none: one that is misspelt would otherwise do nothing, silently.
+    pub(crate) fn warn_of_unknown_variables() {
+        let command = Settings::augment_args(clap::Command::new(""));
+        let known = |name: &str| {
+            // these are read by other commands
+            ["LOGCAFE_CONFIG", "LOGCAFE_ADDR", "LOGCAFE_TOKEN"].contains(&name)
+                || command.get_arguments().any(|argument| argument.get_env().is_some_and(|known| known == name))
+        };
+        // Kubernetes and Docker make these up for a service of our name
+        let made_up = |name: &str| name.starts_with("LOGCAFE_SERVICE_") || name.starts_with("LOGCAFE_PORT");
+        for (name, _) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with("LOGCAFE_")) else { continue };
+            if !known(name) && !made_up(name) {
+                tracing::warn!(variable = name, "this variable is no setting; logcafe serve --help lists all");
+            }
+        }
+    }
+
     /// As a `logcafe.toml` that says all of this.
     pub(crate) fn to_file(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
@@ -289,6 +308,8 @@ fn parse_file(text: &str) -> Result<Settings, toml::de::Error> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args as _;
+
     use crate::cli::settings::{Settings, parse_file};
 
     #[test]
@@ -301,7 +322,7 @@ mod tests {
     fn what_a_file_may_say_is_what_the_flags_say() {
         let text = Settings::default().or_defaults().to_file().unwrap();
         let keys = text.lines().filter_map(|line| Some(line.split_once(" = ")?.0));
-        let mut command = <Settings as clap::Args>::augment_args(clap::Command::new("test"));
+        let mut command = Settings::augment_args(clap::Command::new("test"));
         command.build();
         for key in keys {
             let flag = command.get_arguments().find(|argument| argument.get_long() == Some(key));

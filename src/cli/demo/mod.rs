@@ -2,6 +2,7 @@
 
 mod services;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::cli::demo::services::Sample;
+use crate::cli::demo::services::{Sample, SampleLabels};
 use crate::cli::serve::{self, Signals};
 use crate::cli::settings::Settings;
 use crate::db::tokens::{self, Scope};
@@ -145,13 +146,10 @@ fn this_second() -> i64 {
 
 /// A push in Loki's JSON.
 fn body(samples: &[Sample]) -> Value {
-    let mut streams: Vec<(&[(&str, &str)], Vec<Value>)> = Vec::new();
+    let mut streams: BTreeMap<SampleLabels, Vec<Value>> = BTreeMap::new();
     for sample in samples {
         let value = json!([sample.timestamp.nanos().to_string(), sample.line]);
-        match streams.iter_mut().find(|(labels, _)| *labels == sample.labels) {
-            Some((_, values)) => values.push(value),
-            None => streams.push((sample.labels, vec![value])),
-        }
+        streams.entry(sample.labels).or_default().push(value);
     }
     let streams = streams.into_iter().map(|(labels, values)| {
         let labels: serde_json::Map<String, Value> =

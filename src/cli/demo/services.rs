@@ -11,19 +11,22 @@ use rand::{Rng, RngExt};
 
 use crate::model::Timestamp;
 
+/// Names and values.
+pub(crate) type SampleLabels = &'static [(&'static str, &'static str)];
+
 /// One line and the labels of the stream it belongs to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) timestamp: Timestamp,
-    pub(crate) labels: &'static [(&'static str, &'static str)],
+    pub(crate) labels: SampleLabels,
     pub(crate) line: String,
 }
 
-const CHECKOUT: &[(&str, &str)] = &[("app", "checkout"), ("env", "demo"), ("host", "seoul-1")];
-const EDGE: &[(&str, &str)] = &[("app", "nginx"), ("env", "demo"), ("host", "edge-1")];
-const PAYMENTS: &[(&str, &str)] = &[("app", "payments"), ("env", "demo"), ("host", "seoul-2")];
-const WORKER: &[(&str, &str)] = &[("app", "worker"), ("env", "demo"), ("host", "seoul-2")];
-const SHOP: &[(&str, &str)] = &[("app", "shop"), ("env", "demo"), ("host", "seoul-1")];
+const CHECKOUT: SampleLabels = &[("app", "checkout"), ("env", "demo"), ("host", "seoul-1")];
+const EDGE: SampleLabels = &[("app", "nginx"), ("env", "demo"), ("host", "edge-1")];
+const PAYMENTS: SampleLabels = &[("app", "payments"), ("env", "demo"), ("host", "seoul-2")];
+const WORKER: SampleLabels = &[("app", "worker"), ("env", "demo"), ("host", "seoul-2")];
+const SHOP: SampleLabels = &[("app", "shop"), ("env", "demo"), ("host", "seoul-1")];
 
 /// What all services log in one second.
 pub(crate) fn second(start: Timestamp, dice: &mut StdRng) -> Vec<Sample> {
