@@ -44,7 +44,7 @@ pub fn attempt(db: &Db, name: &str, password: &str, address: &Address, now: Time
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::logins::*;
     use crate::db::tests::scratch;
     use crate::db::users::Role;
 

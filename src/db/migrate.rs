@@ -65,7 +65,7 @@ fn sha256_hex(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::migrate::*;
 
     #[test]
     fn every_file_of_the_folder_is_listed() {

@@ -109,7 +109,7 @@ fn seconds(time: Timestamp) -> i64 {
 
 #[cfg(test)]
 pub(in crate::db) mod tests {
-    use super::*;
+    use crate::db::*;
 
     /// A database in a folder of its own, gone with it.
     pub(in crate::db) struct Scratch {

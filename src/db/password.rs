@@ -153,7 +153,7 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::password::*;
 
     #[test]
     fn a_hash_is_argon2id_salted_and_checks_only_its_password() {

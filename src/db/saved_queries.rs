@@ -206,7 +206,7 @@ fn direction_text(direction: Direction) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::saved_queries::*;
     use crate::db::tests::scratch;
     use crate::db::users::{self, Role};
 

@@ -49,7 +49,7 @@ pub(in crate::db) fn hash(secret: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::secret::*;
 
     #[test]
     fn secrets_differ_and_do_not_show_in_debug_output() {

@@ -117,7 +117,7 @@ fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Session> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::sessions::*;
     use crate::db::tests::scratch;
     use crate::db::users::{self, Role};
 

@@ -59,7 +59,7 @@ fn normalized(code: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::setup::*;
     use crate::db::tests::scratch;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);

@@ -126,7 +126,7 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::db::throttle::*;
 
     fn address(text: &str) -> Address {
         Address::of_client(Some(text.parse().unwrap()), None)

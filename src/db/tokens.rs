@@ -122,8 +122,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Token> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::db::tests::scratch;
+    use crate::db::tokens::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 

@@ -186,8 +186,8 @@ fn keep_an_admin(connection: &Connection, user: &User) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::db::tests::scratch;
+    use crate::db::users::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 

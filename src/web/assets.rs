@@ -100,7 +100,7 @@ fn content_type(file: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::web::assets::*;
 
     #[test]
     fn every_address_leads_to_an_asset_in_three_encodings() {

@@ -87,7 +87,7 @@ fn set(name: &str, value: &str, max_age_secs: i64, transport: Transport) -> SetC
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::web::cookie::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()

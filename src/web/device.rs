@@ -37,7 +37,7 @@ pub(in crate::web) fn describe(user_agent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::web::device::*;
 
     #[test]
     fn common_browsers_are_recognized() {

@@ -37,7 +37,7 @@ pub(in crate::web) fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::web::next::*;
 
     #[test]
     fn only_places_on_this_site_are_gone_to() {

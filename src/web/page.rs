@@ -144,7 +144,7 @@ pub(in crate::web) fn now() -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::web::page::*;
 
     #[test]
     fn a_page_knows_its_part_of_the_site() {

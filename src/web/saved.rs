@@ -254,7 +254,7 @@ async fn answer(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::web::saved::*;
 
     #[test]
     fn a_view_becomes_the_address_that_shows_it() {

@@ -70,7 +70,7 @@ fn grouped(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::web::admin::system::*;
 
     #[test]
     fn numbers_are_easy_to_read() {
