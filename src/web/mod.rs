@@ -11,6 +11,7 @@ mod auth;
 mod cookie;
 mod device;
 mod error;
+mod explore;
 mod headers;
 mod login;
 mod next;
@@ -72,6 +73,7 @@ pub fn router(context: Context) -> Router {
     let signed_in = Router::new()
         .route("/", get(home))
         .merge(account::routes())
+        .merge(explore::routes())
         .merge(saved::routes())
         .route_layer(from_fn_with_state(context.clone(), auth::require_session));
     let admins = Router::new()

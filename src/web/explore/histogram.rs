@@ -1,0 +1,250 @@
+//! The histogram of a view: how many lines of which level when, as the geometry of an SVG. Pure.
+
+use crate::logql::ast::{
+    Expr, Grouping, GroupingKind, LogExpr, LogRange, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorOp,
+};
+use crate::model::{TimeRange, Timestamp};
+use crate::query::Series;
+use crate::web::explore::builder::{self, LEVEL_LABEL};
+use crate::web::explore::level::Level;
+
+/// Width and height of the drawing's own coordinates; the page stretches it.
+pub(crate) const WIDTH: u32 = 1200;
+pub(crate) const HEIGHT: u32 = 64;
+/// A bar this high is seen, however few lines it stands for.
+const HEIGHT_SEEN: f64 = 2.0;
+/// The part of a step that its bar fills; the rest keeps it apart from the next.
+const BAR_WIDTH: f64 = 0.88;
+const BARS_WANTED: i64 = 60;
+
+const SECOND: i64 = 1_000_000_000;
+/// Lengths of time that people count in.
+const NICE_STEPS: [i64; 22] = [
+    SECOND,
+    2 * SECOND,
+    5 * SECOND,
+    10 * SECOND,
+    15 * SECOND,
+    30 * SECOND,
+    60 * SECOND,
+    120 * SECOND,
+    180 * SECOND,
+    300 * SECOND,
+    600 * SECOND,
+    900 * SECOND,
+    1_200 * SECOND,
+    1_800 * SECOND,
+    3_600 * SECOND,
+    7_200 * SECOND,
+    10_800 * SECOND,
+    21_600 * SECOND,
+    43_200 * SECOND,
+    86_400 * SECOND,
+    172_800 * SECOND,
+    604_800 * SECOND,
+];
+
+/// The bars of a range: equal steps from its start; the last one may reach beyond its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    pub(crate) range: TimeRange,
+    pub(crate) step_ns: i64,
+    pub(crate) bar_count: usize,
+}
+
+/// A level and how many lines of the range have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LevelCount {
+    pub(crate) level: Level,
+    pub(crate) count: u64,
+}
+
+/// What is drawn.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Histogram {
+    pub(crate) bars: Vec<Bar>,
+    /// Every level that occurs, whether it is drawn or not.
+    pub(crate) levels: Vec<LevelCount>,
+    /// Lines of the drawn levels.
+    pub(crate) total: u64,
+}
+
+/// One step that has lines.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Bar {
+    pub(crate) span: TimeRange,
+    pub(crate) x: f64,
+    pub(crate) width: f64,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) counts: Vec<LevelCount>,
+}
+
+/// The share of one level in a bar.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) level: Level,
+    pub(crate) y: f64,
+    pub(crate) height: f64,
+}
+
+impl Grid {
+    /// About sixty bars, of a length that people count in where one divides the range.
+    pub(crate) fn new(range: TimeRange) -> Grid {
+        let length = range.end.nanos().saturating_sub(range.start.nanos()).max(1);
+        let fits = |step: &&i64| length % **step == 0 && (20..=120).contains(&(length / **step));
+        let nice = NICE_STEPS.iter().filter(fits).min_by_key(|step| (length / **step - BARS_WANTED).abs());
+        let step_ns = nice.copied().unwrap_or_else(|| (length - 1) / BARS_WANTED + 1);
+        let bar_count = usize::try_from((length - 1) / step_ns + 1).expect("at most 120 bars");
+        Grid { range, step_ns, bar_count }
+    }
+
+    /// Counts of every level, also of those that the query leaves out, so that one can change to them. A bar is
+    /// counted at its last nanosecond: LogQL counts what is later than `t - step` and not later than `t`.
+    pub(crate) fn query(&self, expr: &LogExpr) -> (Expr, TimeRange) {
+        let log = LogRange { log: builder::without_levels(expr), range_ns: self.step_ns, offset_ns: 0, unwrap: None };
+        let count = RangeAggregation { op: RangeOp::CountOverTime, parameter: None, log, grouping: None };
+        let sum = VectorAggregation {
+            op: VectorOp::Sum,
+            parameter: None,
+            inner: Box::new(MetricExpr::Range(count)),
+            grouping: Some(Grouping { kind: GroupingKind::By, labels: vec![LEVEL_LABEL.to_owned()] }),
+        };
+        let first = self.range.start.plus_nanos(self.step_ns - 1);
+        let last = first.plus_nanos(self.step_ns.saturating_mul(self.bar_count as i64 - 1));
+        (Expr::Metric(MetricExpr::Vector(sum)), TimeRange::new(first, last))
+    }
+
+    fn index(&self, timestamp: Timestamp) -> Option<usize> {
+        let offset = timestamp.nanos().checked_sub(self.range.start.nanos())?;
+        usize::try_from(offset.div_euclid(self.step_ns)).ok().filter(|index| *index < self.bar_count)
+    }
+
+    fn span(&self, index: usize) -> TimeRange {
+        let start = self.range.start.plus_nanos(self.step_ns.saturating_mul(index as i64));
+        TimeRange::new(start, start.plus_nanos(self.step_ns).min(self.range.end))
+    }
+}
+
+impl Histogram {
+    /// Draws the series that `Grid::query` asked for. No `shown` levels means all.
+    pub(crate) fn draw(grid: &Grid, series: &[Series], shown: &[Level]) -> Histogram {
+        let mut counts = vec![[0_u64; Level::ALL.len()]; grid.bar_count];
+        for series in series {
+            let level = Level::named(series.labels.get(LEVEL_LABEL).unwrap_or(""));
+            for (timestamp, value) in &series.points {
+                if let Some(index) = grid.index(*timestamp) {
+                    counts[index][level as usize] += *value as u64;
+                }
+            }
+        }
+        let is_shown = |level: Level| shown.is_empty() || shown.contains(&level);
+        let levels: Vec<LevelCount> = Level::ALL
+            .into_iter()
+            .map(|level| LevelCount { level, count: counts.iter().map(|bar| bar[level as usize]).sum() })
+            .filter(|known| known.count > 0 || shown.contains(&known.level))
+            .collect();
+        let drawn: Vec<Vec<LevelCount>> = counts.iter().map(|bar| bar_counts(bar, is_shown)).collect();
+        let sum = |bar: &[LevelCount]| bar.iter().map(|known| known.count).sum::<u64>();
+        let highest = drawn.iter().map(|bar| sum(bar)).max().unwrap_or(0).max(1);
+        let width = f64::from(WIDTH) / grid.bar_count as f64;
+        let bars = drawn.iter().enumerate().filter(|(_, counts)| !counts.is_empty()).map(|(index, counts)| Bar {
+            span: grid.span(index),
+            x: round(width * index as f64),
+            width: round(width * BAR_WIDTH),
+            parts: parts(counts, highest),
+            counts: counts.clone(),
+        });
+        let total = drawn.iter().map(|bar| sum(bar)).sum();
+        Histogram { bars: bars.collect(), levels, total }
+    }
+}
+
+fn bar_counts(bar: &[u64; Level::ALL.len()], is_shown: impl Fn(Level) -> bool) -> Vec<LevelCount> {
+    let known = Level::ALL.into_iter().map(|level| LevelCount { level, count: bar[level as usize] });
+    known.filter(|known| known.count > 0 && is_shown(known.level)).collect()
+}
+
+/// Stacked from the bottom, the most serious lowest, where it is easiest to compare.
+fn parts(counts: &[LevelCount], highest: u64) -> Vec<Part> {
+    let mut bottom = f64::from(HEIGHT);
+    let part = |known: &LevelCount| {
+        let exact = f64::from(HEIGHT) * known.count as f64 / highest as f64;
+        let height = exact.max(HEIGHT_SEEN).min(bottom);
+        bottom -= height;
+        Part { level: known.level, y: round(bottom), height: round(height) }
+    };
+    counts.iter().map(part).collect()
+}
+
+fn round(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::logql::ast::LogExpr;
+    use crate::model::{Labels, TimeRange, Timestamp};
+    use crate::query::Series;
+    use crate::web::explore::histogram::{Grid, Histogram, LevelCount};
+    use crate::web::explore::level::Level;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn range(seconds: i64) -> TimeRange {
+        TimeRange::new(Timestamp::from_secs(7), Timestamp::from_secs(7 + seconds))
+    }
+
+    #[test]
+    fn bars_are_as_long_as_people_count() {
+        for (seconds, step, bars) in
+            [(300, 5, 60), (900, 15, 60), (3600, 60, 60), (21_600, 300, 72), (86_400, 1200, 72), (604_800, 10_800, 56)]
+        {
+            let grid = Grid::new(range(seconds));
+            assert_eq!((grid.step_ns / SECOND, grid.bar_count), (step, bars), "{seconds}");
+        }
+        let odd = Grid::new(range(5821));
+        assert_eq!(odd.bar_count, 60);
+        assert!(odd.step_ns * 60 >= 5821 * SECOND);
+        assert_eq!(Grid::new(TimeRange::new(Timestamp::from_nanos(0), Timestamp::from_nanos(3))).bar_count, 3);
+    }
+
+    #[test]
+    fn the_query_counts_each_bar_at_its_last_nanosecond() {
+        let (expr, times) = Grid::new(range(60)).query(&LogExpr { selector: vec![], stages: vec![] });
+        assert!(matches!(expr, crate::logql::ast::Expr::Metric(_)));
+        assert_eq!(times.start.nanos(), 8 * SECOND - 1);
+        assert_eq!(times.end.nanos(), 67 * SECOND - 1);
+    }
+
+    fn series(level: &str, points: &[(i64, f64)]) -> Series {
+        let point = |(second, value): &(i64, f64)| (Timestamp::from_nanos((7 + second) * SECOND - 1), *value);
+        Series { labels: Labels::from([("detected_level", level)]), points: points.iter().map(point).collect() }
+    }
+
+    #[test]
+    fn bars_stack_the_levels_and_count_all() {
+        let grid = Grid::new(range(60));
+        let answer =
+            [series("error", &[(1, 10.0), (3, 5.0)]), series("info", &[(1, 30.0)]), series("fatal", &[(60, 1.0)])];
+        let drawn = Histogram::draw(&grid, &answer, &[]);
+        assert_eq!(drawn.total, 46);
+        assert_eq!(drawn.bars.len(), 3);
+        let first = &drawn.bars[0];
+        assert_eq!((first.x, first.width), (0.0, 17.6));
+        assert_eq!(first.span.start, Timestamp::from_secs(7));
+        let heights: Vec<_> = first.parts.iter().map(|part| (part.level, part.y, part.height)).collect();
+        assert_eq!(heights, [(Level::Error, 48.0, 16.0), (Level::Info, 0.0, 48.0)]);
+        assert_eq!(drawn.bars[2].parts[0].height, 2.0);
+        assert_eq!(drawn.levels[0], LevelCount { level: Level::Critical, count: 1 });
+    }
+
+    #[test]
+    fn a_level_that_is_left_out_is_counted_but_not_drawn() {
+        let answer = [series("error", &[(1, 10.0)]), series("info", &[(1, 30.0)])];
+        let drawn = Histogram::draw(&Grid::new(range(60)), &answer, &[Level::Error, Level::Warn]);
+        assert_eq!((drawn.total, drawn.bars.len()), (10, 1));
+        assert_eq!(drawn.bars[0].parts[0].height, 64.0);
+        let counts: Vec<_> = drawn.levels.iter().map(|known| (known.level, known.count)).collect();
+        assert_eq!(counts, [(Level::Error, 10), (Level::Warn, 0), (Level::Info, 30)]);
+    }
+}

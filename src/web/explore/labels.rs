@@ -1,0 +1,43 @@
+//! All labels and all their values on one page, for more of them than the sheet of Explore holds.
+
+use askama::Template;
+use axum::extract::{Query, State as Shared};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+
+use crate::web::explore::state::{Params, State};
+use crate::web::explore::text::Piece;
+use crate::web::explore::view::{self, Asked, FacetView};
+use crate::web::explore::{browser_zone, search};
+use crate::web::page::{Page, now, render};
+use crate::web::{Context, Error, blocking};
+
+/// Values of one label that are listed; others are typed.
+const CHOICES_MAX: usize = 500;
+
+#[derive(Debug, Template)]
+#[template(path = "explore_labels.html")]
+struct LabelsPage {
+    page: Page,
+    state: State,
+    facets: Vec<FacetView>,
+}
+
+pub(crate) async fn show(
+    Shared(context): Shared<Context>,
+    Query(params): Query<Params>,
+    headers: HeaderMap,
+    page: Page,
+) -> Result<Response, Error> {
+    let now = now();
+    let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), now);
+    let engine = context.engine.clone();
+    let found = blocking(move || {
+        let asked = Asked::read(&state.query);
+        let streams = search::streams(&engine, state.range(now));
+        let facets = asked.lines().map(|expr| view::facet_views(&state, expr, &streams, CHOICES_MAX));
+        (state, facets.unwrap_or_default())
+    });
+    let (state, facets) = found.await?;
+    Ok(render(&LabelsPage { page, state, facets })?.into_response())
+}

@@ -1,0 +1,196 @@
+//! Explore: find and read lines.
+//!
+//! Promises: the address holds the whole view; every control is a link or a GET form; what is shown of a log line is
+//! text and nothing but text. Handlers are thin: `state` reads the address, `search` asks the engine, `view` shapes
+//! what the template shows.
+
+mod builder;
+mod chart;
+mod facets;
+mod fault;
+mod fold;
+mod histogram;
+mod labels;
+mod level;
+mod line;
+mod literal;
+mod moment;
+mod paging;
+mod rows;
+mod search;
+mod span;
+mod state;
+mod text;
+mod view;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State as Shared};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use crate::logql::ast::{LineOp, LogExpr};
+use crate::model::{Direction, Timestamp};
+use crate::query::CancelOnDrop;
+use crate::web::auth::SignedIn;
+use crate::web::explore::builder::{Case, Search};
+use crate::web::explore::chart::Chart;
+use crate::web::explore::span::Link;
+use crate::web::explore::state::{Params, State};
+use crate::web::explore::text::Piece;
+use crate::web::explore::view::{Asked, Found, Lines, Tools};
+use crate::web::page::{Page, now, render};
+use crate::web::{Context, Error, blocking, cookie};
+
+/// Routes that need a session.
+pub(in crate::web) fn routes() -> Router<Context> {
+    Router::new()
+        .route("/explore", get(show))
+        .route("/explore/line", get(line::show))
+        .route("/explore/labels", get(labels::show))
+}
+
+/// What a small form changes of the query it stands beside.
+#[derive(Debug, Default, Deserialize)]
+struct Edit {
+    /// The search box; empty takes its filter away.
+    contains: Option<String>,
+    /// Given when upper and lower case are the same.
+    either_case: Option<String>,
+    /// A further line filter: its kind and text.
+    filter: Option<String>,
+    filter_text: Option<String>,
+    /// A label and a value to pick.
+    label: Option<String>,
+    value: Option<String>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "explore.html", blocks = ["view", "rows"])]
+struct ExplorePage {
+    page: Page,
+    state: State,
+    tools: Tools,
+    body: Body,
+    /// Where agents push to, for whoever has none yet.
+    push_url: String,
+    /// Whether to say how to send lines.
+    is_unfed: bool,
+}
+
+impl ExplorePage {
+    fn has_lines(&self) -> bool {
+        matches!(self.body, Body::Lines(_))
+    }
+}
+
+/// What stands below the tools.
+#[derive(Debug)]
+enum Body {
+    Lines(Lines),
+    NoLines { suggestions: Vec<Link> },
+    Numbers { chart: Chart, warnings: Vec<String> },
+    Failed(String),
+    Nothing,
+}
+
+async fn show(
+    Shared(context): Shared<Context>,
+    Query(params): Query<Params>,
+    Query(edit): Query<Edit>,
+    headers: HeaderMap,
+    user: SignedIn,
+    page: Page,
+) -> Result<Response, Error> {
+    let now = whole_seconds(now());
+    let (state, faults) = State::read(&params, browser_zone(&headers).as_deref(), now);
+    if let Some(query) = edit.applied(&state) {
+        return Ok(Redirect::to(&state.with_query(query).url()).into_response());
+    }
+    let ticket = context.engine.ticket().for_user(&user.user.name);
+    let _cancel = CancelOnDrop::new(&ticket);
+    let engine = context.engine.clone();
+    let faults = faults.iter().map(ToString::to_string).collect();
+    let found = blocking(move || {
+        let asked = Asked::read(&state.query);
+        let range = state.range(now);
+        let streams = search::streams(&engine, range);
+        let tools = view::tools(&state, &asked, &streams, faults, now);
+        let found = search::find(&engine, &state, &asked, range, &ticket);
+        let body = body_of(&state, &asked, found, now);
+        let is_unfed = !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, now);
+        (state, tools, body, is_unfed)
+    });
+    let (state, tools, body, is_unfed) = found.await?;
+    let push_url = format!("{}/loki/api/v1/push", origin(&context, &headers));
+    let only_rows = headers.get("hx-target").is_some_and(|target| target.as_bytes().ends_with(b"#pager"));
+    let page = ExplorePage { page, state, tools, body, push_url, is_unfed };
+    match (page.page.fragment, only_rows) {
+        (true, true) => Ok(render(&page.as_rows())?.into_response()),
+        (true, false) => Ok(render(&page.as_view())?.into_response()),
+        (false, _) => Ok(render(&page)?.into_response()),
+    }
+}
+
+impl Edit {
+    /// The query as a form changed it; `None` where no form was sent.
+    fn applied(&self, state: &State) -> Option<String> {
+        let asked = Asked::read(&state.query);
+        let all = LogExpr { selector: Vec::new(), stages: Vec::new() };
+        let expr = asked.lines().unwrap_or(&all);
+        let edited = if let Some(text) = &self.contains {
+            let case = if self.either_case.is_some() { Case::Either } else { Case::Exact };
+            builder::with_search(expr, &Search { text: text.trim().to_owned(), case })
+        } else if let (Some(kind), Some(text)) = (&self.filter, &self.filter_text) {
+            let op = match kind.as_str() {
+                "excludes" => LineOp::NotContains,
+                "matches" => LineOp::Matches,
+                "matches-not" => LineOp::NotMatches,
+                _ => LineOp::Contains,
+            };
+            if text.is_empty() { expr.clone() } else { builder::with_line_filter(expr, op, text) }
+        } else if let (Some(label), Some(value)) = (&self.label, &self.value) {
+            builder::with_toggled_label(expr, label, value)
+        } else {
+            return None;
+        };
+        Some(builder::text(&edited))
+    }
+}
+
+fn body_of(state: &State, asked: &Asked, found: Found, now: Timestamp) -> Body {
+    match (found, asked.lines()) {
+        (Found::Lines { page, cut, histogram }, Some(expr)) => {
+            if page.rows.is_empty() && state.cursor.is_none() {
+                let suggestions = state.range(now).map(|range| view::suggestions(state, expr, range));
+                return Body::NoLines { suggestions: suggestions.unwrap_or_default() };
+            }
+            Body::Lines(view::lines(state, expr, page, cut, histogram))
+        }
+        (Found::Numbers { chart, warnings }, _) => Body::Numbers { chart, warnings },
+        (Found::Failed(message), _) => Body::Failed(message),
+        (Found::Lines { .. } | Found::Nothing, _) => Body::Nothing,
+    }
+}
+
+/// The time zone that the page's script found the browser in.
+fn browser_zone(headers: &HeaderMap) -> Option<String> {
+    cookie::find(headers, "logcafe_zone")
+}
+
+/// Where this server is reached, as far as it can know.
+fn origin(context: &Context, headers: &HeaderMap) -> String {
+    if let Some(url) = &context.public_url {
+        return url.to_string().trim_end_matches('/').to_owned();
+    }
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:3100");
+    format!("http://{host}")
+}
+
+/// The end of this second: the edges of bars and pages stay on whole seconds, and no line that is there is missed.
+fn whole_seconds(now: Timestamp) -> Timestamp {
+    const SECOND: i64 = 1_000_000_000;
+    Timestamp::from_nanos(now.nanos().div_euclid(SECOND).saturating_add(1).saturating_mul(SECOND))
+}

@@ -1,0 +1,248 @@
+//! What one view of Explore shows, and the URL that holds it whole.
+//!
+//! Promises: `State::read(params of state.url())` is the same state. Pure.
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use crate::model::{Direction, TimeRange, Timestamp};
+use crate::web::explore::moment::{Moment, Unreadable};
+use crate::web::explore::paging::Cursor;
+
+/// Rows of a page where the URL does not say: about 20 KB of HTML, and what a thumb is ready to scroll.
+pub(crate) const LIMIT_DEFAULT: usize = 100;
+/// Rows of a page at most, so that a phone can still lay them out.
+pub(crate) const LIMIT_MAX: usize = 1000;
+
+const FROM_DEFAULT: Moment = Moment::FromNow(-3_600_000_000_000);
+
+/// The query part of a URL as it came. Every field may be missing, and an empty one counts as missing.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Params {
+    pub(crate) query: Option<String>,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
+    pub(crate) limit: Option<String>,
+    pub(crate) direction: Option<String>,
+    pub(crate) zone: Option<String>,
+    pub(crate) older: Option<String>,
+    pub(crate) newer: Option<String>,
+}
+
+/// One view: everything that its URL says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct State {
+    /// LogQL as it was written, or words that lines must hold.
+    pub(crate) query: String,
+    pub(crate) from: Moment,
+    pub(crate) to: Moment,
+    pub(crate) limit: usize,
+    pub(crate) direction: Direction,
+    pub(crate) zone: Zone,
+    pub(crate) cursor: Option<Cursor>,
+}
+
+/// The time zone that times are shown in and read in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Zone {
+    pub(crate) zone: TimeZone,
+    pub(crate) name: String,
+    /// Whether the URL names it; otherwise it is the one that the browser is in.
+    pub(crate) chosen: bool,
+}
+
+impl Zone {
+    /// The zone named in the URL, else the browser's, else UTC.
+    pub(crate) fn pick(named: Option<&str>, browser: Option<&str>) -> Zone {
+        let find = |name: &str, chosen| {
+            let zone = TimeZone::get(name).ok()?;
+            let name = zone.iana_name().unwrap_or("UTC").to_owned();
+            Some(Zone { zone, name, chosen })
+        };
+        named.and_then(|name| find(name, true)).or_else(|| browser.and_then(|name| find(name, false))).unwrap_or(Zone {
+            zone: TimeZone::UTC,
+            name: "UTC".to_owned(),
+            chosen: false,
+        })
+    }
+}
+
+impl State {
+    /// Reads the parameters. What cannot be read takes its default and is reported beside the state.
+    pub(crate) fn read(params: &Params, browser_zone: Option<&str>, now: Timestamp) -> (State, Vec<Unreadable>) {
+        let zone = Zone::pick(given(&params.zone), browser_zone);
+        let mut faults = Vec::new();
+        let mut moment = |text: &Option<String>, default| match given(text) {
+            None => default,
+            Some(text) => Moment::parse(text, now, &zone.zone).unwrap_or_else(|fault| {
+                faults.push(fault);
+                default
+            }),
+        };
+        let from = moment(&params.from, FROM_DEFAULT);
+        let to = moment(&params.to, Moment::NOW);
+        let limit = given(&params.limit).and_then(|text| text.parse().ok()).unwrap_or(LIMIT_DEFAULT);
+        let direction = match given(&params.direction) {
+            Some("forward") => Direction::Forward,
+            _ => Direction::Backward,
+        };
+        let older = given(&params.older).and_then(Cursor::older);
+        let newer = given(&params.newer).and_then(Cursor::newer);
+        let query = given(&params.query).unwrap_or("").to_owned();
+        let limit = limit.clamp(1, LIMIT_MAX);
+        (State { query, from, to, limit, direction, zone, cursor: older.or(newer) }, faults)
+    }
+
+    /// The span of time that is shown when the clock says `now`; `None` where it does not end after its start.
+    pub(crate) fn range(&self, now: Timestamp) -> Option<TimeRange> {
+        let range = TimeRange::new(self.from.resolve(now), self.to.resolve(now));
+        (range.start < range.end).then_some(range)
+    }
+
+    /// The address of this view.
+    pub(crate) fn url(&self) -> String {
+        format!("/explore?{}", self.params())
+    }
+
+    /// The query part of the address, for pages beside Explore that come back to this view.
+    pub(crate) fn params(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in self.pairs() {
+            if !text.is_empty() {
+                text.push('&');
+            }
+            text.push_str(name);
+            text.push('=');
+            escape_into(&mut text, &value);
+        }
+        text
+    }
+
+    /// Names and values of the query part; what is as by default is left out.
+    pub(crate) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs =
+            vec![("query", self.query.clone()), ("from", self.from.to_string()), ("to", self.to.to_string())];
+        if self.limit != LIMIT_DEFAULT {
+            pairs.push(("limit", self.limit.to_string()));
+        }
+        if self.direction == Direction::Forward {
+            pairs.push(("direction", "forward".to_owned()));
+        }
+        if self.zone.chosen {
+            pairs.push(("zone", self.zone.name.clone()));
+        }
+        if let Some(cursor) = &self.cursor {
+            pairs.push(cursor.pair());
+        }
+        pairs
+    }
+
+    /// For a form that keeps everything but the page.
+    pub(crate) fn first_page(&self) -> Vec<(&'static str, String)> {
+        self.at(None).pairs()
+    }
+
+    /// For a form that asks for another span of time, and names the zone itself.
+    pub(crate) fn without_span(&self) -> Vec<(&'static str, String)> {
+        self.first_page().into_iter().filter(|(name, _)| !["from", "to", "zone"].contains(name)).collect()
+    }
+
+    /// For a form that asks another query.
+    pub(crate) fn without_query(&self) -> Vec<(&'static str, String)> {
+        self.first_page().into_iter().filter(|(name, _)| *name != "query").collect()
+    }
+
+    /// The same view of another query, at its first page.
+    pub(crate) fn with_query(&self, query: impl Into<String>) -> State {
+        State { query: query.into(), cursor: None, ..self.clone() }
+    }
+
+    /// The same query over another span, at its first page.
+    pub(crate) fn with_span(&self, from: Moment, to: Moment) -> State {
+        State { from, to, cursor: None, ..self.clone() }
+    }
+
+    /// The same view at another page.
+    pub(crate) fn at(&self, cursor: Option<Cursor>) -> State {
+        State { cursor, ..self.clone() }
+    }
+}
+
+/// Form encoding of one value.
+pub(crate) fn escape_into(text: &mut String, value: &str) {
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b':' => text.push(char::from(byte)),
+            b' ' => text.push('+'),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Direction, Timestamp};
+    use crate::web::explore::moment::Moment;
+    use crate::web::explore::state::{LIMIT_MAX, Params, State};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_795_358_760);
+
+    fn params(url: &str) -> Params {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let uri = format!("http://logcafe/?{query}").parse().unwrap();
+        axum::extract::Query::<Params>::try_from_uri(&uri).unwrap().0
+    }
+
+    fn read(url: &str) -> State {
+        let (state, faults) = State::read(&params(url), None, NOW);
+        assert_eq!(faults, []);
+        state
+    }
+
+    #[test]
+    fn nothing_given_is_the_last_hour_newest_first() {
+        let state = read("/explore");
+        assert_eq!(state.url(), "/explore?query=&from=now-1h&to=now");
+        assert_eq!((state.limit, state.direction), (100, Direction::Backward));
+        let range = state.range(NOW).unwrap();
+        assert_eq!((range.start, range.end), (NOW.plus_nanos(-3_600_000_000_000), NOW));
+    }
+
+    #[test]
+    fn the_url_holds_the_whole_view() {
+        let url = "/explore?query=%7Bapp%3D%22w%26b%22%7D+%7C%3D+%22%ED%95%9C%2B%22&from=2026-11-22T12:00:00Z\
+                   &to=now-5m&limit=50&direction=forward&zone=Asia%2FSeoul&older=1795358760000000000.2";
+        let state = read(url);
+        assert_eq!(state.query, "{app=\"w&b\"} |= \"한+\"");
+        assert_eq!(state.zone.name, "Asia/Seoul");
+        assert_eq!(state.url(), url);
+        assert_eq!(read(&state.url()), state);
+    }
+
+    #[test]
+    fn times_are_read_in_the_zone_of_the_view() {
+        let state = read("/explore?from=2026-11-22+09:00&zone=Asia%2FSeoul");
+        assert_eq!(state.from.to_string(), "2026-11-22T00:00:00Z");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_reported_and_takes_its_default() {
+        let (state, faults) =
+            State::read(&params("/explore?from=soon&limit=x&zone=Mars&direction=up"), Some("Asia/Seoul"), NOW);
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].to_string().contains("\"soon\""));
+        assert_eq!(state.from, Moment::FromNow(-3_600_000_000_000));
+        assert_eq!((state.zone.name.as_str(), state.zone.chosen), ("Asia/Seoul", false));
+    }
+
+    #[test]
+    fn a_page_has_an_end_and_a_span_too() {
+        assert_eq!(read("/explore?limit=1000000").limit, LIMIT_MAX);
+        assert_eq!(read("/explore?limit=0").limit, 1);
+        assert_eq!(read("/explore?from=now&to=now-1h").range(NOW), None);
+    }
+}

@@ -1,0 +1,352 @@
+//! The page as the template sees it: texts and addresses, nothing left to decide. Pure.
+
+use crate::logql::ast::{Expr, LogExpr, MetricExpr};
+use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::query::LogLine;
+use crate::web::explore::builder::{self, Case, Search};
+use crate::web::explore::chart::{self, Chart};
+use crate::web::explore::facets::{Facet, facets};
+use crate::web::explore::fault::Fault;
+use crate::web::explore::histogram::{Bar, Histogram, LevelCount};
+use crate::web::explore::level::Level;
+use crate::web::explore::moment::{Moment, zoned};
+use crate::web::explore::paging::Page;
+use crate::web::explore::rows::{self, Row};
+use crate::web::explore::span::{Link, Span};
+use crate::web::explore::state::{State, escape_into};
+use crate::web::explore::text::{self, Marker, Piece};
+
+/// Values of a label that are offered at once; all of them are on a page of their own.
+const CHOICES_MAX: usize = 8;
+/// Labels that are offered at once.
+const FACETS_MAX: usize = 12;
+
+/// What the text of the query is.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Lines(LogExpr),
+    Numbers(MetricExpr),
+    /// Not readable; the fault says where.
+    Nothing(Fault),
+}
+
+impl Asked {
+    /// Reads the text; an empty one asks for every line.
+    pub(crate) fn read(query: &str) -> Asked {
+        if query.trim().is_empty() {
+            return Asked::Lines(LogExpr { selector: Vec::new(), stages: Vec::new() });
+        }
+        match crate::logql::parse_lenient(query) {
+            Ok(Expr::Log(expr)) => Asked::Lines(expr),
+            Ok(Expr::Metric(expr)) => Asked::Numbers(expr),
+            Err(error) => Asked::Nothing(Fault::of(query, &error)),
+        }
+    }
+
+    /// The expression that chips and the search box edit.
+    pub(crate) fn lines(&self) -> Option<&LogExpr> {
+        match self {
+            Asked::Lines(expr) => Some(expr),
+            Asked::Numbers(_) | Asked::Nothing(_) => None,
+        }
+    }
+}
+
+/// What the engine found for a view.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Lines {
+        page: Page<LogLine>,
+        cut: bool,
+        histogram: Result<Histogram, String>,
+    },
+    Numbers {
+        chart: Chart,
+        warnings: Vec<String>,
+    },
+    /// The query could not be run; the text says why.
+    Failed(String),
+    /// Nothing was asked.
+    Nothing,
+}
+
+/// The tools above the lines.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    pub(crate) span: Option<Span>,
+    pub(crate) time_faults: Vec<String>,
+    /// None where the query is not about lines.
+    pub(crate) search: Option<Search>,
+    pub(crate) chips: Vec<Link>,
+    pub(crate) facets: Vec<FacetView>,
+    pub(crate) more_labels: Option<String>,
+    pub(crate) fault: Option<Fault>,
+    /// The query as LogQL, as written in its box.
+    pub(crate) query: String,
+    pub(crate) all_lines: String,
+    pub(crate) order: Link,
+}
+
+/// A label and its values to pick from.
+#[derive(Debug)]
+pub(crate) struct FacetView {
+    pub(crate) name: String,
+    pub(crate) choices: Vec<ChoiceView>,
+    /// Values that are not listed here.
+    pub(crate) hidden_count: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct ChoiceView {
+    pub(crate) value: Vec<Piece>,
+    pub(crate) href: String,
+    pub(crate) picked: bool,
+    pub(crate) stream_count: usize,
+}
+
+/// A level that is tapped to see only it.
+#[derive(Debug)]
+pub(crate) struct LevelView {
+    pub(crate) level: Level,
+    pub(crate) count: String,
+    pub(crate) href: String,
+    pub(crate) picked: bool,
+}
+
+/// The bars with their ways in.
+#[derive(Debug)]
+pub(crate) struct HistogramView {
+    pub(crate) histogram: Histogram,
+    pub(crate) bars: Vec<BarLink>,
+}
+
+#[derive(Debug)]
+pub(crate) struct BarLink {
+    pub(crate) href: String,
+    pub(crate) title: String,
+}
+
+/// The rows and what is said about them.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    pub(crate) rows: Vec<RowView>,
+    pub(crate) levels: Vec<LevelView>,
+    pub(crate) histogram: Option<HistogramView>,
+    /// `The 100 newest of 84,112 lines`
+    pub(crate) summary: String,
+    pub(crate) notices: Vec<String>,
+    pub(crate) older: Option<String>,
+    pub(crate) newer: Option<String>,
+    /// The first page, where this is another one.
+    pub(crate) first: Option<String>,
+    pub(crate) direction: Direction,
+}
+
+#[derive(Debug)]
+pub(crate) struct RowView {
+    pub(crate) row: Row,
+    /// The page of this line.
+    pub(crate) href: String,
+}
+
+impl HistogramView {
+    /// Each bar with its way in.
+    pub(crate) fn zip(&self) -> impl Iterator<Item = (&Bar, &BarLink)> {
+        self.histogram.bars.iter().zip(&self.bars)
+    }
+}
+
+impl Lines {
+    /// The page after this one in the direction of reading.
+    pub(crate) fn onward(&self) -> Option<&String> {
+        match self.direction {
+            Direction::Backward => self.older.as_ref(),
+            Direction::Forward => self.newer.as_ref(),
+        }
+    }
+}
+
+/// The tools of a view.
+pub(crate) fn tools(
+    state: &State,
+    asked: &Asked,
+    streams: &[Labels],
+    time_faults: Vec<String>,
+    now: Timestamp,
+) -> Tools {
+    let expr = asked.lines();
+    let chip = |chip: builder::Chip| Link {
+        text: chip.text,
+        href: state.with_query(builder::text(&chip.without)).url(),
+        current: false,
+    };
+    let range = state.range(now);
+    let all: Vec<FacetView> = expr.map(|expr| facet_views(state, expr, streams, CHOICES_MAX)).unwrap_or_default();
+    let is_cut = all.len() > FACETS_MAX || all.iter().any(|facet| facet.hidden_count > 0);
+    let other = match state.direction {
+        Direction::Backward => Direction::Forward,
+        Direction::Forward => Direction::Backward,
+    };
+    let order_text = match state.direction {
+        Direction::Backward => "Newest first",
+        Direction::Forward => "Oldest first",
+    };
+    let mut faults = time_faults;
+    if range.is_none() {
+        faults.push("the range ends before it begins; swap its two times".to_owned());
+    }
+    Tools {
+        span: range.map(|range| Span::of(state, range, now)),
+        time_faults: faults,
+        search: expr.map(builder::search),
+        chips: expr.map(|expr| builder::chips(expr).into_iter().map(chip).collect()).unwrap_or_default(),
+        facets: all.into_iter().take(FACETS_MAX).collect(),
+        more_labels: is_cut.then(|| format!("/explore/labels?{}", state.params())),
+        fault: match asked {
+            Asked::Nothing(fault) => Some(fault.clone()),
+            Asked::Lines(_) | Asked::Numbers(_) => None,
+        },
+        query: shown_query(state, expr),
+        all_lines: state.with_query("").url(),
+        order: Link {
+            text: order_text.to_owned(),
+            href: State { direction: other, cursor: None, ..state.clone() }.url(),
+            current: false,
+        },
+    }
+}
+
+/// A query without a condition reads best as nothing, and words as what they mean.
+fn shown_query(state: &State, expr: Option<&LogExpr>) -> String {
+    match expr {
+        Some(expr) if expr.selector.is_empty() && expr.stages.is_empty() => String::new(),
+        Some(expr) if !state.query.contains('{') => builder::text(expr),
+        _ => state.query.clone(),
+    }
+}
+
+/// Labels and values with the views that picking them leads to.
+pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Labels], choices_max: usize) -> Vec<FacetView> {
+    let view = |facet: Facet| {
+        let hidden_count = facet.choices.len().saturating_sub(choices_max);
+        let choices = facet.choices.into_iter().take(choices_max).map(|choice| {
+            let edited = builder::with_toggled_label(expr, &facet.name, &choice.value);
+            ChoiceView {
+                value: text::revealed(&choice.value),
+                href: state.with_query(builder::text(&edited)).url(),
+                picked: choice.picked,
+                stream_count: choice.stream_count,
+            }
+        });
+        FacetView { choices: choices.collect(), hidden_count, name: facet.name }
+    };
+    facets(streams, &expr.selector).into_iter().map(view).collect()
+}
+
+/// The rows of a view and what stands around them.
+pub(crate) fn lines(
+    state: &State,
+    expr: &LogExpr,
+    page: Page<LogLine>,
+    cut: bool,
+    histogram: Result<Histogram, String>,
+) -> Lines {
+    let row = |row: Row| {
+        let mut href = format!("/explore/line?{}&line=", state.params());
+        escape_into(&mut href, &row.key.to_string());
+        RowView { href, row }
+    };
+    let marker = Marker::of(expr);
+    let mut notices = Vec::new();
+    let histogram = histogram.map_err(|error| notices.push(format!("The lines could not be counted: {error}"))).ok();
+    let total = histogram.as_ref().map(|histogram| histogram.total);
+    let summary = summary(state, &page, total, cut);
+    Lines {
+        rows: rows::rows(&page.rows, state.direction, &marker, &state.zone.zone).into_iter().map(row).collect(),
+        levels: histogram.as_ref().map(|histogram| level_views(state, expr, histogram)).unwrap_or_default(),
+        histogram: histogram.map(|histogram| histogram_view(state, histogram)),
+        summary,
+        notices,
+        older: page.older.map(|cursor| state.at(Some(cursor)).url()),
+        newer: page.newer.map(|cursor| state.at(Some(cursor)).url()),
+        first: state.cursor.map(|_| state.at(None).url()),
+        direction: state.direction,
+    }
+}
+
+fn summary(state: &State, page: &Page<LogLine>, total: Option<u64>, cut: bool) -> String {
+    let shown = page.rows.len() as u64;
+    let count = |number: u64| chart::grouped(&number.to_string());
+    let is_cut = cut || page.older.is_some() || page.newer.is_some();
+    let of = match total.filter(|total| *total >= shown) {
+        Some(total) => format!("of {} lines", count(total)),
+        None => "lines, of more".to_owned(),
+    };
+    match (is_cut, state.cursor, state.direction) {
+        (false, ..) if shown == 1 => "1 line".to_owned(),
+        (false, ..) => format!("All {} lines", count(shown)),
+        (true, Some(_), _) => format!("{} {of}", count(shown)),
+        (true, None, Direction::Backward) => format!("The {} newest {of}", count(shown)),
+        (true, None, Direction::Forward) => format!("The {} oldest {of}", count(shown)),
+    }
+}
+
+fn level_views(state: &State, expr: &LogExpr, histogram: &Histogram) -> Vec<LevelView> {
+    let picked = builder::levels(expr);
+    let view = |known: &LevelCount| LevelView {
+        level: known.level,
+        count: short_count(known.count),
+        href: state.with_query(builder::text(&builder::with_toggled_level(expr, known.level))).url(),
+        picked: picked.contains(&known.level),
+    };
+    histogram.levels.iter().map(view).collect()
+}
+
+fn histogram_view(state: &State, histogram: Histogram) -> HistogramView {
+    let zone = &state.zone.zone;
+    let link = |bar: &Bar| {
+        let counts: Vec<String> =
+            bar.counts.iter().map(|known| format!("{} {}", known.count, known.level.name())).collect();
+        let time = |time: Timestamp| zoned(time, zone).strftime("%H:%M:%S").to_string();
+        BarLink {
+            href: state.with_span(Moment::At(bar.span.start), Moment::At(bar.span.end)).url(),
+            title: format!("{} – {}: {}", time(bar.span.start), time(bar.span.end), counts.join(", ")),
+        }
+    };
+    let bars = histogram.bars.iter().map(link).collect();
+    HistogramView { bars, histogram }
+}
+
+/// What to try where nothing was found: the query with less, the range with more.
+pub(crate) fn suggestions(state: &State, expr: &LogExpr, range: TimeRange) -> Vec<Link> {
+    let mut links = Vec::new();
+    let mut suggest = |text: String, edited: LogExpr| {
+        links.push(Link { text, href: state.with_query(builder::text(&edited)).url(), current: false });
+    };
+    let search = builder::search(expr);
+    if !search.text.is_empty() && search.case == Case::Exact {
+        let either = Search { case: Case::Either, ..search.clone() };
+        suggest(format!("“{}” in upper or lower case", search.text), builder::with_search(expr, &either));
+    }
+    if !builder::levels(expr).is_empty() {
+        suggest("All levels".to_owned(), builder::without_levels(expr));
+    }
+    if !search.text.is_empty() {
+        suggest(format!("Without “{}”", search.text), builder::with_search(expr, &Search::default()));
+    }
+    for chip in builder::chips(expr).into_iter().take(4) {
+        suggest(format!("Without {}", chip.text), chip.without);
+    }
+    links.extend(Span::longer(state, range));
+    links
+}
+
+/// `84`, `1.2k`, `3.4M`
+pub(crate) fn short_count(count: u64) -> String {
+    match count {
+        0..1000 => count.to_string(),
+        1000..10_000 => format!("{:.1}k", count as f64 / 1e3),
+        10_000..1_000_000 => format!("{}k", count / 1000),
+        _ => format!("{:.1}M", count as f64 / 1e6),
+    }
+}
