@@ -2,6 +2,10 @@
 "use strict";
 document.documentElement.classList.add("js");
 
+// Pages that show times show them in this browser's zone.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `logcafe_zone=${zone};path=/;max-age=31536000;samesite=lax`;
+
 // A menu closes when something else is tapped, or with Escape.
 const openMenus = () => document.querySelectorAll("details.menu[open]");
 document.addEventListener("click", (event) => {
