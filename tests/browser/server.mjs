@@ -1,0 +1,66 @@
+// A logcafe of its own for the tests: the real binary, a temporary folder, a free port.
+// The binary is named by LOGCAFE_BIN; without it, the debug build is taken.
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const BINARY = process.env.LOGCAFE_BIN ?? fileURLToPath(new URL("../../target/debug/logcafe", import.meta.url));
+export const PASSWORD = "three warm cups";
+
+export class Server {
+  static async start() {
+    const data = mkdtempSync(join(tmpdir(), "logcafe-browser-"));
+    const child = spawn(BINARY, ["serve", "--listen", "127.0.0.1:0", "--data", data], {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: data,
+    });
+    const server = new Server();
+    Object.assign(server, { data, child, log: "" });
+    child.stderr.on("data", (text) => (server.log += text));
+    process.once("exit", () => child.kill("SIGKILL"));
+    for await (const line of createInterface({ input: child.stdout })) {
+      server.url = /ready at (http\S+)/.exec(line)?.[1] ?? server.url;
+      server.setup = /(http\S+\/setup\?code=\S+)/.exec(line)?.[1];
+      if (server.setup) return server;
+    }
+    throw new Error(`logcafe did not start:\n${server.log}`);
+  }
+
+  /** Runs a command of the same binary on the same data. */
+  command(arguments_, input) {
+    return execFileSync(BINARY, [...arguments_, "--data", this.data], { input, encoding: "utf8", cwd: this.data }).trim();
+  }
+
+  addUser(name) {
+    this.command(["user", "add", name, "--role", "reader", "--password-stdin"], `${PASSWORD}\n`);
+  }
+
+  /** Pushes streams as an agent does: `[{ labels, lines: [[milliseconds, text], …] }]`. */
+  async push(streams) {
+    this.token ??= this.command(["token", "add", "browser-tests"]);
+    const nanos = (millis) => `${BigInt(Math.round(millis)) * 1000000n}`;
+    const body = {
+      streams: streams.map(({ labels, lines }) => ({
+        stream: labels,
+        values: lines.map(([millis, text]) => [nanos(millis), text]),
+      })),
+    };
+    const answer = await fetch(`${this.url}/loki/api/v1/push`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${this.token}` },
+      body: JSON.stringify(body),
+    });
+    if (answer.status !== 204) throw new Error(`push: ${answer.status} ${await answer.text()}`);
+  }
+
+  async stop() {
+    const ended = once(this.child, "exit");
+    this.child.kill("SIGTERM");
+    await ended;
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
