@@ -6,6 +6,7 @@
 mod auth;
 mod error;
 mod fields;
+mod format;
 mod labels;
 mod metrics;
 mod params;
@@ -54,7 +55,10 @@ pub struct Context {
 /// compress, bound the time that a body takes.
 pub fn router(context: Context) -> Router {
     let reading = status::routes().merge(query::routes()).merge(labels::routes()).merge(stats::routes());
-    let reading = reading.merge(fields::routes()).route_layer(from_fn_with_state(context.clone(), auth::require_read));
+    let reading = reading
+        .merge(fields::routes())
+        .merge(format::routes())
+        .route_layer(from_fn_with_state(context.clone(), auth::require_read));
     let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
     let mut routes = status::open_routes().merge(reading).merge(pushing);
     for folder in ["/loki/{*path}", "/api/{*path}", "/otlp/{*path}", "/prometheus/{*path}"] {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::api::params::{Params, now};
-use crate::api::types::{Categories, Json};
+use crate::api::types::{Encoding, Json};
 use crate::api::{Context, Error, blocking};
 use crate::logql;
 use crate::query::{self, CancelOnDrop, InstantQuery, RangeQuery, Ticket};
@@ -33,10 +33,10 @@ async fn range(State(context): State<Context>, headers: HeaderMap, params: Param
         limit: asked.limit as usize,
         direction: asked.direction,
     };
-    let categories = categories(&headers);
+    let encoding = encoding(&headers);
     run(context, &headers, move |engine, ticket| engine.range(&query, ticket))
         .await
-        .map(|answer| Json::answer(&answer, categories))
+        .map(|answer| Json::answer(&answer, &encoding))
 }
 
 async fn instant(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
@@ -45,10 +45,10 @@ async fn instant(State(context): State<Context>, headers: HeaderMap, params: Par
     let time = params.time(now())?;
     params.direction()?;
     let query = InstantQuery { expr: logql::parse(params.get("query"))?, time, limit: limit as usize };
-    let categories = categories(&headers);
+    let encoding = encoding(&headers);
     run(context, &headers, move |engine, ticket| engine.instant(&query, ticket))
         .await
-        .map(|answer| Json::answer(&answer, categories))
+        .map(|answer| Json::answer(&answer, &encoding))
 }
 
 /// Runs what may take long: off the async threads, ended when the client goes away, in line with other callers.
@@ -65,10 +65,10 @@ pub(crate) async fn run<T: Send + 'static>(
     Ok(blocking(move || work(&engine, &ticket)).await??)
 }
 
-fn categories(headers: &HeaderMap) -> Categories {
-    let flags = headers.get_all(ENCODING_FLAGS).into_iter().filter_map(|value| value.to_str().ok());
-    let mut flags = flags.flat_map(|text| text.split(',')).map(str::trim);
-    if flags.any(|flag| flag == "categorize-labels") { Categories::Apart } else { Categories::Merged }
+fn encoding(headers: &HeaderMap) -> Encoding {
+    let texts = headers.get_all(ENCODING_FLAGS).into_iter().filter_map(|value| value.to_str().ok());
+    let flags = texts.flat_map(|text| text.split(',')).map(str::trim).filter(|flag| !flag.is_empty());
+    Encoding { flags: flags.map(str::to_owned).collect() }
 }
 
 /// Loki answers in a binary table format to whoever asks for it; here there is JSON only.

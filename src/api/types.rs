@@ -13,11 +13,24 @@ use crate::query::{Answer, Data, LogLine, Sample, Series, Stats};
 #[derive(Debug, Default)]
 pub(crate) struct Json(Vec<u8>);
 
-/// Whether a line's labels are told apart by where they come from (`X-Loki-Response-Encoding-Flags`).
+/// What `X-Loki-Response-Encoding-Flags` asks for. Flags that nobody knows are said back all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Encoding {
+    pub(crate) flags: Vec<String>,
+}
+
+/// Whether a line's labels are told apart by where they come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Categories {
+enum Categories {
     Merged,
     Apart,
+}
+
+impl Encoding {
+    fn categories(&self) -> Categories {
+        let apart = self.flags.iter().any(|flag| flag == "categorize-labels");
+        if apart { Categories::Apart } else { Categories::Merged }
+    }
 }
 
 impl IntoResponse for Json {
@@ -109,11 +122,14 @@ impl Json {
 
     /// A vector or a matrix that carries no statistics of its own.
     pub(crate) fn metric(data: &Data) -> Json {
-        Json::answer(&Answer { data: data.clone(), stats: Stats::default(), warnings: Vec::new() }, Categories::Merged)
+        Json::answer(
+            &Answer { data: data.clone(), stats: Stats::default(), warnings: Vec::new() },
+            &Encoding::default(),
+        )
     }
 
     /// The answer to a query.
-    pub(crate) fn answer(answer: &Answer, categories: Categories) -> Json {
+    pub(crate) fn answer(answer: &Answer, encoding: &Encoding) -> Json {
         let mut json = Json::default();
         json.raw("{\"status\":\"success\",");
         if !answer.warnings.is_empty() {
@@ -129,10 +145,13 @@ impl Json {
             Data::Streams(lines) => {
                 returned = lines.len();
                 json.raw("\"streams\",");
-                if categories == Categories::Apart {
-                    json.raw("\"encodingFlags\":[\"categorize-labels\"],");
+                if !encoding.flags.is_empty() {
+                    json.raw("\"encodingFlags\":").list(&encoding.flags, |json, flag| {
+                        json.text(flag);
+                    });
+                    json.raw(",");
                 }
-                json.raw("\"result\":").streams(lines, categories);
+                json.raw("\"result\":").streams(lines, encoding.categories());
             }
             Data::Matrix(series) => {
                 json.raw("\"matrix\",\"result\":").list(series, Json::series);
@@ -229,13 +248,14 @@ fn merged(line: &LogLine) -> Labels {
 mod tests {
     use std::time::Duration;
 
-    use crate::api::types::{Categories, Json};
+    use crate::api::types::{Encoding, Json};
     use crate::model::{Labels, Timestamp};
     use crate::query::{Answer, Data, LogLine, Sample, Stats};
 
-    fn text(data: Data, categories: Categories) -> String {
+    fn text(data: Data, flags: &[&str]) -> String {
+        let encoding = Encoding { flags: flags.iter().map(|flag| (*flag).to_owned()).collect() };
         let stats = Stats { elapsed: Duration::from_secs(1), ..Stats::default() };
-        let json = Json::answer(&Answer { data, stats, warnings: Vec::new() }, categories);
+        let json = Json::answer(&Answer { data, stats, warnings: Vec::new() }, &encoding);
         String::from_utf8(json.0).expect("UTF-8")
     }
 
@@ -243,7 +263,7 @@ mod tests {
     fn an_answer_is_json_that_others_read() {
         let labels = Labels::from([("a", "\"quoted\"\n")]);
         let sample = Sample { labels, timestamp: Timestamp::from_nanos(1_500_999_999), value: f64::INFINITY };
-        let text = text(Data::Vector(vec![sample]), Categories::Merged);
+        let text = text(Data::Vector(vec![sample]), &[]);
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(value["data"]["result"][0]["metric"]["a"], "\"quoted\"\n");
         assert_eq!(value["data"]["result"][0]["value"], serde_json::json!([1.5, "+Inf"]));
@@ -259,11 +279,11 @@ mod tests {
             structured: Labels::from([("trace", "t")]),
             parsed: Labels::from([("status", "200")]),
         };
-        let merged = text(Data::Streams(vec![line.clone()]), Categories::Merged);
+        let merged = text(Data::Streams(vec![line.clone()]), &[]);
         assert!(
             merged.contains(r#""result":[{"stream":{"app":"web","status":"200","trace":"t"},"values":[["5","x"]]}]"#)
         );
-        let apart = text(Data::Streams(vec![line]), Categories::Apart);
+        let apart = text(Data::Streams(vec![line]), &["categorize-labels"]);
         assert!(apart.contains(r#""encodingFlags":["categorize-labels"],"result":[{"stream":{"app":"web"},"#));
         assert!(apart.contains(r#"["5","x",{"structuredMetadata":{"trace":"t"},"parsed":{"status":"200"}}]"#));
     }

@@ -63,7 +63,7 @@ impl Plan {
                 tracing::debug!(%error, "a pipeline that cannot run has nothing to run on");
                 Pipeline::new(&[]).expect("no stage, nothing wrong with it")
             }
-            Err(error) => return Err(Error::Invalid(error.to_string())),
+            Err(error) => return Err(Error::Invalid(format!("parse error : {error}"))),
         };
         Ok(Plan { chunks, pipeline, labels_decide: need != Need::Lines })
     }

@@ -78,7 +78,7 @@ pub(crate) fn rows(
     let mut result = Ok(());
     chunk.visit_within(range, direction, &mut |row| {
         place = place.wrapping_add(1);
-        if place % ROWS_PER_CHECK == 0 {
+        if place.is_multiple_of(ROWS_PER_CHECK) {
             result = ticket.check();
         }
         if result.is_ok() {

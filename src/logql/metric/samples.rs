@@ -86,7 +86,8 @@ pub struct Variance {
 impl Variance {
     pub fn of(value: f64) -> Variance {
         // an infinite or missing value has no distance from itself
-        Variance { count: 1.0, mean: value, spread: value - value }
+        let spread = if value.is_finite() { 0.0 } else { f64::NAN };
+        Variance { count: 1.0, mean: value, spread }
     }
 
     /// Takes in what was computed of other values.
