@@ -29,3 +29,14 @@ document.addEventListener("click", async (event) => {
   button.textContent = button.dataset.copied || label;
   setTimeout(() => { button.textContent = label; }, 1600);
 });
+
+// <button data-peek="label for hiding">: shows what is typed into the password field before it.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-peek]");
+  if (!button) return;
+  const field = button.previousElementSibling;
+  field.type = field.type === "password" ? "text" : "password";
+  [button.textContent, button.dataset.peek] = [button.dataset.peek, button.textContent];
+  button.setAttribute("aria-pressed", String(field.type === "text"));
+  field.focus();
+});

@@ -5,7 +5,7 @@
 //! credentials come with every request.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::Argon2;
@@ -54,20 +54,18 @@ pub(in crate::db) struct Checker {
     /// Right passwords of the last minutes, by a hash with a key that dies with the process.
     remembered: Mutex<HashMap<[u8; 32], Instant>>,
     key: [u8; 32],
-    /// The hash of a password that nobody has, for names that do not exist.
-    nobody: String,
+    /// The hash of a password that nobody has, for names that do not exist. Made when it is first wanted.
+    nobody: OnceLock<String>,
 }
 
 impl Checker {
     pub(in crate::db) fn new() -> Checker {
-        let unguessable: [u8; 32] = rand::random();
-        let nobody = Argon2::default().hash_password(&unguessable).expect("the default parameters are valid");
         Checker {
             running: Mutex::new(0),
             turn: Condvar::new(),
             remembered: Mutex::default(),
             key: rand::random(),
-            nobody: nobody.to_string(),
+            nobody: OnceLock::new(),
         }
     }
 
@@ -91,7 +89,12 @@ impl Checker {
             return Outcome::Right;
         }
         let Some(_turn) = self.wait_for_turn() else { return Outcome::NoTurn };
-        let parsed = PasswordHash::new(stored.unwrap_or(&self.nobody));
+        // Made for any name, so that the time it takes tells nothing.
+        let nobody = self.nobody.get_or_init(|| {
+            let unguessable: [u8; 32] = rand::random();
+            Argon2::default().hash_password(&unguessable).expect("the default parameters are valid").to_string()
+        });
+        let parsed = PasswordHash::new(stored.unwrap_or(nobody));
         let right = parsed.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
         match mark {
             Some(mark) if right => {

@@ -1,9 +1,10 @@
 //! Slows failed logins down, per account and per address. In memory: a restart forgives.
 //!
-//! Promises: a refused try costs nothing and does not lengthen the wait; the wait of an account is short enough that
-//! somebody else's guessing cannot lock its owner out for long; the memory is bounded.
+//! Promises: a refused try costs nothing and does not lengthen the wait; somebody else's guessing does not lock an
+//! account's owner out: the wait of an account is short, and addresses that it signed in from are spared it; the memory
+//! is bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -26,10 +27,14 @@ pub struct Address(Option<IpAddr>);
 
 impl Address {
     /// The address of the client. `forwarded_for` (the text of `X-Forwarded-For`) counts only where the connection
-    /// comes from this machine, that is from a proxy on it; its last address is the one that proxy has seen.
+    /// comes from this machine or its private network, where a proxy may stand; its last address is the one that proxy
+    /// has seen. Someone on that network can make addresses up: the wait of the account still slows them.
     pub fn of_client(peer: Option<IpAddr>, forwarded_for: Option<&str>) -> Address {
         let peer = peer.map(|ip| ip.to_canonical());
-        let by_proxy = peer.is_none_or(|ip| ip.is_loopback());
+        let by_proxy = peer.is_none_or(|ip| match ip {
+            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        });
         let named = forwarded_for.and_then(|text| text.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
         let ip = if by_proxy { named.or(peer) } else { peer };
         Address(ip.map(|ip| match ip.to_canonical() {
@@ -55,13 +60,18 @@ struct Failures {
 #[derive(Debug, Default)]
 pub(in crate::db) struct Throttle {
     failures: Mutex<HashMap<Key, Failures>>,
+    /// Accounts with an address that they signed in from.
+    at_home: Mutex<HashSet<[Key; 2]>>,
 }
 
 impl Throttle {
     /// How long this login has to wait yet; `None` to go ahead.
     pub(in crate::db) fn wait(&self, name: &str, address: &Address, now: Timestamp) -> Option<Duration> {
+        let keys = keys(name, address);
+        let is_at_home = self.at_home.lock().unwrap_or_else(PoisonError::into_inner).contains(&keys);
+        let counted = if is_at_home { &keys[1..] } else { &keys };
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        keys(name, address).iter().filter_map(|key| remaining(key, failures.get(key)?, now)).max()
+        counted.iter().filter_map(|key| remaining(key, failures.get(key)?, now)).max()
     }
 
     pub(in crate::db) fn failed(&self, name: &str, address: &Address, now: Timestamp) {
@@ -93,6 +103,12 @@ impl Throttle {
     /// A right password clears the account. Of the address it takes one failure back, the one that was counted for
     /// this very try: who owns one account may still be guessing at another.
     pub(in crate::db) fn succeeded(&self, name: &str, address: &Address) {
+        let mut at_home = self.at_home.lock().unwrap_or_else(PoisonError::into_inner);
+        if at_home.len() >= ENTRIES_MAX {
+            at_home.clear();
+        }
+        at_home.insert(keys(name, address));
+        drop(at_home);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let [account, address] = keys(name, address);
         failures.remove(&account);
@@ -157,6 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn guessing_elsewhere_does_not_keep_the_owner_out_at_home() {
+        let throttle = Throttle::default();
+        let home = address("192.0.2.1");
+        throttle.failed("ann", &home, at(0));
+        throttle.succeeded("ann", &home);
+        for _ in 0..40 {
+            throttle.failed("ann", &address("203.0.113.9"), at(0));
+        }
+        assert_eq!(throttle.wait("ann", &home, at(0)), None);
+        assert_eq!(throttle.wait("ann", &address("192.0.2.2"), at(0)), Some(ACCOUNT_WAIT_MAX));
+        for _ in 0..30 {
+            throttle.failed("ann", &home, at(0));
+        }
+        assert!(throttle.wait("ann", &home, at(0)).is_some(), "guessing at home is slowed as well");
+    }
+
+    #[test]
     fn an_address_that_tries_many_names_is_slowed_for_all_of_them() {
         let throttle = Throttle::default();
         for guess in 0..30 {
@@ -179,12 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarded_address_counts_only_from_a_proxy_on_this_machine() {
+    fn a_forwarded_address_counts_only_from_a_proxy_nearby() {
         let peer = |text: &str| Some(text.parse::<IpAddr>().unwrap());
         let spoofed = Address::of_client(peer("203.0.113.9"), Some("10.0.0.1"));
         assert_eq!(spoofed, address("203.0.113.9"));
         let proxied = Address::of_client(peer("127.0.0.1"), Some("6.6.6.6, 203.0.113.9"));
         assert_eq!(proxied, address("203.0.113.9"), "the last is the one the proxy saw itself");
+        let in_a_container = Address::of_client(peer("172.17.0.1"), Some("203.0.113.9"));
+        assert_eq!(in_a_container, address("203.0.113.9"));
         assert_eq!(Address::of_client(peer("::1"), Some("nonsense")), address("::1"));
         assert_eq!(Address::of_client(peer("::ffff:203.0.113.9"), None), address("203.0.113.9"));
     }
