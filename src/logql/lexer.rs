@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use crate::logql::error::ParseError;
-use crate::logql::literal::{parse_bytes, parse_duration, parse_range, unquote};
+use crate::logql::gotext::bytes;
+use crate::logql::literal::{parse_duration, parse_range, unquote};
 use crate::logql::scanner::{Raw, Scanned, Scanner};
 use crate::logql::token::{Kind, SIGNS, Token, Value, WORDS, function};
 
@@ -95,7 +96,7 @@ impl<'a> Lexer<'a> {
         if let Some(nanos) = self.with_unit(scanned.start, DURATION_SIGNS, parse_duration) {
             return self.finish_without_line(scanned, Kind::Duration, Value::Nanos(nanos));
         }
-        if let Some(bytes) = self.with_unit(scanned.start, BYTES_SIGNS, parse_bytes) {
+        if let Some(bytes) = self.with_unit(scanned.start, BYTES_SIGNS, |text| bytes::parse(text).ok()) {
             return self.finish_without_line(scanned, Kind::Bytes, Value::Bytes(bytes));
         }
         self.finish(scanned, Kind::Number, Value::Text(raw_text.to_owned()))

@@ -8,7 +8,8 @@ use crate::logql::ast::{
     Binary, Expr, Grouping, GroupingKind, LogExpr, LogRange, MetricExpr, RangeAggregation, Stage, Unwrap,
     VectorAggregation,
 };
-use crate::logql::literal::{format_float, format_range, quote};
+use crate::logql::gotext::quote::quote;
+use crate::logql::literal::{format_float, format_range};
 use crate::logql::print::modifier;
 
 /// Bytes of a line that is not split; Loki's number.

@@ -10,7 +10,9 @@ use crate::logql::ast::{
     LabelFormatValue, LineFilter, LineTest, LogExpr, LogRange, MatchingGroup, MatchingLabels, MetricExpr,
     RangeAggregation, Stage, Unwrap, VectorAggregation,
 };
-use crate::logql::literal::{format_bytes, format_decimal, format_duration, format_float, format_range, quote};
+use crate::logql::gotext::duration;
+use crate::logql::gotext::quote::quote;
+use crate::logql::literal::{format_bytes, format_decimal, format_float, format_range};
 use crate::logql::simple_regex;
 use crate::model::{MatchOp, Matcher};
 
@@ -141,7 +143,7 @@ impl Display for LabelFilter {
                 write!(out, "{name}{}{value}", op.sign())
             }
             LabelFilter::Number { name, op, value } => write!(out, "{name}{}{}", op.sign(), format_decimal(*value)),
-            LabelFilter::Duration { name, op, value } => write!(out, "{name}{}{}", op.sign(), format_duration(*value)),
+            LabelFilter::Duration { name, op, value } => write!(out, "{name}{}{}", op.sign(), duration::format(*value)),
             LabelFilter::Bytes { name, op, value } => write!(out, "{name}{}{}", op.sign(), format_bytes(*value)),
             LabelFilter::Ip { name, negated, pattern } => {
                 write!(out, "{name}{}ip({})", if *negated { "!=" } else { "=" }, quote(pattern))
@@ -195,7 +197,7 @@ impl Display for LogRange {
         write!(out, "[{}]", format_range(self.range_ns))?;
         match self.offset_ns {
             0 => Ok(()),
-            offset => write!(out, " offset {}", format_duration(offset)),
+            offset => write!(out, " offset {}", duration::format(offset)),
         }
     }
 }

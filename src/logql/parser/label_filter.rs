@@ -5,7 +5,8 @@
 
 use crate::logql::ast::{Comparison, LabelFilter};
 use crate::logql::error::ParseError;
-use crate::logql::literal::{parse_float, rounded_bytes};
+use crate::logql::gotext::number::parse_float;
+use crate::logql::literal::rounded_bytes;
 use crate::logql::parser::Parser;
 use crate::logql::parser::cursor::text;
 use crate::logql::token::{Kind, Value};

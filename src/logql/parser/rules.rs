@@ -10,7 +10,7 @@ use crate::logql::ast::{
     RangeOp, VectorAggregation, VectorOp,
 };
 use crate::logql::error::ParseError;
-use crate::logql::literal::parse_float;
+use crate::logql::gotext::number::parse_float;
 use crate::logql::parser::selector::is_selective;
 use crate::logql::parser::{EmptySelector, Node};
 use crate::logql::token::Token;
