@@ -28,10 +28,6 @@ pub struct Access {
     pub anonymous_push: bool,
 }
 
-/// Who asked, as far as it is known: handlers find it in the request's extensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caller(pub(crate) String);
-
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
@@ -62,7 +58,7 @@ pub(crate) async fn require_read(State(context): State<Context>, request: Reques
     require(Deed::Read, context, request, next).await
 }
 
-async fn require(deed: Deed, context: Context, mut request: Request, next: Next) -> Response {
+async fn require(deed: Deed, context: Context, request: Request, next: Next) -> Response {
     let credentials = Credentials::in_headers(request.headers());
     if credentials == Credentials::None && deed == Deed::Push && context.access.anonymous_push {
         return next.run(request).await;
@@ -72,15 +68,12 @@ async fn require(deed: Deed, context: Context, mut request: Request, next: Next)
     let address = Address::of_client(peer, forwarded_for);
     let checked = blocking(move || check(&context.db, deed, &credentials, &address)).await;
     match checked.and_then(|outcome| outcome) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
+        Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> Result<Caller, Error> {
+fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> Result<(), Error> {
     let now = Timestamp::from(SystemTime::now());
     match credentials {
         Credentials::None => Err(Error::unauthorized(
@@ -90,11 +83,11 @@ fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> R
             Err(Error::unauthorized("the Authorization header is neither Bearer with a token nor Basic"))
         }
         Credentials::Token(secret) => match tokens::find(db, secret, now)? {
-            Some(token) => allow_token(deed, token.scope).map(|()| Caller(format!("token {}", token.name))),
+            Some(token) => allow_token(deed, token.scope),
             None => Err(Error::unauthorized("this token is not known; it may have been revoked")),
         },
         Credentials::Password { name, password } => match logins::attempt(db, name, password, address, now)? {
-            Login::Welcome(user) => allow_person(deed, user.role).map(|()| Caller(format!("user {}", user.name))),
+            Login::Welcome(user) => allow_person(deed, user.role),
             Login::Wrong => Err(Error::unauthorized("wrong name or password")),
             Login::Slowed { retry_after } => {
                 let seconds = retry_after.as_secs().max(1);

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -300,10 +301,7 @@ impl Drop for TestServer {
 pub(crate) struct ProcessServer {
     child: Child,
     pub(crate) client: Client,
-    /// The server's small state, opened a second time as the commands do.
-    pub(crate) db: Db,
-    /// Everything it printed until it was ready.
-    pub(crate) greeting: Vec<String>,
+    later: Receiver<String>,
     folder: PathBuf,
 }
 
@@ -325,28 +323,39 @@ impl ProcessServer {
         ProcessServer::spawn(command, folder)
     }
 
-    /// Runs a prepared command and waits until it is ready.
-    pub(crate) fn spawn(mut command: Command, folder: &Path) -> ProcessServer {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut greeting = Vec::new();
-        let base = loop {
-            let line = lines.next().expect("the server says when it is ready").expect("text");
-            let address = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
-            let ready = line.contains("ready");
-            greeting.push(line);
-            if ready {
-                break address.expect("an address in the line that says ready");
-            }
-        };
-        // what is printed later is read and dropped, so that the process never blocks on a full pipe
-        std::thread::spawn(move || lines.for_each(drop));
+    /// Runs a prepared command, with its data in `folder/data`, and waits until it is ready.
+    pub(crate) fn spawn(command: Command, folder: &Path) -> ProcessServer {
+        let mut server = ProcessServer::spawn_without_credentials(command, folder);
         let db = Db::open(&server::db_path(&folder.join("data"))).expect("the database opens beside the server");
         for token in tokens::list(&db).expect("a list") {
             tokens::revoke(&db, &token.name).expect("a token of the run before");
         }
-        let client = Client::new(base).with_tokens_of(&db);
-        ProcessServer { child, client, db, greeting, folder: folder.to_owned() }
+        server.client = server.client.clone().with_tokens_of(&db);
+        server
+    }
+
+    /// Runs a prepared command, wherever it has its data, and waits until it is ready.
+    pub(crate) fn spawn_without_credentials(mut command: Command, folder: &Path) -> ProcessServer {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let base = loop {
+            let line = lines.next().expect("the server says when it is ready").expect("text");
+            let address = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+            let ready = line.contains("ready");
+            if ready {
+                break address.expect("an address in the line that says ready");
+            }
+        };
+        // what is printed later is read all the time, so that the process never blocks on a full pipe
+        let (sender, later) = channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        ProcessServer { child, client: Client::new(base), later, folder: folder.to_owned() }
+    }
+
+    /// The next line that it prints after it said that it is ready.
+    #[track_caller]
+    pub(crate) fn next_line(&self) -> String {
+        self.later.recv_timeout(PATIENCE).expect("another line")
     }
 
     /// Sends SIGTERM and waits for the end: how it ended, and how long it took.

@@ -1,8 +1,10 @@
 //! Starting, settings, stopping.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::harness::{ProcessServer, TestServer, logcafe};
+use crate::harness::{ProcessServer, TestServer, logcafe, wait_until};
 
 #[test]
 fn a_started_server_is_ready() {
@@ -18,6 +20,53 @@ fn sigterm_ends_it_cleanly_within_five_seconds() {
     let (status, took) = server.terminate();
     assert!(status.success(), "{status}");
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn what_was_accepted_is_there_after_a_stop_and_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ProcessServer::start(folder.path(), &[]);
+    server.push_json(&[("app", "a")], &["before the stop"]).expect(204);
+    server.terminate();
+    let server = ProcessServer::start(folder.path(), &[]);
+    server.push_json(&[("app", "a")], &["before the kill"]).expect(204);
+    server.kill();
+    let server = ProcessServer::start(folder.path(), &[]);
+    assert_eq!(server.query_range("{app=\"a\"}"), ["before the stop", "before the kill"]);
+}
+
+#[test]
+fn a_request_that_does_not_end_does_not_hold_up_the_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ProcessServer::start(folder.path(), &[]);
+    let address = server.base.strip_prefix("http://").unwrap();
+    let mut slow = TcpStream::connect(address).unwrap();
+    slow.write_all(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nus").unwrap();
+    // answered in order: once this is through, the slow one is being waited for
+    server.get("/ready").expect(200);
+    let (status, took) = server.terminate();
+    assert!(status.success(), "{status}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn its_own_logs_are_in_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ProcessServer::start(folder.path(), &[]);
+    let own = || server.query_range("{job=\"logcafe\"} |= \"ready\"");
+    wait_until("the line that says ready", || !own().is_empty());
+    assert!(own()[0].starts_with("level=info msg=ready version="), "{:?}", own());
+}
+
+#[test]
+fn the_setup_address_is_told_until_there_is_an_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ProcessServer::start(folder.path(), &[]);
+    let told = server.next_line();
+    let path = told.split_once(&server.base).expect("the address of the setup").1;
+    assert!(path.starts_with("/setup?code="), "{told}");
+    let page = server.anonymous().get(path).expect(200);
+    assert!(page.body.contains("name=\"code\""), "{}", page.body);
 }
 
 #[test]
