@@ -5,6 +5,8 @@ mod browser;
 mod cli;
 #[allow(dead_code, reason = "what people do with a server comes before the tests that do it")]
 mod harness;
+mod logql;
+mod query;
 mod serve;
 mod store;
 mod web_login;
