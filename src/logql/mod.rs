@@ -16,6 +16,7 @@ mod print;
 mod scanner;
 mod simple_regex;
 pub mod stage;
+pub(crate) mod template;
 mod token;
 
 pub use error::ParseError;
