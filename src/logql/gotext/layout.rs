@@ -160,7 +160,7 @@ fn push_chunk(out: &mut String, chunk: Chunk, parts: &Parts) {
         Chunk::ZoneName if parts.zone_name.is_empty() => {
             let (hours, minutes) = (parts.offset.abs() / 3600, parts.offset.abs() / 60 % 60);
             let sign = if parts.offset < 0 { '-' } else { '+' };
-            if minutes == 0 { write!(out, "{sign}{hours:02}") } else { write!(out, "{sign}{hours:02}{minutes:02}") }
+            write!(out, "{sign}{hours:02}{minutes:02}")
         }
         Chunk::ZoneName => write!(out, "{}", parts.zone_name),
         Chunk::Offset { zulu: true, .. } if parts.offset == 0 => write!(out, "Z"),

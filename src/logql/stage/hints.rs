@@ -73,7 +73,7 @@ impl Hints {
         };
         for stage in stages {
             if let Stage::Label(filter) = stage {
-                look_at(filter, true).map_err(|reason: String| CompileError { stage: format!("{stage:?}"), reason })?;
+                look_at(filter, true).map_err(|reason: String| CompileError { stage: stage.to_string(), reason })?;
             }
         }
         if let Some(unwrap) = unwrap {

@@ -102,7 +102,10 @@ impl Pipeline {
     /// stage nor the grouping looks at. Without a grouping, the label that is unwrapped does not count for the series.
     pub fn for_metric(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: Wanted) -> Result<Pipeline, CompileError> {
         let stages = reorder(stages);
-        let steps = stages.iter().map(|stage| Step::new(stage)).collect::<Result<Vec<Step>, CompileError>>()?;
+        let mut steps = Vec::with_capacity(stages.len());
+        for (index, stage) in stages.iter().enumerate() {
+            steps.push(Step::new(stage).map_err(|reason| CompileError { stage: show(&stages, index), reason })?);
+        }
         let wanted = match (unwrap, wanted) {
             (_, Wanted::By(names)) if names.is_empty() => Wanted::None,
             (Some(unwrap), Wanted::All) => Wanted::Without(vec![unwrap.label.clone()]),
@@ -165,8 +168,9 @@ impl Pipeline {
 }
 
 impl Step {
-    fn new(stage: &Stage) -> Result<Step, CompileError> {
-        let step = match stage {
+    /// The error is Loki's text.
+    fn new(stage: &Stage) -> Result<Step, String> {
+        match stage {
             Stage::Line(filter) => LineFilterStep::new(filter).map(Step::Line),
             Stage::Json(extractions) if extractions.is_empty() => Ok(Step::Json),
             Stage::Json(extractions) => JsonFields::new(extractions).map(Step::JsonFields),
@@ -185,8 +189,7 @@ impl Step {
             Stage::LabelFormat(formats) => LabelFormatter::new(formats).map(Step::LabelFormat),
             Stage::Drop(choices) => Ok(Step::Drop(choices.clone())),
             Stage::Keep(choices) => Ok(Step::Keep(choices.clone())),
-        };
-        step.map_err(|reason| CompileError { stage: format!("{stage:?}"), reason })
+        }
     }
 
     /// The labels that the step reads by name, but for those of label filters.
@@ -254,6 +257,17 @@ impl Step {
         }
         true
     }
+}
+
+/// The stage as LogQL prints it; line filters that follow each other count as one stage.
+fn show(stages: &[&Stage], index: usize) -> String {
+    let is_line = |stage: &&Stage| matches!(stage, Stage::Line(_));
+    if !is_line(&stages[index]) {
+        return stages[index].to_string();
+    }
+    let start = stages[..index].iter().rposition(|stage| !is_line(stage)).map_or(0, |before| before + 1);
+    let filters = stages[start..].iter().take_while(|stage| is_line(stage));
+    filters.map(|stage| stage.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// Line filters as early as they can be without seeing another line: Loki does so, and it shows with `decolorize`.

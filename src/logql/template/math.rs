@@ -138,7 +138,7 @@ mod tests {
         check("addf", &[float(0.1), float(0.2)], "0.3");
         check("subf", &[float(5.5), float(2.0), float(1.5)], "2");
         check("mulf", &[float(0.1), float(3.0)], "0.3");
-        check("divf", &[float(10.0), float(3.0)], "3.3333333333333333");
+        check("divf", &[float(10.0), float(3.0)], "3.3333333333333335");
         check("divf", &[float(1.0), float(0.0)], "decimal division by 0");
         check("addf", &[float(f64::NAN)], "Cannot create a Decimal from NaN");
         check("addf", &[float(1e20), float(1.0)], "1e+20");
