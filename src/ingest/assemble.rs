@@ -80,6 +80,16 @@ pub(crate) struct Draft<'a> {
     entries: Vec<Entry<'a>>,
 }
 
+/// Entries that room is made for before they are seen: more of them make room as they come.
+const GUESS_MAX: usize = 1024;
+
+impl Draft<'_> {
+    /// Makes room for about so many entries.
+    pub(crate) fn expect(&mut self, entry_count: usize) {
+        self.entries.reserve(entry_count.min(GUESS_MAX));
+    }
+}
+
 impl<'a, 'l> Assembler<'a, 'l> {
     pub(crate) fn for_push(derive: Derive<'l>, checks: Checks<'l>, known: &'l KnownStreams) -> Assembler<'a, 'l> {
         Assembler { checks: Some(checks), ..Assembler::for_replay(derive, known) }

@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     WireType(u8),
     #[error("proto: wrong wireType for field {field} of {message}")]
     WrongType { message: &'static str, field: u64 },
+    #[error("a stream has its labels twice")]
+    LabelsTwice,
     #[error("{0} is not valid UTF-8")]
     NotUtf8(&'static str),
 }
@@ -65,7 +67,25 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Up to eight bytes at once: the high bits tell where the number ends, shifts push its parts together.
     fn long_varint(&mut self) -> Result<u64, Fault> {
+        const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+        let Some((bytes, _)) = self.0.split_first_chunk::<8>() else { return self.any_varint() };
+        let word = u64::from_le_bytes(*bytes);
+        let ends = !word & !LOW_BITS;
+        if ends == 0 {
+            return self.any_varint();
+        }
+        let count = ends.trailing_zeros() as usize / 8 + 1;
+        let word = word & (u64::MAX >> (64 - 8 * count)) & LOW_BITS;
+        let word = (word & 0x007f_007f_007f_007f) | ((word & 0x7f00_7f00_7f00_7f00) >> 1);
+        let word = (word & 0x0000_3fff_0000_3fff) | ((word & 0x3fff_0000_3fff_0000) >> 2);
+        let word = (word & 0x0fff_ffff) | ((word & 0x0fff_ffff_0000_0000) >> 4);
+        self.0 = &self.0[count..];
+        Ok(word)
+    }
+
+    fn any_varint(&mut self) -> Result<u64, Fault> {
         let mut value = 0;
         for (index, byte) in self.0.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);
@@ -80,7 +100,7 @@ impl<'a> Fields<'a> {
         Err(if self.0.len() < 10 { Fault::Cut } else { Fault::Overflow })
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Fault> {
         if self.0.is_empty() {
             return Ok(None);
@@ -144,18 +164,23 @@ pub(crate) fn each_stream<'a, E: From<Fault>>(
     Ok(())
 }
 
-/// The last `labels` field counts, wherever it stands; agents send one, in front.
+/// Every encoder puts the labels in front, which spares a walk over all entries; a stream that names them again
+/// behind its entries is refused when it is read.
 fn labels_of(mut fields: Fields<'_>) -> Result<&str, Fault> {
-    let mut labels: &[u8] = &[];
     while let Some((number, value)) = fields.next()? {
         if number == 1 {
-            labels = bytes_of(&value, "StreamAdapter", number)?;
+            return text_of(bytes_of(&value, "StreamAdapter", number)?, "a label set");
         }
     }
-    text_of(labels, "a label set")
+    Ok("")
 }
 
 impl<'a> Stream<'a> {
+    /// How many entries there may be, for a first guess: lines are rarely shorter, and memory is cheap if they are not.
+    pub(crate) fn entry_count_guess(&self) -> usize {
+        self.fields.0.len() / 150
+    }
+
     /// Calls `visit` with each entry.
     #[inline]
     pub(crate) fn each_entry<E: From<Fault>>(
@@ -163,9 +188,13 @@ impl<'a> Stream<'a> {
         mut visit: impl FnMut(Entry<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut fields = self.fields;
+        let mut label_sets = 0;
         while let Some((number, value)) = fields.next()? {
-            if number == 2 {
-                visit(entry(bytes_of(&value, "StreamAdapter", number)?)?)?;
+            match number {
+                2 => visit(entry(bytes_of(&value, "StreamAdapter", number)?)?)?,
+                1 if label_sets > 0 => return Err(Fault::LabelsTwice.into()),
+                1 => label_sets += 1,
+                _ => {}
             }
         }
         Ok(())
@@ -303,7 +332,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::ingest::protobuf::{Fault, each_stream, encode};
+    use crate::ingest::protobuf::{Fault, Fields, each_stream, encode, put_varint, varint_size};
     use crate::model::{Entry, Labels, StreamEntries, Timestamp};
 
     type Decoded = Vec<(String, Vec<(Timestamp, String, Labels)>)>;
@@ -351,6 +380,18 @@ mod tests {
         }
 
         #[test]
+        fn numbers_of_every_length_are_read(value in any::<u64>(), bits in 0..64, more in prop::collection::vec(any::<u8>(), 0..9)) {
+            let value = value >> bits;
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            prop_assert_eq!(bytes.len(), varint_size(value));
+            bytes.extend(&more);
+            let mut fields = Fields(&bytes);
+            prop_assert_eq!(fields.varint(), Ok(value));
+            prop_assert_eq!(fields.0, more);
+        }
+
+        #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode(&bytes);
         }
@@ -382,6 +423,16 @@ mod tests {
         assert_eq!(decode(&[0x0f]), Err(Fault::WireType(7)));
         assert_eq!(decode(&[0x08, 1]), Err(Fault::WrongType { message: "PushRequest", field: 1 }));
         assert_eq!(decode(&[0xff; 11]), Err(Fault::Overflow));
+    }
+
+    #[test]
+    fn labels_may_stand_anywhere_but_only_once() {
+        let behind = [0x0a, 7, 0x12, 3, 0x12, 1, b'x', 0x0a, 0];
+        assert_eq!(
+            decode(&behind),
+            Ok(vec![(String::new(), vec![(Timestamp::MIN, "x".to_owned(), Labels::default())])])
+        );
+        assert_eq!(decode(&[0x0a, 4, 0x0a, 0, 0x0a, 0]), Err(Fault::LabelsTwice));
     }
 
     #[test]
