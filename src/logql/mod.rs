@@ -5,6 +5,8 @@
 
 pub mod ast;
 mod error;
+#[cfg(test)]
+mod generate;
 pub mod gotext;
 mod lexer;
 mod literal;
@@ -15,6 +17,8 @@ mod pretty;
 mod print;
 mod scanner;
 mod simple_regex;
+#[cfg(test)]
+mod spec;
 pub mod stage;
 pub(crate) mod template;
 mod token;

@@ -8,6 +8,7 @@ use crate::logql::ast::{
     Binary, Expr, Grouping, GroupingKind, LogExpr, LogRange, MetricExpr, RangeAggregation, Stage, Unwrap,
     VectorAggregation,
 };
+use crate::logql::gotext::duration;
 use crate::logql::gotext::quote::quote;
 use crate::logql::literal::{format_float, format_range};
 use crate::logql::print::modifier;
@@ -91,9 +92,14 @@ fn pretty_log_range(range: &LogRange, level: usize) -> String {
     }
     text.push_str(&format!(" [{}]", format_range(range.range_ns)));
     if range.offset_ns != 0 {
-        text.push_str(&format!(" offset {}", format_range(range.offset_ns)));
+        text.push_str(&format!(" offset {}", pretty_offset(range.offset_ns)));
     }
     text
+}
+
+/// `1d` rather than `24h0m0s`, but only where that says all and can be read again.
+fn pretty_offset(nanos: i64) -> String {
+    if nanos > 0 && nanos % 1_000_000 == 0 { format_range(nanos) } else { duration::format(nanos) }
 }
 
 fn pretty_vector(aggregation: &VectorAggregation, level: usize) -> String {

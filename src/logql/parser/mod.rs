@@ -52,6 +52,12 @@ fn parse_selector_with(text: &str, empty_selector: EmptySelector) -> Result<Vec<
     }
 }
 
+/// Reads a query that may ask for all streams.
+#[cfg(test)]
+pub(crate) fn parse_any(text: &str) -> Result<Expr, ParseError> {
+    parse_with(text, EmptySelector::Allowed)
+}
+
 /// Whether `{}` and other selectors that every stream passes may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EmptySelector {
