@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "LOGCAFE_DISK_FREE", value_name = "BYTES")]
     pub(crate) disk_free: Option<ByteSize>,
 
-    /// Lines held in memory before they are sealed into blocks [default: 64MiB]
+    /// Lines held in memory before they are sealed into blocks [default: 40MiB]
     #[arg(long, env = "LOGCAFE_HEAD_MEMORY", value_name = "BYTES")]
     pub(crate) head_memory: Option<ByteSize>,
 
@@ -162,7 +162,7 @@ impl Settings {
             listen: Some("127.0.0.1:3100".to_owned()),
             data: Some(PathBuf::from("./data")),
             disk_free: Some(ByteSize(1_000_000_000)),
-            head_memory: Some(ByteSize(64 << 20)),
+            head_memory: Some(ByteSize(40 << 20)),
             query_timeout: Some(Span(query.query_timeout)),
             query_lines: Some(query.entries_max),
             query_memory: Some(ByteSize(query.memory_bytes_max as u64)),

@@ -12,9 +12,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::model::{Entry, Labels};
 use crate::store::block::Content;
 use crate::store::layout::Day;
+use crate::store::seal::BLOCK_TEXT_BYTES;
 
 /// Entries with the time of the last one are compared one by one up to here; beyond, hashes are kept of all.
 const EQUAL_TIMES_MAX: usize = 16;
+
+/// A text that grows beyond this gets room for a whole block at once.
+const DOUBLED_BYTES_MAX: usize = BLOCK_TEXT_BYTES / 4;
 
 /// What tells exact duplicates in a stream: a hash of time, text and metadata.
 ///
@@ -99,10 +103,21 @@ impl Buffer {
         self.min = self.min.min(time);
         self.max = self.max.max(time);
         self.first_segment = self.first_segment.min(segment);
+        self.make_room(line.len());
         let text_start = self.text.len() as u32;
         self.rows.push(BufferRow { time, text_start, text_len: line.len() as u32, set });
         self.text.extend_from_slice(line);
         true
+    }
+
+    /// Doubles small texts, and gives larger ones all the room they will need: memory that is not written to yet costs
+    /// nothing, and copying does.
+    fn make_room(&mut self, line_len: usize) {
+        let needed = self.text.len() + line_len;
+        if needed > self.text.capacity() && needed > DOUBLED_BYTES_MAX {
+            let room = (BLOCK_TEXT_BYTES + BLOCK_TEXT_BYTES / 16).max(needed) - self.text.len();
+            self.text.reserve_exact(room);
+        }
     }
 
     fn set_number(&mut self, metadata: &Labels) -> u32 {
@@ -169,7 +184,7 @@ impl Buffer {
     /// About how much memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         let identities = self.identities.as_ref().map_or(0, |identities| identities.capacity() * 9);
-        self.text.len() + self.rows.len() * size_of::<BufferRow>() + self.set_bytes + identities
+        self.text.len() + self.rows.capacity() * size_of::<BufferRow>() + self.set_bytes + identities
     }
 
     /// The earliest and the latest time; only where there are rows.
@@ -197,9 +212,9 @@ impl Buffer {
     }
 }
 
-/// Puts the rows of closed buffers, each of another stream, into a block's content.
-pub(crate) fn content_of(buffers: &[&Buffer]) -> Content {
-    let mut content = Content::default();
+/// Puts the rows of closed buffers, each of another stream, into a block's content in place of what it held.
+pub(crate) fn fill_content(content: &mut Content, buffers: &[&Buffer]) {
+    content.clear();
     let mut numbers = HashMap::<&Labels, u32>::new();
     for buffer in buffers {
         let set_numbers: Vec<u32> = buffer
@@ -221,13 +236,13 @@ pub(crate) fn content_of(buffers: &[&Buffer]) -> Content {
             content.text.extend_from_slice(text);
         }
     }
-    content
 }
 
 #[cfg(test)]
 mod tests {
     use crate::model::{Entry, Labels, Timestamp};
-    use crate::store::head::{Buffer, EQUAL_TIMES_MAX, content_of};
+    use crate::store::block::Content;
+    use crate::store::head::{Buffer, EQUAL_TIMES_MAX, fill_content};
     use crate::store::layout::Day;
 
     fn buffer() -> Buffer {
@@ -265,7 +280,8 @@ mod tests {
         for (time, line) in [(5, "a"), (3, "b"), (5, "c"), (4, "d"), (3, "e")] {
             buffer.add(&entry(time, line, "info"), 1);
         }
-        let content = content_of(&[&buffer]);
+        let mut content = Content::default();
+        fill_content(&mut content, &[&buffer]);
         assert_eq!(content.times, [3, 3, 4, 5, 5]);
         assert_eq!(content.text, b"bedac");
     }

@@ -26,6 +26,9 @@ const FRESH_BYTES_MAX: u64 = 64 << 20;
 const FRESH_AGE_MAX: Duration = Duration::from_secs(30);
 /// Bytes of the write-ahead log at which the streams that hold its oldest segment are sealed.
 const WAL_BYTES_MAX: u64 = 128 << 20;
+/// What is left in the write-ahead log by a clean stop: small enough to be decoded in no time, large enough that many
+/// restarts in a row do not make many small blocks.
+const CLOSED_WAL_BYTES_MAX: u64 = 4 << 20;
 /// How often the thread looks for old buffers, and what retention has to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(10);
@@ -112,14 +115,14 @@ impl Keeper {
             self.shelf.add(stream, pin.segment, &mut appended)?;
         }
         drop(pin);
-        if self.shelf.has_full() || self.shelf.memory_bytes() > self.config.head_bytes_max {
+        if self.shelf.has_waiting() || self.shelf.memory_bytes() > self.config.head_bytes_max {
             self.work.notify_one();
         }
         Ok(appended)
     }
 
     fn wait_for_space(&self) -> Result<(), Error> {
-        let hard_max = self.config.head_bytes_max * 2;
+        let hard_max = self.config.head_bytes_max + self.config.head_bytes_max / 2 + 1;
         let deadline = Instant::now() + APPEND_WAIT_MAX;
         let mut turn = self.take_turn();
         loop {
@@ -150,7 +153,7 @@ impl Keeper {
         let (mut next_commit, mut next_retention) = (Instant::now() + FRESH_AGE_MAX, Instant::now());
         while !self.stopping.load(Ordering::Relaxed) {
             let turn = self.take_turn();
-            let idle = !self.shelf.has_full() && self.shelf.memory_bytes() <= self.config.head_bytes_max;
+            let idle = !self.shelf.has_waiting() && self.shelf.memory_bytes() <= self.config.head_bytes_max;
             if idle {
                 drop(self.work.wait_timeout(turn, LOOK_EVERY));
             } else {
@@ -173,9 +176,8 @@ impl Keeper {
         }
     }
 
-    /// Seals what is full or too much, and commits where much is uncommitted.
+    /// Seals what waits or is too much, and commits where much is uncommitted.
     fn tend(&self) -> Result<(), Error> {
-        self.shelf.close_full();
         if self.shelf.memory_bytes() > self.config.head_bytes_max {
             self.shelf.close_largest(self.config.head_bytes_max / 2);
         }
@@ -183,7 +185,9 @@ impl Keeper {
         drop(self.take_turn());
         self.space.notify_all();
         sealed?;
-        if self.shelf.fresh_bytes() >= FRESH_BYTES_MAX { self.commit() } else { Ok(()) }
+        // a store with little memory has little to lose, and shall not have to decode much either
+        let fresh_max = FRESH_BYTES_MAX.min(self.config.head_bytes_max * 2);
+        if self.shelf.fresh_bytes() >= fresh_max { self.commit() } else { Ok(()) }
     }
 
     /// Seals buffers that have filled for long, or that keep too long a write-ahead log alive.
@@ -215,9 +219,16 @@ impl Keeper {
         self.space.notify_all();
     }
 
-    /// Makes written blocks durable, once the thread is gone.
+    /// Makes written blocks durable, once the thread is gone. Where decoding the write-ahead log again would take
+    /// long, everything is sealed first.
     pub(crate) fn finish(&self) -> Result<(), Error> {
+        if self.wal.size() > CLOSED_WAL_BYTES_MAX {
+            self.shelf.close_largest(0);
+        }
+        // what cannot be sealed is in the write-ahead log, and no reason to leave blocks uncommitted
+        let sealed = self.shelf.seal_waiting();
         self.commit()?;
+        sealed?;
         let days: Vec<DayState> = self.shelf.read().days.values().cloned().collect();
         days.iter().try_for_each(|day| day.folder.rest())
     }

@@ -40,7 +40,7 @@ pub struct Config {
     pub dir: PathBuf,
     pub retention: Retention,
     /// Memory that unsealed entries take before the largest streams are sealed into blocks, in bytes. Appends wait
-    /// where twice as much is reached.
+    /// where one and a half times as much is reached.
     pub head_bytes_max: u64,
 }
 
@@ -130,8 +130,8 @@ impl Store {
         self.keeper.usage()
     }
 
-    /// Ends the work in the background and makes sealed blocks durable. Appends fail from here on; entries in memory
-    /// are in the write-ahead log, and come back at the next start.
+    /// Ends the work in the background and makes blocks durable. Appends fail from here on; the few entries that may
+    /// stay in memory are in the write-ahead log, and come back at the next start.
     pub fn close(&self) -> Result<(), Error> {
         self.keeper.stop();
         let worker = self.worker.lock().expect("no thread panics while it holds this lock").take();

@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use crate::store::block::{Codec, Content, encode};
 use crate::store::day::SealedBlock;
 use crate::store::filter;
-use crate::store::head::{Buffer, content_of};
+use crate::store::head::{Buffer, fill_content};
 use crate::store::index::BlockWords;
 use crate::store::words;
 
@@ -19,21 +19,35 @@ const WORDS_MAX: usize = 8000;
 /// A run of letters beyond this is no word: tantivy's terms end at 64 KiB, and nobody looks for it.
 const WORD_BYTES_MAX: usize = 200;
 
-/// Makes a block of closed buffers, each of another stream of the same day and none empty.
-pub(crate) fn seal(buffers: &[&Buffer], codec: &mut Codec) -> SealedBlock {
-    let content = content_of(buffers);
-    let encoded = encode(&content, codec);
-    let (words, filter) = look_ups(&content);
-    SealedBlock {
-        bytes: encoded.bytes,
-        lead_len: encoded.lead_len,
-        filter,
-        streams: content.streams.iter().map(|(number, _)| *number).collect(),
-        words,
-        min: content.times.iter().min().copied().unwrap_or(0),
-        max: content.times.iter().max().copied().unwrap_or(0),
-        entry_count: content.times.len(),
-        text_bytes: content.text.len(),
+/// Makes blocks, one after another, in memory that it keeps.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    content: Content,
+    codec: Codec,
+}
+
+impl Sealer {
+    pub(crate) fn new() -> Sealer {
+        Sealer { content: Content::default(), codec: Codec::new() }
+    }
+
+    /// Makes a block of closed buffers, each of another stream of the same day and none empty.
+    pub(crate) fn seal(&mut self, buffers: &[&Buffer]) -> SealedBlock {
+        let content = &mut self.content;
+        fill_content(content, buffers);
+        let encoded = encode(content, &mut self.codec);
+        let (words, filter) = look_ups(content);
+        SealedBlock {
+            bytes: encoded.bytes,
+            lead_len: encoded.lead_len,
+            filter,
+            streams: content.streams.iter().map(|(number, _)| *number).collect(),
+            words,
+            min: content.times.iter().min().copied().unwrap_or(0),
+            max: content.times.iter().max().copied().unwrap_or(0),
+            entry_count: content.times.len(),
+            text_bytes: content.text.len(),
+        }
     }
 }
 

@@ -16,14 +16,13 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Entry, Labels, StreamEntries, TimeRange};
 use crate::store::Appended;
-use crate::store::block::Codec;
 use crate::store::day::{DayFolder, FreshBlock};
 use crate::store::duplicates::{BlockIdentities, SealedStream};
 use crate::store::error::{Error, io_error};
 use crate::store::head::{Buffer, Slot, identity};
 use crate::store::index::{IndexView, Search};
 use crate::store::layout::{Day, Layout};
-use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, seal};
+use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, Sealer};
 use crate::store::select::{Chunk, Need, Selection};
 
 /// A stream on a day.
@@ -64,12 +63,10 @@ pub(crate) struct Shelf {
     memory_bytes: AtomicU64,
     /// Text of fresh blocks.
     fresh_bytes: AtomicU64,
-    /// Streams whose buffers have reached the size of a block.
-    full: Mutex<Vec<StreamKey>>,
     /// Held while a day is made: two open indexes on one folder would fight.
     making_day: Mutex<()>,
     identities: BlockIdentities,
-    codec: Mutex<Codec>,
+    sealer: Mutex<Sealer>,
 }
 
 impl Shelf {
@@ -79,10 +76,9 @@ impl Shelf {
             state: RwLock::default(),
             memory_bytes: AtomicU64::new(0),
             fresh_bytes: AtomicU64::new(0),
-            full: Mutex::default(),
             making_day: Mutex::default(),
             identities: BlockIdentities::default(),
-            codec: Mutex::new(Codec::new()),
+            sealer: Mutex::new(Sealer::new()),
         }
     }
 
@@ -175,7 +171,7 @@ impl Shelf {
             self.memory_bytes.fetch_add((buffer.memory_bytes() - before) as u64, Ordering::Relaxed);
             if buffer.text_bytes() >= BLOCK_TEXT_BYTES {
                 drop(buffer);
-                self.full.lock().expect("no thread panics while it holds this lock").push(key);
+                self.close(&[key]);
             }
             return added;
         }
@@ -260,15 +256,9 @@ impl Shelf {
         Ok(SealedStream { day: folder.day, stream, waiting, blocks })
     }
 
-    /// Whether a buffer has reached the size of a block.
-    pub(crate) fn has_full(&self) -> bool {
-        !self.full.lock().expect("no thread panics while it holds this lock").is_empty()
-    }
-
-    /// Takes the buffers that have reached the size of a block out of the filling ones.
-    pub(crate) fn close_full(&self) {
-        let full = std::mem::take(&mut *self.full.lock().expect("no thread panics while it holds this lock"));
-        self.close(&full);
+    /// Whether buffers wait to be sealed.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.read().waiting.is_empty()
     }
 
     /// Takes the largest buffers until those that stay have at most `keep_bytes`.
@@ -334,8 +324,8 @@ impl Shelf {
             None => None,
             Some(first) => {
                 let folder = self.folder(first.day)?;
-                let mut codec = self.codec.lock().expect("no thread panics while it holds this lock");
-                Some(Arc::new(folder.write(seal(&buffers, &mut codec))?))
+                let mut sealer = self.sealer.lock().expect("no thread panics while it holds this lock");
+                Some(Arc::new(folder.write(sealer.seal(&buffers))?))
             }
         };
         let freed: usize = guards.iter().map(|buffer| buffer.memory_bytes()).sum();

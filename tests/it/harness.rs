@@ -175,6 +175,13 @@ impl Client {
         self.send(request.header("content-type", "application/json").body(body.to_string()))
     }
 
+    /// Pushes a whole body to a server that may be gone before it answers: the status, if there was one.
+    pub(crate) fn try_push_body(&self, body: &Value) -> Option<u16> {
+        let request = self.request(reqwest::Method::POST, "/loki/api/v1/push");
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        runtime().block_on(async { Some(request.send().await.ok()?.status().as_u16()) })
+    }
+
     /// The lines that a log query over the last hour (and the next minute) finds, oldest first.
     #[track_caller]
     pub(crate) fn query_range(&self, query: &str) -> Vec<String> {

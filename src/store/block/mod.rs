@@ -48,6 +48,18 @@ pub(crate) struct Content {
     pub(crate) text: Vec<u8>,
 }
 
+impl Content {
+    /// Empties it, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.streams.clear();
+        self.times.clear();
+        self.sets.clear();
+        self.set_of.clear();
+        self.text_lengths.clear();
+        self.text.clear();
+    }
+}
+
 /// The bytes of a block, and how many of them come before the text.
 #[derive(Debug)]
 pub(crate) struct Encoded {
