@@ -43,12 +43,12 @@ impl Engine {
             for (name, value) in line.structured.iter() {
                 see(&mut fields, limit, name, value, None, &[]);
             }
-            let (labels, parser) = readers.read(line);
+            let (found, parser) = readers.read(line);
             let paths = if parser == Some("json") { json_paths(&line.line) } else { BTreeMap::new() };
-            for (name, value) in labels.iter() {
+            for (name, value) in with_parsed(line, &found).iter() {
                 let stem = name.strip_suffix("_extracted").unwrap_or(name);
-                let path = paths.get(name).or_else(|| paths.get(stem)).map_or(&[][..], Vec::as_slice);
-                see(&mut fields, limit, name, value, parser, path);
+                let path = found.get(name).and_then(|_| paths.get(name).or_else(|| paths.get(stem)));
+                see(&mut fields, limit, name, value, parser, path.map_or(&[], Vec::as_slice));
             }
         }
         let field = |(name, seen): (String, Seen)| DetectedField {
@@ -79,7 +79,8 @@ impl Engine {
                 break;
             }
             values.extend(line.structured.get(name).map(str::to_owned));
-            values.extend(readers.read(line).0.get(name).map(str::to_owned));
+            let (found, _) = readers.read(line);
+            values.extend(with_parsed(line, &found).get(name).map(str::to_owned));
         }
         Ok(values.into_iter().collect())
     }
@@ -138,7 +139,7 @@ fn see(
         parsers: Vec::new(),
         json_path: Vec::new(),
     });
-    // the last line that has it decides, as in Loki
+    // of what lines disagree on the last one decides, as in Loki
     seen.kind = kind_of(value);
     if !seen.values.contains(value) {
         seen.values.insert(value.to_owned());
@@ -146,7 +147,7 @@ fn see(
     if let Some(parser) = parser.filter(|parser| !seen.parsers.contains(parser)) {
         seen.parsers.push(parser);
     }
-    if seen.json_path.is_empty() {
+    if !json_path.is_empty() {
         seen.json_path = json_path.to_vec();
     }
 }
@@ -161,22 +162,23 @@ impl Readers {
         }
     }
 
-    /// The fields of a line, with those that the query's own stages found, and what the line is written in.
+    /// The fields of a line, and what the line is written in.
     fn read(&mut self, line: &LogLine) -> (Labels, Option<&'static str>) {
         let nothing = Labels::default();
         let found = [("json", &self.json), ("logfmt", &self.logfmt)].into_iter().find_map(|(parser, pipeline)| {
             let time = Timestamp::default();
             let read = pipeline.process(time, &line.line, &line.stream, &nothing, &mut self.scratch)?;
-            read.error().is_none().then(|| (read.parsed_labels(), parser))
+            read.error().is_none().then(|| (read.parsed_labels(), Some(parser)))
         });
-        let (fields, parser) = match found {
-            Some((fields, parser)) => (fields, Some(parser)),
-            None => (nothing, None),
-        };
-        let both = line.parsed.iter().chain(fields.iter());
-        let both = both.filter(|(name, _)| ![ERROR_LABEL, ERROR_DETAILS_LABEL, PRESERVE_ERROR_LABEL].contains(name));
-        (both.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(), parser)
+        found.unwrap_or((nothing, None))
     }
+}
+
+/// The fields of a line together with those that the query's own stages found.
+fn with_parsed(line: &LogLine, fields: &Labels) -> Labels {
+    let both = line.parsed.iter().chain(fields.iter());
+    let both = both.filter(|(name, _)| ![ERROR_LABEL, ERROR_DETAILS_LABEL, PRESERVE_ERROR_LABEL].contains(name));
+    both.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Where each label that `json` makes of a line comes from.
@@ -198,7 +200,8 @@ fn json_paths(line: &str) -> BTreeMap<String, Vec<String>> {
         }
     }
     let mut paths = BTreeMap::new();
-    if let Ok(value) = serde_json::from_str(line) {
+    // text after the object does not matter, as for the stage
+    if let Some(Ok(value)) = serde_json::Deserializer::from_str(line).into_iter().next() {
         walk(&value, &mut Vec::new(), &mut paths);
     }
     paths

@@ -14,12 +14,14 @@ mod binary;
 mod replace;
 
 use crate::logql::ast::{
-    Binary, Grouping, LogExpr, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorOp,
+    Binary, BinaryOp, Grouping, GroupingKind, LogExpr, MetricExpr, RangeAggregation, RangeOp, VectorAggregation,
+    VectorOp,
 };
 use crate::logql::metric::aggregate::Groups;
 use crate::logql::metric::binary::{Pairing, Scalar};
 use crate::logql::metric::range::{Aggregation, Slide};
 use crate::logql::metric::replace::Replace;
+use crate::logql::stage::ERROR_LABEL;
 use crate::model::{Labels, MatchOp, re2};
 
 pub use crate::logql::metric::binary::apply;
@@ -83,7 +85,7 @@ enum Node {
         inner: Box<Node>,
     },
     WithNumber {
-        op: crate::logql::ast::BinaryOp,
+        op: BinaryOp,
         returns_bool: bool,
         number: Scalar,
         inner: Box<Node>,
@@ -172,8 +174,15 @@ impl Node {
             && range.grouping.is_none()
             && adds_up(range.op)
         {
-            let nothing = Grouping { kind: crate::logql::ast::GroupingKind::By, labels: Vec::new() };
-            return Node::range(range, Some(vector.grouping.as_ref().unwrap_or(&nothing)), read);
+            let nothing = Grouping { kind: GroupingKind::By, labels: Vec::new() };
+            let grouping = vector.grouping.as_ref().unwrap_or(&nothing);
+            let found = Node::range(range, Some(grouping), read)?;
+            // lines with errors keep all their labels when they are read, and are grouped only here
+            if !grouping.labels.iter().any(|label| label == ERROR_LABEL) {
+                return Ok(found);
+            }
+            let groups = Groups::new(vector.grouping.clone());
+            return Ok(Node::Aggregate { op: vector.op, k: 0, groups, inner: Box::new(found) });
         }
         let inner = Box::new(Node::new(&vector.inner, read)?);
         let k = vector.parameter.map_or(0, |k| usize::try_from(k).unwrap_or(0));
