@@ -16,7 +16,7 @@ before(async () => {
   await isFit(page, "setup");
   await page.fill("[name=username]", "mina");
   await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/setup'] button");
+  await page.click("form[action='/setup'] button.primary");
   await page.waitForURL(/\/explore/);
   await page.context().close();
   server.addUser("jun");
@@ -235,7 +235,7 @@ for (const width of WIDTHS) {
         await page.waitForURL(/\/login/);
         await page.fill("[name=username]", "mina");
         await page.fill("[name=password]", PASSWORD);
-        await page.click("form[action='/login'] button");
+        await page.click("form[action='/login'] button.primary");
         await page.waitForURL(/explore\?/);
         assert.equal(queryOf(page), '{app="kiosk"}');
         assert.deepEqual(page.wrong, []);

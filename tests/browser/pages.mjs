@@ -42,7 +42,7 @@ export async function signIn(page, server, name) {
   await page.goto(`${server.url}/login`);
   await page.fill("[name=username]", name);
   await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/login'] button");
+  await page.click("form[action='/login'] button.primary");
   await page.waitForURL(/\/explore/);
 }
 
