@@ -93,6 +93,7 @@ impl From<query::Error> for Error {
         match error {
             query::Error::Invalid(message) | query::Error::Limit(message) => Error::bad_request(message),
             query::Error::Cancelled => Error::new(client_closed, error.to_string()),
+            query::Error::Crowded { .. } => Error::retry_after(StatusCode::TOO_MANY_REQUESTS, 1, error.to_string()),
             query::Error::TimedOut => Error::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             // a bad query, but Loki's clients are told so with a 500
             query::Error::Evaluation(source) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, source.to_string()),

@@ -281,6 +281,7 @@ impl Settings {
             entries_max: set(self.query_lines),
             memory_bytes_max: in_memory("query-memory", set(self.query_memory))?,
             concurrent_max: set(self.query_concurrency),
+            ..query::Limits::default()
         })
     }
 }

@@ -16,6 +16,8 @@ pub struct Limits {
     pub memory_bytes_max: usize,
     /// Queries that run at the same time; others wait in line.
     pub concurrent_max: usize,
+    /// Queries that wait in line; more are refused. Each holds a thread, of which pushes need some too.
+    pub waiting_max: usize,
 }
 
 impl Default for Limits {
@@ -25,6 +27,7 @@ impl Default for Limits {
             entries_max: 5000,
             memory_bytes_max: 256 << 20,
             concurrent_max: 4,
+            waiting_max: 128,
         }
     }
 }

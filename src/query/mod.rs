@@ -47,6 +47,9 @@ pub enum Error {
          regex match) to reduce the amount of data processed"
     )]
     TimedOut,
+    /// It was not even put in line; it may be asked again in a moment.
+    #[error("too many outstanding requests: {waiting_max} queries wait in line already; try again in a moment")]
+    Crowded { waiting_max: usize },
     /// The query is well-formed, but the series it found cannot be brought together as it says.
     #[error(transparent)]
     Evaluation(#[from] crate::logql::metric::Error),
@@ -65,7 +68,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(store: Arc<Store>, limits: Limits) -> Engine {
-        let queue = Queue::new(limits.concurrent_max);
+        let queue = Queue::new(limits.concurrent_max, limits.waiting_max);
         Engine { store, limits, queue, totals: Mutex::default() }
     }
 

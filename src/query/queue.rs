@@ -16,6 +16,7 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     moved: Condvar,
     concurrent_max: usize,
+    waiting_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +34,8 @@ struct State {
 pub(crate) struct Turn<'q>(&'q Queue);
 
 impl Queue {
-    pub(crate) fn new(concurrent_max: usize) -> Queue {
-        Queue { state: Mutex::default(), moved: Condvar::new(), concurrent_max: concurrent_max.max(1) }
+    pub(crate) fn new(concurrent_max: usize, waiting_max: usize) -> Queue {
+        Queue { state: Mutex::default(), moved: Condvar::new(), concurrent_max: concurrent_max.max(1), waiting_max }
     }
 
     /// Waits until it is this query's turn, or until the query is ended.
@@ -43,6 +44,10 @@ impl Queue {
         if state.running < self.concurrent_max && state.waiting.is_empty() {
             state.running += 1;
             return Ok(Turn(self));
+        }
+        let waiting_count: usize = state.waiting.iter().map(|(_, places)| places.len()).sum();
+        if waiting_count >= self.waiting_max {
+            return Err(Error::Crowded { waiting_max: self.waiting_max });
         }
         let place = state.next_place;
         state.next_place += 1;
@@ -113,7 +118,7 @@ mod tests {
 
     #[test]
     fn users_take_turns_however_much_each_asks() {
-        let queue = Queue::new(1);
+        let queue = Queue::new(1, 100);
         let order = Mutex::new(Vec::new());
         let first = queue.enter(&ticket("a")).expect("there is room");
         std::thread::scope(|scope| {
@@ -137,12 +142,21 @@ mod tests {
 
     #[test]
     fn whoever_leaves_the_line_holds_nobody_up() {
-        let queue = Queue::new(1);
+        let queue = Queue::new(1, 100);
         let first = queue.enter(&ticket("a")).expect("there is room");
         let gone = ticket("b");
         gone.cancel();
         assert!(matches!(queue.enter(&gone), Err(Error::Cancelled)));
         drop(first);
         assert!(queue.enter(&ticket("c")).is_ok());
+    }
+
+    #[test]
+    fn a_full_line_takes_nobody() {
+        let queue = Queue::new(1, 0);
+        let first = queue.enter(&ticket("a")).expect("there is room");
+        assert!(matches!(queue.enter(&ticket("b")), Err(Error::Crowded { waiting_max: 0 })));
+        drop(first);
+        assert!(queue.enter(&ticket("b")).is_ok());
     }
 }
