@@ -20,7 +20,6 @@ mod simple_regex;
 #[cfg(test)]
 mod spec;
 pub mod stage;
-pub(crate) mod template;
 mod token;
 
 pub use error::ParseError;

@@ -75,16 +75,29 @@ pub(crate) struct Bar {
     pub(crate) span: TimeRange,
     pub(crate) x: f64,
     pub(crate) width: f64,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) shares: Vec<Share>,
     pub(crate) counts: Vec<LevelCount>,
 }
 
 /// The share of one level in a bar.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Part {
+pub(crate) struct Share {
     pub(crate) level: Level,
     pub(crate) y: f64,
     pub(crate) height: f64,
+}
+
+/// `sum by (labels) (count_over_time(log[range]))`
+pub(crate) fn count(log: LogExpr, range_ns: i64, labels: Vec<String>) -> Expr {
+    let log = LogRange { log, range_ns, offset_ns: 0, unwrap: None };
+    let count = RangeAggregation { op: RangeOp::CountOverTime, parameter: None, log, grouping: None };
+    let sum = VectorAggregation {
+        op: VectorOp::Sum,
+        parameter: None,
+        inner: Box::new(MetricExpr::Range(count)),
+        grouping: Some(Grouping { kind: GroupingKind::By, labels }),
+    };
+    Expr::Metric(MetricExpr::Vector(sum))
 }
 
 impl Grid {
@@ -101,17 +114,10 @@ impl Grid {
     /// Counts of every level, also of those that the query leaves out, so that one can change to them. A bar is
     /// counted at its last nanosecond: LogQL counts what is later than `t - step` and not later than `t`.
     pub(crate) fn query(&self, expr: &LogExpr) -> (Expr, TimeRange) {
-        let log = LogRange { log: builder::without_levels(expr), range_ns: self.step_ns, offset_ns: 0, unwrap: None };
-        let count = RangeAggregation { op: RangeOp::CountOverTime, parameter: None, log, grouping: None };
-        let sum = VectorAggregation {
-            op: VectorOp::Sum,
-            parameter: None,
-            inner: Box::new(MetricExpr::Range(count)),
-            grouping: Some(Grouping { kind: GroupingKind::By, labels: vec![LEVEL_LABEL.to_owned()] }),
-        };
+        let counting = count(builder::without_levels(expr), self.step_ns, vec![LEVEL_LABEL.to_owned()]);
         let first = self.range.start.plus_nanos(self.step_ns - 1);
         let last = first.plus_nanos(self.step_ns.saturating_mul(self.bar_count as i64 - 1));
-        (Expr::Metric(MetricExpr::Vector(sum)), TimeRange::new(first, last))
+        (counting, TimeRange::new(first, last))
     }
 
     fn index(&self, timestamp: Timestamp) -> Option<usize> {
@@ -151,7 +157,7 @@ impl Histogram {
             span: grid.span(index),
             x: round(width * index as f64),
             width: round(width * BAR_WIDTH),
-            parts: parts(counts, highest),
+            shares: shares(counts, highest),
             counts: counts.clone(),
         });
         let total = drawn.iter().map(|bar| sum(bar)).sum();
@@ -165,15 +171,15 @@ fn bar_counts(bar: &[u64; Level::ALL.len()], is_shown: impl Fn(Level) -> bool) -
 }
 
 /// Stacked from the bottom, the most serious lowest, where it is easiest to compare.
-fn parts(counts: &[LevelCount], highest: u64) -> Vec<Part> {
+fn shares(counts: &[LevelCount], highest: u64) -> Vec<Share> {
     let mut bottom = f64::from(HEIGHT);
-    let part = |known: &LevelCount| {
+    let share = |known: &LevelCount| {
         let exact = f64::from(HEIGHT) * known.count as f64 / highest as f64;
         let height = exact.max(HEIGHT_SEEN).min(bottom);
         bottom -= height;
-        Part { level: known.level, y: round(bottom), height: round(height) }
+        Share { level: known.level, y: round(bottom), height: round(height) }
     };
-    counts.iter().map(part).collect()
+    counts.iter().map(share).collect()
 }
 
 fn round(number: f64) -> f64 {
@@ -232,9 +238,9 @@ mod tests {
         let first = &drawn.bars[0];
         assert_eq!((first.x, first.width), (0.0, 17.6));
         assert_eq!(first.span.start, Timestamp::from_secs(7));
-        let heights: Vec<_> = first.parts.iter().map(|part| (part.level, part.y, part.height)).collect();
+        let heights: Vec<_> = first.shares.iter().map(|share| (share.level, share.y, share.height)).collect();
         assert_eq!(heights, [(Level::Error, 48.0, 16.0), (Level::Info, 0.0, 48.0)]);
-        assert_eq!(drawn.bars[2].parts[0].height, 2.0);
+        assert_eq!(drawn.bars[2].shares[0].height, 2.0);
         assert_eq!(drawn.levels[0], LevelCount { level: Level::Critical, count: 1 });
     }
 
@@ -243,7 +249,7 @@ mod tests {
         let answer = [series("error", &[(1, 10.0)]), series("info", &[(1, 30.0)])];
         let drawn = Histogram::draw(&Grid::new(range(60)), &answer, &[Level::Error, Level::Warn]);
         assert_eq!((drawn.total, drawn.bars.len()), (10, 1));
-        assert_eq!(drawn.bars[0].parts[0].height, 64.0);
+        assert_eq!(drawn.bars[0].shares[0].height, 64.0);
         let counts: Vec<_> = drawn.levels.iter().map(|known| (known.level, known.count)).collect();
         assert_eq!(counts, [(Level::Error, 10), (Level::Warn, 0), (Level::Info, 30)]);
     }

@@ -5,6 +5,7 @@ use axum::extract::{Query, State as Shared};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 
+use crate::web::auth::SignedIn;
 use crate::web::explore::state::{Params, State};
 use crate::web::explore::text::Piece;
 use crate::web::explore::view::{self, Asked, FacetView};
@@ -27,6 +28,7 @@ pub(crate) async fn show(
     Shared(context): Shared<Context>,
     Query(params): Query<Params>,
     headers: HeaderMap,
+    user: SignedIn,
     page: Page,
 ) -> Result<Response, Error> {
     let now = now();
@@ -34,7 +36,7 @@ pub(crate) async fn show(
     let engine = context.engine.clone();
     let found = blocking(move || {
         let asked = Asked::read(&state.query);
-        let streams = search::streams(&engine, state.range(now));
+        let streams = search::streams(&engine, state.range(now), &user.user.name);
         let facets = asked.lines().map(|expr| view::facet_views(&state, expr, &streams, CHOICES_MAX));
         (state, facets.unwrap_or_default())
     });

@@ -40,7 +40,7 @@ use crate::web::explore::chart::Chart;
 use crate::web::explore::span::Link;
 use crate::web::explore::state::{Params, State};
 use crate::web::explore::text::Piece;
-use crate::web::explore::view::{Asked, Found, Lines, Tools};
+use crate::web::explore::view::{Asked, Found, Lines, Part, Tools};
 use crate::web::page::{Page, now, render};
 use crate::web::{Context, Error, blocking, cookie};
 
@@ -112,24 +112,26 @@ async fn show(
     let ticket = context.engine.ticket().for_user(&user.user.name);
     let _cancel = CancelOnDrop::new(&ticket);
     let engine = context.engine.clone();
+    let name = user.user.name.clone();
     let faults = faults.iter().map(ToString::to_string).collect();
+    let below = page.fragment && headers.get("hx-target").is_some_and(|target| target.as_bytes().ends_with(b"#pager"));
+    let part = if below { Part::Rows } else { Part::All };
     let found = blocking(move || {
         let asked = Asked::read(&state.query);
         let range = state.range(now);
-        let streams = search::streams(&engine, range);
+        let streams = if part == Part::All { search::streams(&engine, range, &name) } else { Vec::new() };
         let tools = view::tools(&state, &asked, &streams, faults, now);
-        let found = search::find(&engine, &state, &asked, range, &ticket);
-        let body = body_of(&state, &asked, found, now);
-        let is_unfed = !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, now);
+        let found = search::find(&engine, &state, &asked, range, part, &ticket);
+        let body = body_of(&state, &asked, found, part, now);
+        let is_unfed = part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, now);
         (state, tools, body, is_unfed)
     });
     let (state, tools, body, is_unfed) = found.await?;
     let push_url = format!("{}/loki/api/v1/push", origin(&context, &headers));
-    let only_rows = headers.get("hx-target").is_some_and(|target| target.as_bytes().ends_with(b"#pager"));
     let page = ExplorePage { page, state, tools, body, push_url, is_unfed };
-    match (page.page.fragment, only_rows) {
-        (true, true) => Ok(render(&page.as_rows())?.into_response()),
-        (true, false) => Ok(render(&page.as_view())?.into_response()),
+    match (page.page.fragment, part) {
+        (true, Part::Rows) => Ok(render(&page.as_rows())?.into_response()),
+        (true, Part::All) => Ok(render(&page.as_view())?.into_response()),
         (false, _) => Ok(render(&page)?.into_response()),
     }
 }
@@ -160,14 +162,14 @@ impl Edit {
     }
 }
 
-fn body_of(state: &State, asked: &Asked, found: Found, now: Timestamp) -> Body {
+fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestamp) -> Body {
     match (found, asked.lines()) {
         (Found::Lines { page, cut, histogram }, Some(expr)) => {
             if page.rows.is_empty() && state.cursor.is_none() {
                 let suggestions = state.range(now).map(|range| view::suggestions(state, expr, range));
                 return Body::NoLines { suggestions: suggestions.unwrap_or_default() };
             }
-            Body::Lines(view::lines(state, expr, page, cut, histogram))
+            Body::Lines(view::lines(state, expr, page, cut, histogram, part))
         }
         (Found::Numbers { chart, warnings }, _) => Body::Numbers { chart, warnings },
         (Found::Failed(message), _) => Body::Failed(message),

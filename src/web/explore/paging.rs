@@ -59,6 +59,13 @@ impl Cursor {
         Edge::parse(text).map(Cursor::Newer)
     }
 
+    /// The time of the rows at the border.
+    pub(crate) fn timestamp(self) -> Timestamp {
+        match self {
+            Cursor::Older(edge) | Cursor::Newer(edge) => edge.timestamp,
+        }
+    }
+
     /// Name and value in the URL.
     pub(crate) fn pair(&self) -> (&'static str, String) {
         let (name, edge) = match self {

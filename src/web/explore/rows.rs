@@ -85,8 +85,14 @@ pub(crate) struct FoldedRest {
     pub(crate) has_hit: bool,
 }
 
-/// Makes the rows of an answer, in its order.
-pub(crate) fn rows(lines: &[LogLine], direction: Direction, marker: &Marker, zone: &TimeZone) -> Vec<Row> {
+/// Makes the rows of an answer, in its order. A row whose day is that of the one before, or of `seen`, does not name it.
+pub(crate) fn rows(
+    lines: &[LogLine],
+    direction: Direction,
+    marker: &Marker,
+    zone: &TimeZone,
+    seen: Option<Timestamp>,
+) -> Vec<Row> {
     let mut rows = Vec::with_capacity(lines.len());
     for entry in grouped(lines, direction) {
         rows.push(row(&entry, marker, zone));
@@ -94,9 +100,10 @@ pub(crate) fn rows(lines: &[LogLine], direction: Direction, marker: &Marker, zon
     if direction == Direction::Backward {
         rows.reverse();
     }
-    let mut last_day = String::new();
+    let day_of = |time| zoned(time, zone).strftime("%A, %-d %B %Y").to_string();
+    let mut last_day = seen.map(day_of).unwrap_or_default();
     for row in &mut rows {
-        let day = zoned(row.key.timestamp, zone).strftime("%A, %-d %B %Y").to_string();
+        let day = day_of(row.key.timestamp);
         if day != last_day {
             row.day = Some(day.clone());
             last_day = day;
@@ -237,7 +244,8 @@ mod tests {
     #[test]
     fn a_row_has_its_level_its_source_and_its_time_in_the_zone() {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
-        let rows = rows(&[line(1_795_358_760_123, "web", "hello")], Direction::Backward, &Marker::default(), &zone);
+        let rows =
+            rows(&[line(1_795_358_760_123, "web", "hello")], Direction::Backward, &Marker::default(), &zone, None);
         let row = &rows[0];
         assert_eq!((row.level, row.source.as_str(), row.time.as_str()), (Level::Error, "web", "23:46:00.123"));
         assert_eq!(row.day.as_deref(), Some("Sunday, 22 November 2026"));
@@ -255,12 +263,12 @@ mod tests {
             line(4, "web", "next"),
             line(9000, "web", "\tat too.late.x(Y.java:3)"),
         ];
-        let forward = rows(&lines, Direction::Forward, &Marker::default(), &TimeZone::UTC);
+        let forward = rows(&lines, Direction::Forward, &Marker::default(), &TimeZone::UTC, None);
         let expected = ["ERROR failed", "\tat not.my.Trace(X.java:1)", "next", "\tat too.late.x(Y.java:3)"];
         assert_eq!(heads(&forward), expected);
         assert_eq!(forward[0].fold.as_ref().unwrap().label, "2 frames");
         lines.reverse();
-        let backward = rows(&lines, Direction::Backward, &Marker::default(), &TimeZone::UTC);
+        let backward = rows(&lines, Direction::Backward, &Marker::default(), &TimeZone::UTC, None);
         assert_eq!(heads(&backward), expected.iter().rev().map(|head| (*head).to_owned()).collect::<Vec<_>>());
     }
 
@@ -268,7 +276,7 @@ mod tests {
     fn a_day_is_named_where_it_begins() {
         let lines =
             [line(86_400_000 * 3, "a", "x"), line(86_400_000 * 3 - 1, "a", "y"), line(86_400_000 * 2, "a", "z")];
-        let days: Vec<bool> = rows(&lines, Direction::Backward, &Marker::default(), &TimeZone::UTC)
+        let days: Vec<bool> = rows(&lines, Direction::Backward, &Marker::default(), &TimeZone::UTC, None)
             .iter()
             .map(|row| row.day.is_some())
             .collect();
@@ -280,7 +288,7 @@ mod tests {
         let filter = LineFilter { op: LineOp::Contains, alternatives: vec![LineTest::Text("needle".to_owned())] };
         let marker = Marker::of(&LogExpr { selector: vec![], stages: vec![Stage::Line(filter)] });
         let text = format!("{}needle{}", "한".repeat(5000), "x".repeat(5000));
-        let rows = rows(&[line(1, "a", &text)], Direction::Backward, &marker, &TimeZone::UTC);
+        let rows = rows(&[line(1, "a", &text)], Direction::Backward, &marker, &TimeZone::UTC, None);
         assert!(rows[0].cut_before);
         assert!(plain(&rows[0].head).contains("[needle]"));
         assert_eq!(rows[0].size_if_cut.as_deref(), Some("20 KB"));
@@ -289,7 +297,7 @@ mod tests {
     #[test]
     fn lines_of_one_stream_and_time_are_told_apart() {
         let lines = [line(1, "a", "x"), line(1, "a", "y"), line(1, "b", "z")];
-        let rows = rows(&lines, Direction::Forward, &Marker::default(), &TimeZone::UTC);
+        let rows = rows(&lines, Direction::Forward, &Marker::default(), &TimeZone::UTC, None);
         let keys: HashSet<LineKey> = rows.iter().map(|row| row.key).collect();
         assert_eq!(keys.len(), 3);
         assert_eq!(LineKey::parse(&rows[0].key.to_string()), Some(rows[0].key));

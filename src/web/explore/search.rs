@@ -1,31 +1,72 @@
 //! Asks the engine what a view needs. Blocks; the handlers call it off the async threads.
 
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::query::{Answer, Data, Engine, Error, LogLine, RangeQuery, Stats, Ticket};
+use crate::query::{Answer, Data, Engine, Error, InstantQuery, LogLine, RangeQuery, Stats, Ticket};
 use crate::web::explore::builder;
 use crate::web::explore::chart::Chart;
-use crate::web::explore::histogram::{Grid, Histogram};
+use crate::web::explore::facets::Stream;
+use crate::web::explore::histogram::{self, Grid, Histogram};
 use crate::web::explore::paging::Fetch;
 use crate::web::explore::rows::LineKey;
 use crate::web::explore::state::State;
-use crate::web::explore::view::{Asked, Found};
+use crate::web::explore::view::{Asked, Found, Part};
+
+/// Lists of labels come without counts rather than later than this.
+const COUNTING_TIME_MAX: Duration = Duration::from_millis(200);
+/// Streams with more labels than this are not told apart to count them.
+const COUNTED_LABELS_MAX: usize = 40;
 
 /// What the engine finds for a view.
-pub(crate) fn find(engine: &Engine, state: &State, asked: &Asked, range: Option<TimeRange>, ticket: &Ticket) -> Found {
+pub(crate) fn find(
+    engine: &Engine,
+    state: &State,
+    asked: &Asked,
+    range: Option<TimeRange>,
+    part: Part,
+    ticket: &Ticket,
+) -> Found {
     let Some(range) = range else { return Found::Nothing };
     let found = match asked {
         Asked::Nothing(_) => return Found::Nothing,
-        Asked::Lines(expr) => lines(engine, state, expr, range, ticket),
+        Asked::Lines(expr) => lines(engine, state, expr, range, part, ticket),
         Asked::Numbers(expr) => numbers(engine, state, expr, range, ticket),
     };
     found.unwrap_or_else(|error| Found::Failed(told(&error)))
 }
 
-/// The streams that have lines in the range, for the lists of labels.
-pub(crate) fn streams(engine: &Engine, range: Option<TimeRange>) -> Vec<Labels> {
-    let found = range.map(|range| engine.series(&[], range));
-    found.and_then(Result::ok).unwrap_or_default()
+/// The streams that have lines in the range, for the lists of labels; how many lines, where that is quickly counted.
+pub(crate) fn streams(engine: &Engine, range: Option<TimeRange>, user: &str) -> Vec<Stream> {
+    let Some(range) = range else { return Vec::new() };
+    let found = engine.series(&[], range).unwrap_or_default();
+    let counts = line_counts(engine, &found, range, user);
+    let stream = |labels: Labels| Stream {
+        line_count: counts.as_ref().map(|counts| counts.get(&labels).copied().unwrap_or(0)),
+        labels,
+    };
+    found.into_iter().map(stream).collect()
+}
+
+fn line_counts(engine: &Engine, streams: &[Labels], range: TimeRange, user: &str) -> Option<HashMap<Labels, u64>> {
+    let names: BTreeSet<&str> = streams.iter().flat_map(Labels::iter).map(|(name, _)| name).collect();
+    if names.is_empty() || names.len() > COUNTED_LABELS_MAX {
+        return None;
+    }
+    let all = LogExpr { selector: Vec::new(), stages: Vec::new() };
+    let length = range.end.nanos().saturating_sub(range.start.nanos());
+    let query = InstantQuery {
+        expr: histogram::count(all, length, names.into_iter().map(str::to_owned).collect()),
+        time: range.end.plus_nanos(-1),
+        limit: engine.limits().entries_max,
+    };
+    let ticket = Ticket::until(Instant::now() + COUNTING_TIME_MAX).for_user(user);
+    match engine.instant(&query, &ticket).ok()?.data {
+        Data::Vector(samples) => Some(samples.into_iter().map(|sample| (sample.labels, sample.value as u64)).collect()),
+        Data::Streams(_) | Data::Matrix(_) | Data::Scalar { .. } => None,
+    }
 }
 
 /// The line of a view that a key names, as the query shows it.
@@ -45,13 +86,23 @@ pub(crate) fn told(error: &Error) -> String {
     error.to_string()
 }
 
-fn lines(engine: &Engine, state: &State, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<Found, Error> {
+fn lines(
+    engine: &Engine,
+    state: &State,
+    expr: &LogExpr,
+    range: TimeRange,
+    part: Part,
+    ticket: &Ticket,
+) -> Result<Found, Error> {
     let limit = state.limit.min(engine.limits().entries_max.saturating_sub(1)).max(1);
     let fetch = Fetch::new(range, state.direction, state.cursor, limit);
     let wanted = fetch.limit.min(engine.limits().entries_max);
     let (found, stats) = log_lines(engine, expr, fetch.range, wanted, fetch.direction, ticket)?;
     let page = fetch.page(found, state.direction, |line: &LogLine| line.timestamp);
-    let histogram = histogram(engine, expr, range, ticket).map_err(|error| told(&error));
+    let histogram = match part {
+        Part::All => bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error)),
+        Part::Rows => Ok(None),
+    };
     Ok(Found::Lines { cut: stats.cut && page.older.is_none() && page.newer.is_none(), page, histogram })
 }
 
@@ -71,7 +122,7 @@ fn log_lines(
     }
 }
 
-fn histogram(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<Histogram, Error> {
+fn bars(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<Histogram, Error> {
     let grid = Grid::new(range);
     let (counting, times) = grid.query(expr);
     let answer = metric(engine, counting, times, grid.step_ns, ticket)?;

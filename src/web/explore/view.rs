@@ -1,16 +1,16 @@
 //! The page as the template sees it: texts and addresses, nothing left to decide. Pure.
 
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
-use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::model::{Direction, TimeRange, Timestamp};
 use crate::query::LogLine;
 use crate::web::explore::builder::{self, Case, Search};
 use crate::web::explore::chart::{self, Chart};
-use crate::web::explore::facets::{Facet, facets};
+use crate::web::explore::facets::{Facet, Stream, facets};
 use crate::web::explore::fault::Fault;
 use crate::web::explore::histogram::{Bar, Histogram, LevelCount};
 use crate::web::explore::level::Level;
 use crate::web::explore::moment::{Moment, zoned};
-use crate::web::explore::paging::Page;
+use crate::web::explore::paging::{Cursor, Page};
 use crate::web::explore::rows::{self, Row};
 use crate::web::explore::span::{Link, Span};
 use crate::web::explore::state::{State, escape_into};
@@ -52,13 +52,22 @@ impl Asked {
     }
 }
 
+/// How much of a view is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    /// Further rows, to be put below those that are there.
+    Rows,
+}
+
 /// What the engine found for a view.
 #[derive(Debug)]
 pub(crate) enum Found {
+    /// The histogram is missing where only rows are wanted.
     Lines {
         page: Page<LogLine>,
         cut: bool,
-        histogram: Result<Histogram, String>,
+        histogram: Result<Option<Histogram>, String>,
     },
     Numbers {
         chart: Chart,
@@ -101,7 +110,8 @@ pub(crate) struct ChoiceView {
     pub(crate) value: Vec<Piece>,
     pub(crate) href: String,
     pub(crate) picked: bool,
-    pub(crate) stream_count: usize,
+    /// Empty where it was not counted.
+    pub(crate) count: String,
 }
 
 /// A level that is tapped to see only it.
@@ -170,7 +180,7 @@ impl Lines {
 pub(crate) fn tools(
     state: &State,
     asked: &Asked,
-    streams: &[Labels],
+    streams: &[Stream],
     time_faults: Vec<String>,
     now: Timestamp,
 ) -> Tools {
@@ -226,7 +236,7 @@ fn shown_query(state: &State, expr: Option<&LogExpr>) -> String {
 }
 
 /// Labels and values with the views that picking them leads to.
-pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Labels], choices_max: usize) -> Vec<FacetView> {
+pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Stream], choices_max: usize) -> Vec<FacetView> {
     let view = |facet: Facet| {
         let hidden_count = facet.choices.len().saturating_sub(choices_max);
         let choices = facet.choices.into_iter().take(choices_max).map(|choice| {
@@ -235,7 +245,7 @@ pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Labels], cho
                 value: text::revealed(&choice.value),
                 href: state.with_query(builder::text(&edited)).url(),
                 picked: choice.picked,
-                stream_count: choice.stream_count,
+                count: choice.line_count.map(short_count).unwrap_or_default(),
             }
         });
         FacetView { choices: choices.collect(), hidden_count, name: facet.name }
@@ -249,7 +259,8 @@ pub(crate) fn lines(
     expr: &LogExpr,
     page: Page<LogLine>,
     cut: bool,
-    histogram: Result<Histogram, String>,
+    histogram: Result<Option<Histogram>, String>,
+    part: Part,
 ) -> Lines {
     let row = |row: Row| {
         let mut href = format!("/explore/line?{}&line=", state.params());
@@ -259,10 +270,13 @@ pub(crate) fn lines(
     let marker = Marker::of(expr);
     let mut notices = Vec::new();
     let histogram = histogram.map_err(|error| notices.push(format!("The lines could not be counted: {error}"))).ok();
+    let histogram = histogram.flatten();
+    // rows that are put below others go on in their day
+    let seen = state.cursor.filter(|_| part == Part::Rows).map(Cursor::timestamp);
     let total = histogram.as_ref().map(|histogram| histogram.total);
     let summary = summary(state, &page, total, cut);
     Lines {
-        rows: rows::rows(&page.rows, state.direction, &marker, &state.zone.zone).into_iter().map(row).collect(),
+        rows: rows::rows(&page.rows, state.direction, &marker, &state.zone.zone, seen).into_iter().map(row).collect(),
         levels: histogram.as_ref().map(|histogram| level_views(state, expr, histogram)).unwrap_or_default(),
         histogram: histogram.map(|histogram| histogram_view(state, histogram)),
         summary,
