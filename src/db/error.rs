@@ -26,7 +26,7 @@ pub enum Error {
     UserNameTaken(String),
     #[error("there is no user {0}; `logcafe user list` shows who there is")]
     UserUnknown(String),
-    #[error("{0} is the last admin; make someone else an admin first")]
+    #[error("the last admin is {0}; make someone else an admin first")]
     LastAdmin(String),
     #[error("a password takes at least {PASSWORD_CHARS_MIN} characters")]
     PasswordShort,
