@@ -233,7 +233,8 @@ impl Settings {
             access: api::Access { anonymous_push: set(settings.anonymous_push) },
             public_url: settings.public_url.as_deref().map(parse_public_url).transpose()?,
             listen: set(settings.listen),
-            stop_grace: Duration::from_secs(3),
+            // of the five seconds that a stop may take; the rest is for what is in memory
+            stop_grace: Duration::from_secs(2),
             data,
         })
     }

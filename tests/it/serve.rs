@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use crate::harness::{ProcessServer, TestServer, logcafe, wait_until};
@@ -118,4 +119,31 @@ fn flags_win_over_variables_over_the_file() {
     std::fs::write(folder.path().join("again.toml"), &whole).unwrap();
     let again = logcafe(folder.path()).args(["serve", "--config", "again.toml", "--print-config"]).output().unwrap();
     assert_eq!(String::from_utf8(again.stdout).unwrap(), whole, "what is printed can be read");
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut command = logcafe(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("NOTIFY_SOCKET", &path);
+    let server = ProcessServer::spawn(command, folder.path());
+    let mut message = [0; 64];
+    let length = socket.recv(&mut message).unwrap();
+    assert_eq!(&message[..length], b"READY=1");
+    server.terminate();
+    let length = socket.recv(&mut message).unwrap();
+    assert_eq!(&message[..length], b"STOPPING=1");
+}
+
+#[test]
+fn a_misspelt_variable_is_named_in_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = logcafe(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("LOGCAFE_RETENTON_AGE", "30d");
+    let server = ProcessServer::spawn(command, folder.path());
+    let named = || server.query_range("{job=\"logcafe\"} |= \"variable=LOGCAFE_RETENTON_AGE\"");
+    wait_until("the line that names the variable", || named().len() == 1);
 }
