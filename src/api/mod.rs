@@ -8,6 +8,7 @@ mod error;
 mod fields;
 mod format;
 mod labels;
+mod legacy;
 mod metrics;
 mod params;
 mod push;
@@ -58,6 +59,7 @@ pub fn router(context: Context) -> Router {
     let reading = reading
         .merge(fields::routes())
         .merge(format::routes())
+        .merge(legacy::routes())
         .route_layer(from_fn_with_state(context.clone(), auth::require_read));
     let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
     let mut routes = status::open_routes().merge(reading).merge(pushing);

@@ -19,7 +19,7 @@ const BUSY_RETRY_S: u64 = 1;
 const DISK_FULL_RETRY_S: u64 = 60;
 
 /// Routes that take entries; the credentials of a push token are enough.
-pub fn routes() -> Router<Context> {
+pub(crate) fn routes() -> Router<Context> {
     Router::new().route("/loki/api/v1/push", post(push)).route("/api/prom/push", post(push_old))
 }
 

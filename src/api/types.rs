@@ -180,22 +180,12 @@ impl Json {
         self.point(sample.timestamp, sample.value).raw("}");
     }
 
-    /// Lines by stream, the streams in the order of their first lines.
     fn streams(&mut self, lines: &[LogLine], categories: Categories) -> &mut Json {
-        let mut streams: Vec<(Labels, Vec<&LogLine>)> = Vec::new();
-        let mut known: HashMap<Labels, usize> = HashMap::new();
-        for line in lines {
-            let labels = match categories {
-                Categories::Merged => merged(line),
-                Categories::Apart => line.stream.clone(),
-            };
-            let index = *known.entry(labels).or_insert_with_key(|labels| {
-                streams.push((labels.clone(), Vec::new()));
-                streams.len() - 1
-            });
-            streams[index].1.push(line);
-        }
-        self.list(streams, |json, (labels, lines)| {
+        let labels = match categories {
+            Categories::Merged => merged,
+            Categories::Apart => |line: &LogLine| line.stream.clone(),
+        };
+        self.list(by_stream(lines, labels), |json, (labels, lines)| {
             json.raw("{\"stream\":").labels(&labels).raw(",\"values\":");
             json.list(lines, |json, line| json.line(line, categories)).raw("}");
         })
@@ -235,8 +225,22 @@ impl Json {
     }
 }
 
+/// Lines by their labels, in the order of the first line of each.
+pub(crate) fn by_stream(lines: &[LogLine], labels: fn(&LogLine) -> Labels) -> Vec<(Labels, Vec<&LogLine>)> {
+    let mut streams: Vec<(Labels, Vec<&LogLine>)> = Vec::new();
+    let mut known: HashMap<Labels, usize> = HashMap::new();
+    for line in lines {
+        let index = *known.entry(labels(line)).or_insert_with_key(|labels| {
+            streams.push((labels.clone(), Vec::new()));
+            streams.len() - 1
+        });
+        streams[index].1.push(line);
+    }
+    streams
+}
+
 /// All labels of a line in one set.
-fn merged(line: &LogLine) -> Labels {
+pub(crate) fn merged(line: &LogLine) -> Labels {
     if line.structured.is_empty() && line.parsed.is_empty() {
         return line.stream.clone();
     }

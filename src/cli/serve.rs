@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -46,8 +47,17 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    raise_open_files();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().build().context("cannot start the threads of the server")
+}
+
+/// The usual limit of 1024 open files is there for programs from before 1990; what we may have, we take.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 async fn serve(config: server::Config, own_logs: server::OwnLogs) -> anyhow::Result<()> {

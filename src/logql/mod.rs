@@ -20,6 +20,7 @@ mod simple_regex;
 #[cfg(test)]
 mod spec;
 pub mod stage;
+pub(crate) mod template;
 mod token;
 
 pub use error::ParseError;

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// Open connections at the same time; more wait in the kernel's queue. Far below a common limit of 1024 open files.
-const CONNECTIONS_MAX: usize = 512;
+/// Open connections at the same time; more wait in the kernel's queue. Each is an open file and some kilobytes.
+const CONNECTIONS_MAX: usize = 4096;
 /// Time for the head of a request to arrive, and for an idle connection to be used again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause when the process is out of files or memory: trying again at once would only burn the processor.

@@ -16,7 +16,7 @@ fn now() -> Timestamp {
 }
 
 fn token(server: &TestServer, name: &str, scope: Scope) -> String {
-    tokens::create(&server.db, name, scope, now()).unwrap().reveal().to_owned()
+    tokens::create(&server.db, name, scope, now()).expect("a new token").reveal().to_owned()
 }
 
 #[test]

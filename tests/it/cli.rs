@@ -10,9 +10,10 @@ use crate::harness::{ProcessServer, logcafe};
 fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = logcafe(folder);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    let mut child = command.spawn().expect("the binary runs");
+    // a command that fails early does not read its input
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("it ends")
 }
 
 /// Runs a command that must succeed; what it printed.
@@ -20,7 +21,7 @@ fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
 fn printed(folder: &Path, arguments: &[&str], input: &str) -> String {
     let output = run(folder, arguments, input);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// Runs a command that must fail; what it complained of.
@@ -28,7 +29,7 @@ fn printed(folder: &Path, arguments: &[&str], input: &str) -> String {
 fn complaint(folder: &Path, arguments: &[&str], input: &str) -> String {
     let output = run(folder, arguments, input);
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
+    String::from_utf8(output.stderr).expect("text")
 }
 
 #[test]

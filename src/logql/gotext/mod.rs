@@ -5,5 +5,22 @@
 
 pub mod bytes;
 pub mod duration;
+pub mod layout;
 pub mod number;
 pub mod quote;
+pub mod time;
+
+/// Bytes as text, as Go's JSON writer shows them: each byte that belongs to no character becomes U+FFFD.
+pub fn bytes_to_string(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let mut text = String::new();
+            for chunk in error.as_bytes().utf8_chunks() {
+                text.push_str(chunk.valid());
+                text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+            }
+            text
+        }
+    }
+}

@@ -50,15 +50,25 @@ fn push_escaped(out: &mut String, c: char, mark: char) {
 /// Whether Go prints the character as it is: letters, marks, numbers, punctuation, symbols and the plain space.
 ///
 /// What is left out are controls, formats, private and unassigned characters and the other spaces. Rust's own escaping
-/// knows which these are.
+/// knows which these are, but for the marks that it escapes only at the start of a text.
 pub(crate) fn is_print(c: char) -> bool {
     if c.is_ascii() {
         return (' '..='~').contains(&c);
     }
-    // behind another character, Rust too leaves the marks as they are
-    let mut pair = String::from("a");
-    pair.push(c);
-    pair.escape_debug().eq(pair.chars())
+    if c.is_whitespace() {
+        return false;
+    }
+    let mut escaped = c.escape_debug();
+    let first = escaped.next();
+    first != Some('\\') || is_mark(c)
+}
+
+/// Combining marks, which `escape_debug` escapes although they are printed.
+fn is_mark(c: char) -> bool {
+    matches!(u32::from(c), 0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5bd | 0x610..=0x61a | 0x64b..=0x65f | 0x900..=0x903
+        | 0x93a..=0x94f | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x200d | 0x20d0..=0x20f0 | 0x302a..=0x302f | 0x3099..=0x309a
+        | 0xfe00..=0xfe0f | 0xfe20..=0xfe2f)
+        && c != '\u{200d}'
 }
 
 #[cfg(test)]

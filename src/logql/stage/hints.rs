@@ -3,9 +3,10 @@
 //! Loki does the same, and it shows in answers: a field is taken once, a line's errors are not seen when its wanted
 //! fields came before them, and a filter on a parsed label already acts when the label is parsed.
 
-use crate::logql::ast::LabelFilter;
+use crate::logql::ast::{LabelFilter, Stage, Unwrap};
 use crate::logql::stage::label_filter::Condition;
 use crate::logql::stage::labels::{ERROR_LABEL, EXTRACTED_SUFFIX, LineLabels, Wanted};
+use crate::logql::stage::{CompileError, Step};
 
 /// What is known before the first line about which labels matter.
 #[derive(Debug, Default)]
@@ -51,14 +52,38 @@ impl Seen {
 }
 
 impl Hints {
-    /// `conditions` are those on one label, `required` the labels that stages read, `unwrapped` the one that becomes a
-    /// number.
+    /// What the stages, the unwrapped label and the grouping look at.
     pub(crate) fn new(
-        conditions: Vec<(String, Condition)>,
-        required: Vec<String>,
-        unwrapped: Option<&str>,
+        stages: &[&Stage],
+        steps: &[Step],
+        unwrap: Option<&Unwrap>,
         wanted: &Wanted,
-    ) -> Hints {
+    ) -> Result<Hints, CompileError> {
+        let mut filters = Vec::new();
+        let mut required: Vec<String> = Vec::new();
+        let mut look_at = |filter: &LabelFilter, alone: bool| {
+            let condition = Condition::new(filter)?;
+            let mut names = Vec::new();
+            condition.names(&mut names);
+            required.extend(names.into_iter().map(str::to_owned));
+            if alone && let Some(name) = single_label(filter) {
+                filters.push((name.to_owned(), condition));
+            }
+            Ok(())
+        };
+        for stage in stages {
+            if let Stage::Label(filter) = stage {
+                look_at(filter, true).map_err(|reason: String| CompileError { stage: stage.to_string(), reason })?;
+            }
+        }
+        if let Some(unwrap) = unwrap {
+            for filter in &unwrap.filters {
+                look_at(filter, unwrap.filters.len() == 1)
+                    .map_err(|reason| CompileError { stage: "| unwrap".to_owned(), reason })?;
+            }
+        }
+        required.extend(steps.iter().flat_map(Step::reads));
+        let unwrapped = unwrap.map(|unwrap| unwrap.label.as_str());
         let groups: &[String] = match wanted {
             Wanted::By(names) | Wanted::Without(names) => names,
             Wanted::All | Wanted::None => &[],
@@ -74,14 +99,14 @@ impl Hints {
             }
         }
         let preserve_error = names.iter().any(|name| name == ERROR_LABEL);
-        match wanted {
+        Ok(match wanted {
             Wanted::None if names.is_empty() => Hints { none: true, ..Hints::default() },
-            Wanted::None => Hints { none: false, required: names, preserve_error, filters: conditions },
+            Wanted::None => Hints { none: false, required: names, preserve_error, filters },
             Wanted::By(groups) if !groups.is_empty() => {
                 Hints { none: false, required: names, preserve_error, filters: Vec::new() }
             }
-            Wanted::All | Wanted::By(_) | Wanted::Without(_) => Hints { filters: conditions, ..Hints::default() },
-        }
+            Wanted::All | Wanted::By(_) | Wanted::Without(_) => Hints { filters, ..Hints::default() },
+        })
     }
 
     /// Whether a field of this name is worth taking.

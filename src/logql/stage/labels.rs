@@ -77,6 +77,8 @@ pub(crate) struct Changes {
     error: Option<LineError>,
     details: String,
     pub(crate) seen: Seen,
+    /// A name that a parser is putting together.
+    pub(crate) name: String,
     /// Places of labels, sorted by name; used while a view is read.
     order: Vec<Place>,
 }
@@ -195,7 +197,8 @@ impl<'a> LineLabels<'a> {
         }
     }
 
-    fn view(&self) -> View<'_> {
+    /// The labels as they are now, to look at.
+    pub(crate) fn view(&self) -> View<'_> {
         View { stream: self.stream, metadata: self.metadata, changes: self.changes }
     }
 
@@ -205,23 +208,14 @@ impl<'a> LineLabels<'a> {
         Some(self.view().value(place))
     }
 
-    /// The value under a name as a text filter or a template sees it: errors included, `""` where there is none.
+    /// The value under a name as a text filter sees it: errors included, `""` where there is none.
     pub(crate) fn text(&self, name: &str) -> &str {
-        match name {
-            ERROR_LABEL => self.changes.error.map_or("", LineError::text),
-            ERROR_DETAILS_LABEL if !self.changes.details.is_empty() => &self.changes.details,
-            _ => self.get(name).unwrap_or(""),
-        }
+        self.view().text(name)
     }
 
     /// Whether a parser must append `_extracted` to this name.
     pub(crate) fn is_taken(&self, name: &str) -> bool {
         self.stream.get(name).is_some() || self.view().find_metadata(name).is_some()
-    }
-
-    /// Whether a stage has made or changed this label.
-    pub(crate) fn is_parsed(&self, name: &str) -> bool {
-        self.changes.find_added(name).is_some_and(|index| self.changes.added[index].category == Category::Parsed)
     }
 
     /// Sets a label that a stage makes; it hides one of the stream or the metadata of that name.
@@ -239,6 +233,7 @@ impl<'a> LineLabels<'a> {
 
     fn put(&mut self, name: &str, value: Span) {
         self.hide(name);
+        self.changes.seen.insert(name);
         match self.changes.find_added(name) {
             Some(index) => {
                 self.changes.added[index].value = value;
@@ -248,6 +243,25 @@ impl<'a> LineLabels<'a> {
                 let name = self.changes.push_text(name);
                 self.changes.added.push(Added { name, value, category: Category::Parsed });
             }
+        }
+    }
+
+    /// Sets what a parser found, unless nobody wants it or the name was found before. Whether the line may still pass:
+    /// a filter on the label that comes later acts already here.
+    pub(crate) fn take_parsed(&mut self, name: &str, write: impl FnOnce(&mut String)) -> bool {
+        let hints = self.hints;
+        if !hints.wants(name) || self.changes.seen.contains(name) {
+            return true;
+        }
+        self.set_with(name, write);
+        hints.lets_pass(name, self)
+    }
+
+    /// What a parser could not read. A metric query that asks for errors is not to fail because of it.
+    pub(crate) fn set_parser_error(&mut self, error: LineError, details: &str) {
+        self.set_error(error, details);
+        if self.hints.preserve_error {
+            self.set(PRESERVE_ERROR_LABEL, "true");
         }
     }
 
@@ -332,11 +346,6 @@ impl<'a> LineLabels<'a> {
     pub(crate) fn clear_error_details(&mut self) {
         self.changes.details.clear();
     }
-
-    /// All labels but the errors, in no order.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&str, &str)) {
-        self.view().for_each_place(|view, place| visit(view.name(place), view.value(place)));
-    }
 }
 
 fn position(labels: &Labels, name: &str) -> Option<usize> {
@@ -352,6 +361,27 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// The value under a name, errors included; `""` where there is none.
+    pub(crate) fn text(&self, name: &str) -> &'a str {
+        match name {
+            ERROR_LABEL => self.changes.error.map_or("", LineError::text),
+            ERROR_DETAILS_LABEL if !self.changes.details.is_empty() => &self.changes.details,
+            _ => self.find(name).map_or("", |place| self.value(place)),
+        }
+    }
+
+    /// All labels, errors included, in no order.
+    pub(crate) fn for_each(&self, visit: &mut dyn FnMut(&'a str, &'a str)) {
+        self.for_each_place(|view, place| visit(view.name(place), view.value(place)));
+        self.errors().for_each(|(name, value)| visit(name, value));
+    }
+
+    fn errors(&self) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
+        let error = self.changes.error.map(|error| (ERROR_LABEL, error.text()));
+        let details = Some((ERROR_DETAILS_LABEL, self.changes.details.as_str())).filter(|(_, text)| !text.is_empty());
+        error.into_iter().chain(details)
+    }
+
     fn find(&self, name: &str) -> Option<Place> {
         if !self.changes.added.is_empty()
             && let Some(index) = self.changes.find_added(name)
@@ -489,7 +519,7 @@ impl Processed<'_> {
 
     /// Labels that stages made or changed, errors included.
     pub fn parsed_labels(&self) -> Labels {
-        let errors = self.errors().map(owned);
+        let errors = self.view().errors().map(owned);
         self.added(Category::Parsed).chain(errors).collect()
     }
 
@@ -500,7 +530,7 @@ impl Processed<'_> {
         }
         let mut pairs = Vec::new();
         self.view().for_each_place(|view, place| pairs.push(owned((view.name(place), view.value(place)))));
-        pairs.extend(self.errors().map(owned));
+        pairs.extend(self.view().errors().map(owned));
         Labels::from_pairs(pairs)
     }
 
@@ -508,13 +538,6 @@ impl Processed<'_> {
         let changes = &self.changes;
         let of_category = changes.added.iter().filter(move |label| label.category == category);
         of_category.map(|label| owned((changes.text(label.name), changes.text(label.value))))
-    }
-
-    fn errors(&self) -> impl Iterator<Item = (&str, &str)> {
-        let error = self.changes.error.map(|error| (ERROR_LABEL, error.text()));
-        let details =
-            (!self.changes.details.is_empty()).then_some((ERROR_DETAILS_LABEL, self.changes.details.as_str()));
-        error.into_iter().chain(details)
     }
 
     /// Appends the labels of the series that this line belongs to, as bytes that are equal exactly where those labels
@@ -553,7 +576,7 @@ impl Processed<'_> {
                 for place in &order {
                     push(view.name(*place), view.value(*place));
                 }
-                self.errors().for_each(|(name, value)| push(name, value));
+                view.errors().for_each(|(name, value)| push(name, value));
                 self.changes.order = order;
             }
         }
@@ -593,6 +616,15 @@ impl View<'_> {
 }
 
 impl Wanted {
+    /// Names in the order of a label set, so that a key and a label set come out alike.
+    pub(crate) fn sorted(mut self) -> Wanted {
+        if let Wanted::By(names) | Wanted::Without(names) = &mut self {
+            names.sort();
+            names.dedup();
+        }
+        self
+    }
+
     fn leaves_out(&self, name: &str) -> bool {
         match self {
             Wanted::Without(names) => names.iter().any(|known| known == name),

@@ -4,14 +4,30 @@
 //! no allocation; nothing panics, whatever the line holds. What Loki 3.7 does to the same line is the measure.
 //! Never: IO, a clock (but for the template function `now`), threads.
 
+mod decolorize;
+mod drop_keep;
 mod hints;
 mod ip;
+mod json;
+mod json_fields;
+mod json_path;
+mod json_scan;
 mod label_filter;
+mod label_format;
 mod labels;
 mod line_filter;
+mod line_format;
 mod line_pattern;
+mod logfmt;
+mod logfmt_fields;
+mod logfmt_scan;
+mod names;
+mod pattern;
 mod pattern_expr;
+mod regexp;
 mod required;
+mod unpack;
+mod unwrap;
 
 use std::mem;
 
@@ -19,13 +35,23 @@ pub use labels::{
     Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE_ERROR_LABEL, Processed, Scratch, Wanted,
 };
 
+pub(crate) use labels::View;
 pub use required::required_substrings;
 
-use crate::logql::ast::{Stage, Unwrap};
+use crate::logql::ast::{LabelChoice, Stage, Unwrap};
 use crate::logql::stage::hints::Hints;
+use crate::logql::stage::json_fields::JsonFields;
 use crate::logql::stage::label_filter::Condition;
+use crate::logql::stage::label_format::LabelFormatter;
 use crate::logql::stage::labels::{LineBuffer, LineLabels};
 use crate::logql::stage::line_filter::LineFilterStep;
+use crate::logql::stage::line_format::LineFormatter;
+use crate::logql::stage::logfmt::Logfmt;
+use crate::logql::stage::logfmt_fields::LogfmtFields;
+use crate::logql::stage::pattern::PatternParser;
+use crate::logql::stage::regexp::RegexpParser;
+use crate::logql::stage::unpack::Unpacked;
+use crate::logql::stage::unwrap::UnwrapStep;
 use crate::model::{Labels, Timestamp};
 
 /// A stage that cannot run: a pattern, template or address in it is wrong.
@@ -43,6 +69,7 @@ pub struct CompileError {
 #[derive(Debug)]
 pub struct Pipeline {
     steps: Vec<Step>,
+    unwrap: Option<UnwrapStep>,
     hints: Hints,
     wanted: Wanted,
 }
@@ -50,7 +77,19 @@ pub struct Pipeline {
 #[derive(Debug)]
 enum Step {
     Line(LineFilterStep),
+    Json,
+    JsonFields(JsonFields),
+    Logfmt(Logfmt),
+    LogfmtFields(LogfmtFields),
+    Regexp(RegexpParser),
+    Pattern(PatternParser),
+    Unpack,
+    Decolorize,
     Label(Condition),
+    LineFormat(LineFormatter),
+    LabelFormat(LabelFormatter),
+    Drop(Vec<LabelChoice>),
+    Keep(Vec<LabelChoice>),
 }
 
 impl Pipeline {
@@ -60,14 +99,29 @@ impl Pipeline {
     }
 
     /// The pipeline of a range aggregation, whose lines are grouped as `wanted` says. Parsers leave out what neither a
-    /// stage nor the grouping looks at.
+    /// stage nor the grouping looks at. Without a grouping, the label that is unwrapped does not count for the series.
     pub fn for_metric(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: Wanted) -> Result<Pipeline, CompileError> {
-        let _ = unwrap;
-        let steps: Result<Vec<Step>, CompileError> = reorder(stages).into_iter().map(Step::new).collect();
-        Ok(Pipeline { steps: steps?, hints: Hints::default(), wanted })
+        let stages = reorder(stages);
+        let mut steps = Vec::with_capacity(stages.len());
+        for (index, stage) in stages.iter().enumerate() {
+            steps.push(Step::new(stage).map_err(|reason| CompileError { stage: show(&stages, index), reason })?);
+        }
+        let wanted = match (unwrap, wanted) {
+            (_, Wanted::By(names)) if names.is_empty() => Wanted::None,
+            (Some(unwrap), Wanted::All) => Wanted::Without(vec![unwrap.label.clone()]),
+            (Some(unwrap), Wanted::Without(mut names)) => {
+                names.push(unwrap.label.clone());
+                Wanted::Without(names)
+            }
+            (_, wanted) => wanted.sorted(),
+        };
+        let hints = Hints::new(&stages, &steps, unwrap, &wanted)?;
+        let unwrap = unwrap.map(UnwrapStep::new).transpose();
+        let unwrap = unwrap.map_err(|reason| CompileError { stage: "| unwrap".to_owned(), reason })?;
+        Ok(Pipeline { steps, unwrap, hints, wanted })
     }
 
-    /// Runs all stages on one line. `None` where a filter drops it.
+    /// Runs all stages on one line. `None` where a filter drops it, or where there is nothing to unwrap.
     ///
     /// `scratch` holds what this call found and is overwritten by the next; keep one for each worker.
     pub fn process<'a>(
@@ -78,43 +132,142 @@ impl Pipeline {
         metadata: &'a Labels,
         scratch: &'a mut Scratch,
     ) -> Option<Processed<'a>> {
-        scratch.line.changed = false;
-        let mut labels = LineLabels::start(stream, metadata, &mut scratch.changes, &self.hints);
+        let Scratch { changes, line: buffer } = scratch;
+        buffer.changed = false;
+        let mut labels = LineLabels::start(stream, metadata, changes, &self.hints);
         for step in &self.steps {
-            if !step.run(timestamp, line, &mut scratch.line, &mut labels) {
+            if !step.run(timestamp, line, buffer, &mut labels) {
                 return None;
             }
         }
-        let line = if scratch.line.changed { &scratch.line.now } else { line };
-        Some(Processed { line, value: None, stream, metadata, changes: &mut scratch.changes, wanted: &self.wanted })
+        let value = match &self.unwrap {
+            Some(unwrap) => Some(unwrap.run(&mut labels)?),
+            None => None,
+        };
+        let line = if buffer.changed { &buffer.now } else { line };
+        Some(Processed { line, value, stream, metadata, changes, wanted: &self.wanted })
+    }
+
+    /// Whether any stage looks at the text of the line. If none does, a count needs no text at all.
+    pub fn reads_line(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Label(_) | Step::Drop(_) | Step::Keep(_) => false,
+            Step::LabelFormat(formatter) => formatter.reads_line(),
+            Step::Line(_)
+            | Step::Json
+            | Step::JsonFields(_)
+            | Step::Logfmt(_)
+            | Step::LogfmtFields(_)
+            | Step::Regexp(_)
+            | Step::Pattern(_)
+            | Step::Unpack
+            | Step::Decolorize
+            | Step::LineFormat(_) => true,
+        })
     }
 }
 
 impl Step {
-    fn new(stage: &Stage) -> Result<Step, CompileError> {
-        let step = match stage {
+    /// The error is Loki's text.
+    fn new(stage: &Stage) -> Result<Step, String> {
+        match stage {
             Stage::Line(filter) => LineFilterStep::new(filter).map(Step::Line),
+            Stage::Json(extractions) if extractions.is_empty() => Ok(Step::Json),
+            Stage::Json(extractions) => JsonFields::new(extractions).map(Step::JsonFields),
+            Stage::Logfmt { strict, keep_empty, extractions } if extractions.is_empty() => {
+                Ok(Step::Logfmt(Logfmt { strict: *strict, keep_empty: *keep_empty }))
+            }
+            Stage::Logfmt { strict, extractions, .. } => {
+                LogfmtFields::new(*strict, extractions).map(Step::LogfmtFields)
+            }
+            Stage::Regexp(pattern) => RegexpParser::new(pattern).map(Step::Regexp),
+            Stage::Pattern(pattern) => PatternParser::new(pattern).map(Step::Pattern),
+            Stage::Unpack => Ok(Step::Unpack),
+            Stage::Decolorize => Ok(Step::Decolorize),
             Stage::Label(filter) => Condition::new(filter).map(Step::Label),
-            other => Err(format!("not there yet: {other:?}")),
-        };
-        step.map_err(|reason| CompileError { stage: format!("{stage:?}"), reason })
+            Stage::LineFormat(template) => LineFormatter::new(template).map(Step::LineFormat),
+            Stage::LabelFormat(formats) => LabelFormatter::new(formats).map(Step::LabelFormat),
+            Stage::Drop(choices) => Ok(Step::Drop(choices.clone())),
+            Stage::Keep(choices) => Ok(Step::Keep(choices.clone())),
+        }
+    }
+
+    /// The labels that the step reads by name, but for those of label filters.
+    fn reads(&self) -> Vec<String> {
+        match self {
+            Step::LineFormat(formatter) => formatter.reads(),
+            Step::LabelFormat(formatter) => formatter.reads(),
+            Step::Line(_)
+            | Step::Json
+            | Step::JsonFields(_)
+            | Step::Logfmt(_)
+            | Step::LogfmtFields(_)
+            | Step::Regexp(_)
+            | Step::Pattern(_)
+            | Step::Unpack
+            | Step::Decolorize
+            | Step::Label(_)
+            | Step::Drop(_)
+            | Step::Keep(_) => Vec::new(),
+        }
     }
 
     /// Whether the line goes on.
     fn run(&self, timestamp: Timestamp, line: &str, buffer: &mut LineBuffer, labels: &mut LineLabels<'_>) -> bool {
-        let _ = timestamp;
         let LineBuffer { now, next, changed } = buffer;
-        let text: &str = if *changed { now } else { line };
-        match self {
-            Step::Line(filter) => return filter.passes(text),
+        let line: &str = if *changed { now } else { line };
+        let rewritten = match self {
+            Step::Line(filter) => return filter.passes(line),
             Step::Label(condition) => return condition.passes(labels),
-        }
-        #[allow(unreachable_code)]
-        {
+            Step::Json => return json::parse(line, labels),
+            Step::Logfmt(logfmt) => return logfmt.run(line, labels),
+            Step::Regexp(parser) => return parser.run(line, labels),
+            Step::Pattern(parser) => return parser.run(line, labels),
+            Step::JsonFields(parser) => {
+                parser.run(line, labels);
+                false
+            }
+            Step::LogfmtFields(parser) => {
+                parser.run(line, labels);
+                false
+            }
+            Step::LabelFormat(formatter) => {
+                formatter.run(timestamp, line, labels);
+                false
+            }
+            Step::LineFormat(formatter) => formatter.run(timestamp, line, next, labels),
+            Step::Drop(choices) => {
+                drop_keep::drop(choices, labels);
+                false
+            }
+            Step::Keep(choices) => {
+                drop_keep::keep(choices, labels);
+                false
+            }
+            Step::Decolorize => decolorize::run(line, next),
+            Step::Unpack => match unpack::run(line, next, labels) {
+                Unpacked::Dropped => return false,
+                Unpacked::Changed => true,
+                Unpacked::Same => false,
+            },
+        };
+        if rewritten {
             mem::swap(now, next);
-            true
+            *changed = true;
         }
+        true
     }
+}
+
+/// The stage as LogQL prints it; line filters that follow each other count as one stage.
+fn show(stages: &[&Stage], index: usize) -> String {
+    let is_line = |stage: &&Stage| matches!(stage, Stage::Line(_));
+    if !is_line(&stages[index]) {
+        return stages[index].to_string();
+    }
+    let start = stages[..index].iter().rposition(|stage| !is_line(stage)).map_or(0, |before| before + 1);
+    let filters = stages[start..].iter().take_while(|stage| is_line(stage));
+    filters.map(|stage| stage.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// Line filters as early as they can be without seeing another line: Loki does so, and it shows with `decolorize`.

@@ -1,0 +1,50 @@
+//! `| regexp "(?P<method>\\w+) (?P<path>\\S+)"`: the named groups of the first match become labels.
+
+use regex::Regex;
+
+use crate::logql::stage::labels::{EXTRACTED_SUFFIX, LineLabels};
+use crate::model::re2;
+
+#[derive(Debug)]
+pub(crate) struct RegexpParser {
+    regex: Regex,
+    /// Groups by their number.
+    names: Vec<(usize, String)>,
+}
+
+impl RegexpParser {
+    /// The error is Loki's text.
+    pub(crate) fn new(pattern: &str) -> Result<RegexpParser, String> {
+        let regex = re2::compile(pattern).map_err(|error| error.to_string())?;
+        let mut names: Vec<(usize, String)> = Vec::new();
+        for (index, name) in regex.capture_names().enumerate() {
+            let Some(name) = name else { continue };
+            if names.iter().any(|(_, known)| known == name) {
+                return Err(format!("duplicate extracted label name '{name}'"));
+            }
+            names.push((index, name.to_owned()));
+        }
+        if names.is_empty() {
+            return Err("at least one named capture must be supplied".to_owned());
+        }
+        Ok(RegexpParser { regex, names })
+    }
+
+    /// Whether the line goes on. A line that does not match goes on as it is.
+    pub(crate) fn run(&self, line: &str, labels: &mut LineLabels<'_>) -> bool {
+        let Some(captures) = self.regex.captures(line) else { return true };
+        let mut extracted = String::new();
+        self.names.iter().all(|(index, name)| {
+            let value = captures.get(*index).map_or("", |group| group.as_str());
+            let name = if labels.is_taken(name) {
+                extracted.clear();
+                extracted.push_str(name);
+                extracted.push_str(EXTRACTED_SUFFIX);
+                &extracted
+            } else {
+                name
+            };
+            labels.take_parsed(name, |out| out.push_str(value))
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! Go's `text/template`, as far as LogQL uses it: `line_format`, `label_format`.
+//!
+//! Promises: a template is read once and then run on any number of lines; messages are those that Go gives; nothing
+//! panics, and what a template can write is bounded. Never: files, environment, network; the clock only for `now`.
+
+mod builtins;
+mod call;
+mod codec;
+mod decimal;
+mod exec;
+mod lex;
+mod math;
+mod methods;
+mod node;
+mod parse;
+mod printf;
+mod regexes;
+mod text;
+mod unquote;
+mod value;
+
+use crate::logql::stage::View;
+use crate::logql::template::exec::Run;
+use crate::logql::template::node::{Node, OperandKind};
+use crate::logql::template::parse::Tree;
+use crate::model::Timestamp;
+
+/// What a template sees of a line.
+pub(crate) struct Input<'a> {
+    pub(crate) line: &'a str,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) labels: View<'a>,
+}
+
+impl<'a> Input<'a> {
+    /// A label's value; a missing one is empty.
+    fn label(&self, name: &str) -> &'a str {
+        self.labels.text(name)
+    }
+
+    fn for_each_label(&self, visit: &mut dyn FnMut(&'a str, &'a str)) {
+        self.labels.for_each(visit);
+    }
+}
+
+/// A template, ready to run.
+#[derive(Debug)]
+pub(crate) struct Template {
+    name: &'static str,
+    text: String,
+    tree: Tree,
+    /// Text and labels alone, which most templates are made of, are written without the machinery.
+    simple: Option<Vec<Piece>>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Label(String),
+    Line,
+}
+
+impl Template {
+    /// Reads a template. Errors are Go's texts and begin with `template: name:line:`.
+    pub(crate) fn parse(name: &'static str, text: &str) -> Result<Template, String> {
+        let tree = parse::parse(name, text, call::knows)?;
+        let simple = tree.root.iter().map(piece).collect();
+        Ok(Template { name, text: text.to_owned(), tree, simple })
+    }
+
+    /// The names of all labels that the template reads by name.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.tree.root.iter().for_each(|node| node.fields(&mut names));
+        names
+    }
+
+    /// The label that the template consists of, if it consists of just one.
+    pub(crate) fn only_label(&self) -> Option<&str> {
+        match self.simple.as_deref() {
+            Some([Piece::Label(name)]) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Appends the result to `out`. The error is Go's text; what was written before it stays.
+    pub(crate) fn run(&self, input: &Input<'_>, out: &mut String) -> Result<(), String> {
+        let Some(pieces) = &self.simple else {
+            return Run::new(self.name, &self.text, &self.tree, input).run(out);
+        };
+        for piece in pieces {
+            out.push_str(match piece {
+                Piece::Text(text) => text,
+                Piece::Label(name) => input.label(name),
+                Piece::Line => input.line,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn piece(node: &Node) -> Option<Piece> {
+    let pipe = match node {
+        Node::Text(text) => return Some(Piece::Text(text.clone())),
+        Node::Action { pipe, .. } if pipe.declares.is_empty() => pipe,
+        _ => return None,
+    };
+    let [command] = pipe.commands.as_slice() else { return None };
+    match command.args.as_slice() {
+        [operand] => match &operand.kind {
+            OperandKind::Field(path) if path.len() == 1 => Some(Piece::Label(path[0].clone())),
+            OperandKind::Function(name) if name == "__line__" => Some(Piece::Line),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,350 @@
+//! `fmt`: `print`, `println` and `printf`.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use crate::logql::gotext::number::{FloatFormat, format_float};
+use crate::logql::gotext::quote::{quote, quote_char};
+use crate::logql::template::value::Value;
+
+/// Widths and precisions beyond this are refused, as in Go.
+const WIDTH_MAX: usize = 1_000_000;
+/// A template may ask for less: a line is no place for a million spaces.
+const PADDED_MAX: usize = 10_000;
+
+/// `fmt.Sprint`: a space between two values of which none is text.
+pub(crate) fn sprint(args: &[Value<'_>]) -> String {
+    let mut out = String::new();
+    for (index, arg) in args.iter().enumerate() {
+        let is_text = |value: &Value<'_>| matches!(value, Value::Text(_));
+        if index > 0 && !is_text(arg) && !is_text(&args[index - 1]) {
+            out.push(' ');
+        }
+        arg.print(&mut out);
+    }
+    out
+}
+
+/// `fmt.Sprintln`
+pub(crate) fn sprintln(args: &[Value<'_>]) -> String {
+    let mut out = args.iter().map(Value::printed).collect::<Vec<_>>().join(" ");
+    out.push('\n');
+    out
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Flags {
+    plus: bool,
+    minus: bool,
+    sharp: bool,
+    space: bool,
+    zero: bool,
+    width: usize,
+    precision: Option<usize>,
+}
+
+/// `fmt.Sprintf`
+pub(crate) fn sprintf(format: &str, args: &[Value<'_>]) -> String {
+    let mut out = String::with_capacity(format.len());
+    let mut chars = format.chars().peekable();
+    let mut next = 0;
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        let mut flags = read_flags(&mut chars);
+        flags.width = match read_number(&mut chars, args, &mut next, &mut out, "%!(BADWIDTH)") {
+            Some(width) if width < 0 => {
+                flags.minus = true;
+                usize::try_from(width.unsigned_abs()).unwrap_or(0)
+            }
+            Some(width) => usize::try_from(width).unwrap_or(0),
+            None => 0,
+        };
+        if chars.next_if_eq(&'.').is_some() {
+            let precision = read_number(&mut chars, args, &mut next, &mut out, "%!(BADPREC)").unwrap_or(0);
+            flags.precision = usize::try_from(precision).ok();
+        }
+        match (chars.next(), args.get(next)) {
+            (None, _) => out.push_str("%!(NOVERB)"),
+            (Some('%'), _) => out.push('%'),
+            (Some(verb), None) => out.push_str(&format!("%!{verb}(MISSING)")),
+            (Some(verb), Some(arg)) => {
+                next += 1;
+                push_value(&mut out, verb, arg, flags);
+            }
+        }
+    }
+    if next < args.len() {
+        let extra = args[next..].iter().map(|arg| match arg {
+            Value::Nothing => "<nil>".to_owned(),
+            arg => format!("{}={}", arg.type_name(), arg.printed()),
+        });
+        out.push_str(&format!("%!(EXTRA {})", extra.collect::<Vec<_>>().join(", ")));
+    }
+    out
+}
+
+fn read_flags(chars: &mut Peekable<Chars<'_>>) -> Flags {
+    let mut flags = Flags::default();
+    while let Some(c) = chars.peek() {
+        match c {
+            '+' => flags.plus = true,
+            '-' => flags.minus = true,
+            '#' => flags.sharp = true,
+            ' ' => flags.space = true,
+            '0' => flags.zero = true,
+            _ => break,
+        }
+        chars.next();
+    }
+    flags
+}
+
+/// Digits, or `*` for the next argument.
+fn read_number(
+    chars: &mut Peekable<Chars<'_>>,
+    args: &[Value<'_>],
+    next: &mut usize,
+    out: &mut String,
+    bad: &str,
+) -> Option<i64> {
+    if chars.next_if_eq(&'*').is_some() {
+        let value = args.get(*next).and_then(Value::int);
+        *next += 1;
+        let fits = value.filter(|value| value.unsigned_abs() <= WIDTH_MAX as u64);
+        if fits.is_none() {
+            out.push_str(bad);
+        }
+        return fits;
+    }
+    let mut number: Option<i64> = None;
+    while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
+        number = Some((number.unwrap_or(0) * 10 + i64::from(digit)).min(WIDTH_MAX as i64));
+        chars.next();
+    }
+    number
+}
+
+fn push_value(out: &mut String, verb: char, value: &Value<'_>, flags: Flags) {
+    if verb == 'T' {
+        return pad(out, value.type_name(), flags);
+    }
+    match value {
+        Value::Nothing if verb == 'v' => pad(out, "<nil>", flags),
+        Value::Nothing => out.push_str(&format!("%!{verb}(<nil>)")),
+        Value::Bool(flag) if matches!(verb, 't' | 'v') => pad(out, if *flag { "true" } else { "false" }, flags),
+        Value::Int(number) | Value::Int64(number) => push_int(out, verb, *number, value, flags),
+        Value::Float(number) => push_float(out, verb, *number, value, flags),
+        Value::Text(text) => push_text(out, verb, text, value, flags),
+        Value::Named { number, .. } if matches!(verb, 'd' | 'b' | 'o' | 'x' | 'X' | 'c' | 'U') => {
+            push_int(out, verb, *number, value, flags);
+        }
+        Value::Named { .. } | Value::Time(_) if matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') => {
+            push_text(out, verb, &value.printed(), value, flags);
+        }
+        Value::List(list) => {
+            out.push('[');
+            for (index, element) in list.iter().enumerate() {
+                if index > 0 {
+                    out.push(' ');
+                }
+                push_value(out, verb, element, flags);
+            }
+            out.push(']');
+        }
+        Value::Map(map) => {
+            push_pairs(out, verb, map.iter().map(|(key, value)| (key.as_str(), value.clone())), flags);
+        }
+        Value::Labels(map) => {
+            let pairs = map.iter().map(|(key, value)| (key.as_ref(), Value::text(value.as_ref())));
+            push_pairs(out, verb, pairs, flags);
+        }
+        Value::Bool(_) | Value::Named { .. } | Value::Time(_) => push_bad(out, verb, value, flags),
+    }
+}
+
+fn push_pairs<'v>(out: &mut String, verb: char, pairs: impl Iterator<Item = (&'v str, Value<'v>)>, flags: Flags) {
+    out.push_str("map[");
+    for (index, (key, value)) in pairs.enumerate() {
+        if index > 0 {
+            out.push(' ');
+        }
+        push_value(out, verb, &Value::text(key), flags);
+        out.push(':');
+        push_value(out, verb, &value, flags);
+    }
+    out.push(']');
+}
+
+/// A verb that the type has not: `%!d(string=x)`
+fn push_bad(out: &mut String, verb: char, value: &Value<'_>, flags: Flags) {
+    out.push_str(&format!("%!{verb}({}=", value.type_name()));
+    match value {
+        Value::Bool(_) | Value::Int(_) | Value::Int64(_) | Value::Float(_) | Value::Text(_) => {
+            push_value(out, 'v', value, flags);
+        }
+        _ => value.print(out),
+    }
+    out.push(')');
+}
+
+fn push_text(out: &mut String, verb: char, text: &str, value: &Value<'_>, flags: Flags) {
+    let cut: String = match flags.precision {
+        Some(precision) => text.chars().take(precision).collect(),
+        None => text.to_owned(),
+    };
+    match verb {
+        'v' | 's' => pad(out, &cut, flags),
+        'q' if flags.sharp && !cut.contains(['`', '\u{feff}']) && !cut.chars().any(|c| c.is_control() && c != '\t') => {
+            pad(out, &format!("`{cut}`"), flags);
+        }
+        'q' => pad(out, &quote(&cut), flags),
+        'x' | 'X' => {
+            let bytes = &text.as_bytes()[..flags.precision.unwrap_or(text.len()).min(text.len())];
+            let digits = |byte: &u8| if verb == 'x' { format!("{byte:02x}") } else { format!("{byte:02X}") };
+            let prefix = if flags.sharp { format!("0{verb}") } else { String::new() };
+            let parts: Vec<String> = bytes.iter().map(digits).collect();
+            let text = if flags.space {
+                parts.iter().map(|part| format!("{prefix}{part}")).collect::<Vec<_>>().join(" ")
+            } else if parts.is_empty() {
+                String::new()
+            } else {
+                format!("{prefix}{}", parts.concat())
+            };
+            pad(out, &text, flags);
+        }
+        _ => push_bad(out, verb, value, flags),
+    }
+}
+
+fn push_int(out: &mut String, verb: char, number: i64, value: &Value<'_>, flags: Flags) {
+    let magnitude = number.unsigned_abs();
+    let digits = match verb {
+        'v' | 'd' => magnitude.to_string(),
+        'b' => format!("{magnitude:b}"),
+        'o' | 'O' => format!("{magnitude:o}"),
+        'x' => format!("{magnitude:x}"),
+        'X' => format!("{magnitude:X}"),
+        'c' => return pad(out, &to_char(number).to_string(), flags),
+        'q' => return pad(out, &quote_char(to_char(number)), flags),
+        'U' => {
+            let shown = if flags.sharp { format!(" '{}'", to_char(number)) } else { String::new() };
+            return pad(out, &format!("U+{magnitude:04X}{shown}"), Flags { zero: false, ..flags });
+        }
+        _ => return push_bad(out, verb, value, flags),
+    };
+    let prefix = match verb {
+        'O' => "0o",
+        'b' if flags.sharp => "0b",
+        'o' if flags.sharp => "0",
+        'x' if flags.sharp => "0x",
+        'X' if flags.sharp => "0X",
+        _ => "",
+    };
+    let sign = sign(number < 0, flags);
+    let wanted = match flags.precision {
+        Some(precision) => precision,
+        None if flags.zero && !flags.minus => flags.width.saturating_sub(sign.len()),
+        None => 0,
+    };
+    let zeros = "0".repeat(wanted.min(PADDED_MAX).saturating_sub(digits.len()));
+    pad(out, &format!("{sign}{prefix}{zeros}{digits}"), Flags { zero: false, ..flags });
+}
+
+fn to_char(number: i64) -> char {
+    u32::try_from(number).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+const fn sign(negative: bool, flags: Flags) -> &'static str {
+    match (negative, flags.plus, flags.space) {
+        (true, ..) => "-",
+        (false, true, _) => "+",
+        (false, false, true) => " ",
+        (false, false, false) => "",
+    }
+}
+
+fn push_float(out: &mut String, verb: char, number: f64, value: &Value<'_>, flags: Flags) {
+    let precision = flags.precision.map(|precision| precision.min(PADDED_MAX));
+    let (format, precision) = match verb {
+        'v' | 'g' | 'G' => (FloatFormat::General, precision),
+        'e' | 'E' => (FloatFormat::Exponent, precision.or(Some(6))),
+        'f' | 'F' => (FloatFormat::Plain, precision.or(Some(6))),
+        _ => return push_bad(out, verb, value, flags),
+    };
+    let text = format_float(number.abs(), format, precision);
+    let text = if verb.is_ascii_uppercase() { text.to_uppercase() } else { text };
+    let is_negative = number.is_sign_negative() && !number.is_nan();
+    if !number.is_finite() {
+        let bare = text.trim_start_matches('+');
+        let sign = if number.is_infinite() && !is_negative { "+" } else { sign(is_negative, flags) };
+        return pad(out, &format!("{sign}{bare}"), Flags { zero: false, ..flags });
+    }
+    let sign = sign(is_negative, flags);
+    if flags.zero && !flags.minus {
+        let zeros = flags.width.min(PADDED_MAX).saturating_sub(sign.len() + text.len());
+        out.push_str(sign);
+        out.push_str(&"0".repeat(zeros));
+        out.push_str(&text);
+    } else {
+        pad(out, &format!("{sign}{text}"), flags);
+    }
+}
+
+/// Fills up to the width, which counts characters.
+fn pad(out: &mut String, text: &str, flags: Flags) {
+    let missing = flags.width.min(PADDED_MAX).saturating_sub(text.chars().count());
+    if flags.minus {
+        out.push_str(text);
+        out.push_str(&" ".repeat(missing));
+    } else {
+        out.push_str(&if flags.zero { "0" } else { " " }.repeat(missing));
+        out.push_str(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::logql::template::printf::{sprint, sprintf};
+    use crate::logql::template::value::Value;
+
+    #[track_caller]
+    fn check(format: &str, args: &[Value<'_>], expected: &str) {
+        assert_eq!(sprintf(format, args), expected, "{format}");
+    }
+
+    #[test]
+    fn verbs_print_as_in_go() {
+        let (int, float, text) = (Value::Int, Value::Float, |text| Value::text(text));
+        check("%s-%v %T", &[text("a"), int(5), float(1.0)], "a-5 float64");
+        check("%-5s|%5s|%05s", &[text("ab"), text("cd"), text("10")], "ab   |   cd|00010");
+        check("%.3s|%q", &[text("hello"), text("a\"b")], "hel|\"a\\\"b\"");
+        check(
+            "%x %X %o %b %c %U",
+            &[int(255), int(255), int(8), int(5), int(54620), int(54620)],
+            "ff FF 10 101 한 U+D55C",
+        );
+        check("%05d|%+d|%-4d|% d|%#x", &[int(-42), int(5), int(7), int(3), int(255)], "-0042|+5|7   | 3|0xff");
+        check(
+            "%6.2f%%|%08.3f|%e|%g",
+            &[float(12.345), float(3.14159), float(12345.678), float(1e-5)],
+            " 12.35%|0003.142|1.234568e+04|1e-05",
+        );
+        check("%*d", &[int(5), int(42)], "   42");
+        check("%x", &[text("hi")], "6869");
+        check("%v %t", &[Value::Nothing, Value::Bool(true)], "<nil> true");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_shown() {
+        check("%d", &[Value::text("x")], "%!d(string=x)");
+        check("%s", &[Value::Int(5)], "%!s(int=5)");
+        check("%s %s", &[Value::text("one")], "one %!s(MISSING)");
+        check("%s", &[Value::text("one"), Value::text("two")], "one%!(EXTRA string=two)");
+        check("100%", &[], "100%!(NOVERB)");
+        check("%z", &[Value::Int(1)], "%!z(int=1)");
+        assert_eq!(sprint(&[Value::Int(1), Value::Int(2), Value::text("x"), Value::Int(3)]), "1 2x3");
+    }
+}
