@@ -19,7 +19,7 @@ pub(crate) struct Replace {
 impl Replace {
     pub(crate) fn new(expr: &LabelReplace) -> Result<Replace, re2::Error> {
         Ok(Replace {
-            pattern: re2::compile_anchored(&expr.pattern)?,
+            pattern: re2::compile(&format!("^(?:{})$", expr.pattern))?,
             target: expr.target.clone(),
             replacement: expr.replacement.clone(),
             source: expr.source.clone(),

@@ -2,23 +2,19 @@
 
 use std::collections::HashSet;
 
-use regex_syntax::ast::{self, ErrorKind};
-
 use crate::model::re2;
 
 /// Checks that a regular expression can be used and names something, each name once.
 pub(super) fn check_regexp(pattern: &str) -> Result<(), String> {
-    if let Err(error) = ast::parse::Parser::new().parse(pattern)
-        && matches!(error.kind(), ErrorKind::GroupNameDuplicate { .. })
-    {
-        let name = &pattern[error.span().start.offset..error.span().end.offset];
+    let names = re2::group_names(pattern).map_err(|error| error.to_string())?;
+    let mut seen = HashSet::new();
+    if let Some(name) = names.iter().flatten().find(|name| !seen.insert(*name)) {
         return Err(format!("duplicate extracted label name '{name}'"));
     }
-    let regex = re2::compile(pattern).map_err(|error| error.to_string())?;
-    if regex.capture_names().flatten().next().is_none() {
+    if seen.is_empty() {
         return Err("at least one named capture must be supplied".to_owned());
     }
-    Ok(())
+    re2::compile(pattern).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Checks that a pattern captures something by name, each name once, and never two things without text between them.

@@ -186,7 +186,7 @@ pub(super) fn vector_aggregation(
 
 pub(super) fn label_replace(inner: Metric, texts: [String; 4], span: Range<usize>) -> Metric {
     let [target, replacement, source, pattern] = texts;
-    if let Err(error) = re2::compile_anchored(&pattern) {
+    if let Err(error) = re2::compile(&format!("^(?:{pattern})$")) {
         return Metric::Broken(ParseError::rule(format!("invalid regex in label_replace: {error}"), span));
     }
     settle(

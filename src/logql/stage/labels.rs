@@ -541,7 +541,7 @@ impl Processed<'_> {
     }
 
     /// Appends the labels of the series that this line belongs to, as bytes that are equal exactly where those labels
-    /// are equal. A line with an error is a series of its own with all its labels, so that the error is not lost.
+    /// are equal. Errors are labels like others here, so ask [`Processed::fails_metric`] first.
     pub fn series_key(&mut self, key: &mut Vec<u8>) {
         let mut push = |name: &str, value: &str| {
             // 0xff never occurs in UTF-8
@@ -550,14 +550,14 @@ impl Processed<'_> {
             key.extend_from_slice(value.as_bytes());
             key.push(0xff);
         };
-        let wanted = if self.changes.error.is_some() { &Wanted::All } else { self.wanted };
+        let wanted = self.wanted;
         match wanted {
             Wanted::None => {}
             Wanted::By(names) => {
                 let view = self.view();
                 for name in names {
-                    if let Some(place) = view.find_grouped(name) {
-                        push(name, view.value(place));
+                    if let Some(value) = view.grouped(name) {
+                        push(name, value);
                     }
                 }
             }
@@ -584,15 +584,12 @@ impl Processed<'_> {
 
     /// The labels that [`Processed::series_key`] stands for.
     pub fn series_labels(&self) -> Labels {
-        if self.changes.error.is_some() {
-            return self.labels();
-        }
         match self.wanted {
             Wanted::None => Labels::default(),
             Wanted::All => self.labels(),
             Wanted::By(names) => {
                 let view = self.view();
-                let value = |name: &String| Some((name.clone(), view.value(view.find_grouped(name)?).to_owned()));
+                let value = |name: &String| Some((name.clone(), view.grouped(name)?.to_owned()));
                 names.iter().filter_map(value).collect()
             }
             Wanted::Without(_) => {
@@ -603,11 +600,14 @@ impl Processed<'_> {
     }
 }
 
-impl View<'_> {
-    /// As `find`, but a name that was once deleted stays lost for `by (…)`, as in Loki.
-    fn find_grouped(&self, name: &str) -> Option<Place> {
+impl<'a> View<'a> {
+    /// The value under a name that lines are grouped by: a name that was once deleted stays lost, as in Loki.
+    fn grouped(&self, name: &str) -> Option<&'a str> {
+        if let Some((_, value)) = self.errors().find(|(label, _)| *label == name) {
+            return Some(value);
+        }
         let deleted = self.changes.deleted.iter().any(|span| self.changes.text(*span) == name);
-        if deleted { None } else { self.find(name) }
+        if deleted { None } else { self.find(name).map(|place| self.value(place)) }
     }
 
     fn is_sorted(&self, order: &[Place]) -> bool {

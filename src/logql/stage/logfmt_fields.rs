@@ -64,6 +64,10 @@ impl LogfmtFields {
                 name.clear();
                 name.push_str(label);
                 name.push_str(EXTRACTED_SUFFIX);
+                // a label under its second name is set once, and nothing is read behind that, as in Loki
+                if labels.changes.seen.contains(name) || !labels.hints.wants(name) {
+                    return;
+                }
                 labels.set(name, value);
             } else {
                 labels.set(label, value);

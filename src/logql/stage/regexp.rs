@@ -17,12 +17,12 @@ impl RegexpParser {
     pub(crate) fn new(pattern: &str) -> Result<RegexpParser, String> {
         let regex = re2::compile(pattern).map_err(|error| error.to_string())?;
         let mut names: Vec<(usize, String)> = Vec::new();
-        for (index, name) in regex.capture_names().enumerate() {
+        for (index, name) in re2::group_names(pattern).map_err(|error| error.to_string())?.into_iter().enumerate() {
             let Some(name) = name else { continue };
-            if names.iter().any(|(_, known)| known == name) {
+            if names.iter().any(|(_, known)| *known == name) {
                 return Err(format!("duplicate extracted label name '{name}'"));
             }
-            names.push((index, name.to_owned()));
+            names.push((index, name));
         }
         if names.is_empty() {
             return Err("at least one named capture must be supplied".to_owned());

@@ -66,8 +66,6 @@ impl ListEnd {
 enum Item {
     Node(Node),
     ListEnd(ListEnd),
-    /// A definition leaves nothing where it stands.
-    Nothing,
 }
 
 impl Parser {
@@ -131,7 +129,6 @@ impl Parser {
             match self.text_or_action()? {
                 Item::Node(node) => nodes.push(node),
                 Item::ListEnd(end) => return Err(format!("unexpected {}", end.show())),
-                Item::Nothing => {}
             }
         }
         Ok(nodes)
@@ -286,7 +283,6 @@ impl Parser {
             match self.text_or_action()? {
                 Item::Node(node) => nodes.push(node),
                 Item::ListEnd(end) => return Ok((nodes, end)),
-                Item::Nothing => {}
             }
         }
         Err("unexpected EOF".to_owned())
