@@ -18,6 +18,12 @@ const BUSY_RETRY_S: u64 = 1;
 /// The same for a full disk, where somebody has to do something first.
 const DISK_FULL_RETRY_S: u64 = 60;
 
+/// Memory that is laid out for a body before it comes: most of them fit, and nobody gets more by announcing more.
+const RECEIVE_BYTES: usize = 1 << 20;
+
+/// How much of a body that is refused is read all the same.
+const DISCARD_BYTES_MAX: usize = 64 << 20;
+
 /// Routes that take entries; the credentials of a push token are enough.
 pub(crate) fn routes() -> Router<Context> {
     Router::new().route("/loki/api/v1/push", post(push)).route("/api/prom/push", post(push_old))
@@ -48,21 +54,38 @@ async fn receive(intake: &Intake, room: &mut Room, headers: &HeaderMap, body: Bo
     let bytes_max = intake.limits().body_bytes_max;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if let Some(bytes) = announced.filter(|bytes| *bytes > bytes_max) {
+        discard(body).await;
         return Err(ingest::Error::TooLarge { bytes, bytes_max }.into());
     }
-    let mut received = BytesMut::new();
+    let first_guess = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0).min(RECEIVE_BYTES);
+    let mut received = BytesMut::with_capacity(first_guess);
     let mut body = body;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| api::Error::bad_request(format!("the body broke off: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         let bytes = received.len() as u64 + data.len() as u64;
-        if bytes > bytes_max {
-            return Err(ingest::Error::TooLarge { bytes, bytes_max }.into());
+        let counted = match bytes > bytes_max {
+            true => Err(ingest::Error::TooLarge { bytes, bytes_max }),
+            false => room.grow(data.len()),
+        };
+        if let Err(error) = counted {
+            discard(body).await;
+            return Err(error.into());
         }
-        room.grow(data.len())?;
         received.extend_from_slice(&data);
     }
     Ok(received.freeze())
+}
+
+/// Reads on for a while: a client that still sends when the connection closes never sees the answer.
+async fn discard(mut body: Body) {
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+        if discarded > DISCARD_BYTES_MAX {
+            return;
+        }
+    }
 }
 
 impl From<ingest::Error> for api::Error {

@@ -372,7 +372,7 @@ mod tests {
         for part in
             ["exceeded for stream '{a=\"1\"", "has timestamp too new: 2200-01-01", "normalization for label name \"-\""]
         {
-            assert!(reasons.contains(&format!("1 errors like: ")) && reasons.contains(part), "{part} in {reasons}");
+            assert!(reasons.contains("1 errors like: ") && reasons.contains(part), "{part} in {reasons}");
         }
         assert!(reasons.contains("has 3 label names; limit 2"), "{reasons}");
     }

@@ -7,6 +7,7 @@ mod crash;
 #[allow(dead_code, reason = "what people do with a server comes before the tests that do it")]
 mod harness;
 mod logql;
+mod push;
 mod query;
 mod serve;
 mod store;
