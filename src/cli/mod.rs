@@ -18,7 +18,19 @@ use clap::{Parser, Subcommand};
 
 /// Takes log pushes, indexes them, and serves a login-protected page to read them.
 #[derive(Debug, Parser)]
-#[command(name = "logcafe", version, arg_required_else_help = true)]
+#[command(
+    name = "logcafe",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Begin here:
+  logcafe demo                     a server with sample services: see it work
+  logcafe serve                    the server; it prints where to make the first account
+  logcafe token add web-server     what an agent on web-server pushes with
+  logcafe query '{app=\"web\"} |= \"error\"' --since 10m
+
+Each command tells more: logcafe help serve"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

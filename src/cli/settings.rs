@@ -29,81 +29,81 @@ pub(crate) struct Settings {
     pub(crate) data: Option<PathBuf>,
 
     /// Drop logs that are older, as in 30d [default: keep all]
-    #[arg(long, env = "LOGCAFE_RETENTION_AGE", value_name = "SPAN")]
+    #[arg(long, help_heading = "Storage", env = "LOGCAFE_RETENTION_AGE", value_name = "SPAN")]
     pub(crate) retention_age: Option<Span>,
 
     /// Drop the oldest logs when all take more disk than this, as in 50GB [default: no bound]
-    #[arg(long, env = "LOGCAFE_RETENTION_SIZE", value_name = "BYTES")]
+    #[arg(long, help_heading = "Storage", env = "LOGCAFE_RETENTION_SIZE", value_name = "BYTES")]
     pub(crate) retention_size: Option<ByteSize>,
 
     /// Disk space kept free: below it the oldest logs go, then pushes are refused [default: 1GB]
-    #[arg(long, env = "LOGCAFE_DISK_FREE", value_name = "BYTES")]
+    #[arg(long, help_heading = "Storage", env = "LOGCAFE_DISK_FREE", value_name = "BYTES")]
     pub(crate) disk_free: Option<ByteSize>,
 
     /// Lines held in memory before they are sealed into blocks [default: 40MiB]
-    #[arg(long, env = "LOGCAFE_HEAD_MEMORY", value_name = "BYTES")]
+    #[arg(long, help_heading = "Storage", env = "LOGCAFE_HEAD_MEMORY", value_name = "BYTES")]
     pub(crate) head_memory: Option<ByteSize>,
 
     /// Time after which a query is given up [default: 1m]
-    #[arg(long, env = "LOGCAFE_QUERY_TIMEOUT", value_name = "SPAN")]
+    #[arg(long, help_heading = "Queries", env = "LOGCAFE_QUERY_TIMEOUT", value_name = "SPAN")]
     pub(crate) query_timeout: Option<Span>,
 
     /// Lines that one query may ask for, called max_entries_limit_per_query in messages [default: 5000]
-    #[arg(long, env = "LOGCAFE_QUERY_LINES", value_name = "COUNT")]
+    #[arg(long, help_heading = "Queries", env = "LOGCAFE_QUERY_LINES", value_name = "COUNT")]
     pub(crate) query_lines: Option<usize>,
 
     /// Memory that one query may use for what it gathers [default: 256MiB]
-    #[arg(long, env = "LOGCAFE_QUERY_MEMORY", value_name = "BYTES")]
+    #[arg(long, help_heading = "Queries", env = "LOGCAFE_QUERY_MEMORY", value_name = "BYTES")]
     pub(crate) query_memory: Option<ByteSize>,
 
     /// Queries that run at the same time; more wait in line [default: 4]
-    #[arg(long, env = "LOGCAFE_QUERY_CONCURRENCY", value_name = "COUNT")]
+    #[arg(long, help_heading = "Queries", env = "LOGCAFE_QUERY_CONCURRENCY", value_name = "COUNT")]
     pub(crate) query_concurrency: Option<usize>,
 
     /// Size of one push as it is sent; larger ones get 413 [default: 16MiB]
-    #[arg(long, env = "LOGCAFE_PUSH_BODY", value_name = "BYTES")]
+    #[arg(long, help_heading = "Pushes", env = "LOGCAFE_PUSH_BODY", value_name = "BYTES")]
     pub(crate) push_body: Option<ByteSize>,
 
     /// Memory of all pushes that are being taken in; over it they get 429 [default: 96MiB]
-    #[arg(long, env = "LOGCAFE_PUSH_MEMORY", value_name = "BYTES")]
+    #[arg(long, help_heading = "Pushes", env = "LOGCAFE_PUSH_MEMORY", value_name = "BYTES")]
     pub(crate) push_memory: Option<ByteSize>,
 
     /// Lines per second that are taken, in bytes, as in 4MB; over it pushes get 429 [default: no bound]
-    #[arg(long, env = "LOGCAFE_PUSH_RATE", value_name = "BYTES")]
+    #[arg(long, help_heading = "Pushes", env = "LOGCAFE_PUSH_RATE", value_name = "BYTES")]
     pub(crate) push_rate: Option<ByteSize>,
 
     /// Refuse entries that are older, as in 1w [default: take any age]
-    #[arg(long, env = "LOGCAFE_PUSH_AGE", value_name = "SPAN")]
+    #[arg(long, help_heading = "Pushes", env = "LOGCAFE_PUSH_AGE", value_name = "SPAN")]
     pub(crate) push_age: Option<Span>,
 
     /// Length of a line; longer ones are refused [default: 256KiB]
-    #[arg(long, env = "LOGCAFE_LINE_SIZE", value_name = "BYTES")]
+    #[arg(long, help_heading = "Pushes", env = "LOGCAFE_LINE_SIZE", value_name = "BYTES")]
     pub(crate) line_size: Option<ByteSize>,
 
     /// Cut lines that are too long instead of refusing them
-    #[arg(long, env = "LOGCAFE_LINE_CUT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+    #[arg(long, help_heading = "Pushes", env = "LOGCAFE_LINE_CUT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub(crate) line_cut: Option<bool>,
 
     /// Labels that a stream may have [default: 15]
-    #[arg(long, env = "LOGCAFE_STREAM_LABELS", value_name = "COUNT")]
+    #[arg(long, help_heading = "Pushes", env = "LOGCAFE_STREAM_LABELS", value_name = "COUNT")]
     pub(crate) stream_labels: Option<usize>,
 
     /// Take pushes without credentials: only where nobody else can reach the address
-    #[arg(long, env = "LOGCAFE_ANONYMOUS_PUSH", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+    #[arg(long, help_heading = "Access", env = "LOGCAFE_ANONYMOUS_PUSH", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub(crate) anonymous_push: Option<bool>,
 
     /// Address under which people reach the pages, where a proxy stands before them
-    #[arg(long, env = "LOGCAFE_PUBLIC_URL", value_name = "https://HOST")]
+    #[arg(long, help_heading = "Access", env = "LOGCAFE_PUBLIC_URL", value_name = "https://HOST")]
     pub(crate) public_url: Option<String>,
 
     /// What to log of its own doings, as in info or warn,logcafe::store=debug [default: info]
-    #[arg(long, env = "LOGCAFE_LOG", value_name = "FILTER")]
+    #[arg(long, help_heading = "Its own logs", env = "LOGCAFE_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
 
     /// How its own logs look on standard error [default: text]
-    #[arg(long, env = "LOGCAFE_LOG_FORMAT", value_name = "FORMAT")]
+    #[arg(long, help_heading = "Its own logs", env = "LOGCAFE_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
 }
 
