@@ -97,6 +97,45 @@ fn outcome(query: &str, expected: &[String]) -> Vec<String> {
     lines
 }
 
+/// Tests run on stacks of 2 MiB, as the threads that serve queries do.
+#[test]
+fn the_deepest_queries_fit_the_stack_and_deeper_ones_are_refused() {
+    let nested = |open: &str, inner: &str, close: &str, depth: usize| {
+        format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let deepest = [
+        nested("(", "vector(1)", ")", 160),
+        nested("sum(", "vector(1)", ")", 50),
+        nested("label_replace(", "vector(1)", ",\"a\",\"b\",\"c\",\"d\")", 50),
+        nested("vector(1) ^ ", "vector(1)", "", 150),
+        nested("vector(1) + ", "vector(1)", "", 150),
+        nested("(sum((vector(1) + ", "vector(1)", ")))", 37),
+        format!("rate({})", nested("(", "{a=\"b\"}[5m]", ")", 160)),
+        format!("{{a=\"b\"}} | {}", nested("(", "c=5", ")", 10_000)),
+        format!("{{a=\"b\"}} | {}", nested("c=5 and ", "c=5", "", 499)),
+        format!("{{a=\"b\"}} | {}", nested("c=5, ", "c=5", "", 499)),
+        format!("{{a=\"b\"}} {}", "|= `x` | json ".repeat(1000)),
+    ];
+    for query in deepest {
+        let expr = parse(&query).unwrap();
+        assert_eq!(parse(&expr.clone().to_string()).as_ref(), Ok(&expr));
+        assert!(parse(&format_query(&expr)).is_ok());
+    }
+    for query in [
+        nested("(", "vector(1)", ")", 30_000),
+        nested("sum(", "vector(1)", ")", 20_000),
+        nested("1 ^ ", "1", "", 30_000),
+        nested("vector(1) + ", "vector(1)", "", 10_000),
+        format!("rate({}", "(".repeat(100_000)),
+        format!("{{a=\"b\"}} | {}", nested("c=5 or ", "c=5", "", 15_000)),
+    ] {
+        let error = parse(&query).unwrap_err().to_string();
+        assert!(error.contains("too deep") || error.contains("too many"), "{error}");
+        // whatever it makes of it, it must come back
+        drop(parse_lenient(&query));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 

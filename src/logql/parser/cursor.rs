@@ -13,17 +13,22 @@ pub(crate) struct Cursor<'a> {
     ahead: Option<Token>,
     /// The byte behind the last token that was taken.
     taken_end: usize,
-    /// How many brackets and operators the parser is in.
-    depth: u32,
+    /// Levels of the expression that is being read.
+    levels: u32,
+    /// Brackets that are open.
+    brackets: u32,
 }
 
-/// Levels of brackets, and operators in one chain. Parsing, printing and running a tree call themselves once a level,
-/// on stacks of 2 MiB; queries of people and dashboards stay below ten.
-const DEPTH_MAX: u32 = 200;
+/// Levels of an expression, of which an operator is one and a call three. Parsing, printing and running an expression
+/// call themselves once a level, on stacks of 2 MiB; queries of people and dashboards stay below ten.
+const LEVELS_MAX: u32 = 150;
+
+/// Brackets in each other. More than there are levels, because printing puts every operation into brackets.
+const BRACKETS_MAX: u32 = 160;
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Cursor<'a> {
-        Cursor { lexer: Lexer::new(text), ahead: None, taken_end: 0, depth: 0 }
+        Cursor { lexer: Lexer::new(text), ahead: None, taken_end: 0, levels: 0, brackets: 0 }
     }
 
     pub(crate) fn peek(&mut self) -> Kind {
@@ -94,18 +99,39 @@ impl<'a> Cursor<'a> {
         self.lexer.error().cloned()
     }
 
-    /// Goes one level down; the levels are counted by whoever calls [`Cursor::leave`] for each.
-    pub(crate) fn enter(&mut self) -> Result<(), ParseError> {
-        self.depth += 1;
-        if self.depth <= DEPTH_MAX {
+    /// Goes down into a part of the expression. [`Cursor::ascend`] comes back up; an error ends everything anyway.
+    pub(crate) fn descend(&mut self, levels: u32) -> Result<(), ParseError> {
+        self.levels += levels;
+        if self.levels <= LEVELS_MAX {
             return Ok(());
         }
-        let span = self.peek_token().span.clone();
-        Err(ParseError::rule(format!("the query is nested too deep (more than {DEPTH_MAX} levels)"), span))
+        Err(self.too_deep(&format!("more than {LEVELS_MAX} levels, of which a call is three")))
     }
 
-    pub(crate) fn leave(&mut self, levels: u32) {
-        self.depth -= levels;
+    pub(crate) fn ascend(&mut self, levels: u32) {
+        self.levels -= levels;
+    }
+
+    /// Takes an opening bracket around an expression.
+    pub(crate) fn open_bracket(&mut self) -> Result<(), ParseError> {
+        self.expect(Kind::OpenParen)?;
+        self.brackets += 1;
+        if self.brackets <= BRACKETS_MAX {
+            return Ok(());
+        }
+        Err(self.too_deep(&format!("more than {BRACKETS_MAX} brackets")))
+    }
+
+    /// Takes the closing bracket; `possible` are all kinds that may stand here.
+    pub(crate) fn close_bracket(&mut self, possible: &[Kind]) -> Result<(), ParseError> {
+        self.expect_or(Kind::CloseParen, possible)?;
+        self.brackets -= 1;
+        Ok(())
+    }
+
+    fn too_deep(&mut self, limit: &str) -> ParseError {
+        let span = self.peek_token().span.clone();
+        ParseError::rule(format!("the query is nested too deep ({limit})"), span)
     }
 
     /// What is left of the query behind the last token that was taken, comments included.

@@ -7,6 +7,9 @@ use crate::logql::parser::stages::UnwrapNext;
 use crate::logql::parser::{Node, Parser};
 use crate::logql::token::Kind;
 
+/// Calls take more of the stack than operators.
+const CALL_LEVELS: u32 = 3;
+
 impl Parser<'_> {
     /// A whole expression.
     pub(super) fn expr(&mut self) -> Result<Node, ParseError> {
@@ -37,14 +40,14 @@ impl Parser<'_> {
     fn operation_after(&mut self, mut left: Node, least: u8) -> Result<Node, ParseError> {
         let mut levels = 0;
         while let Some(op) = operator(self.cursor.peek()).filter(|op| op.precedence() >= least) {
-            self.cursor.enter()?;
+            self.cursor.descend(1)?;
             levels += 1;
             let span = self.cursor.take().span;
             let modifier = self.modifier()?;
             let right = self.operation(op.precedence() + u8::from(!op.groups_right()))?;
             left = Node::Metric(rules::binary(op, left, right, modifier, span));
         }
-        self.cursor.leave(levels);
+        self.cursor.ascend(levels);
         Ok(left)
     }
 
@@ -52,14 +55,12 @@ impl Parser<'_> {
         match self.cursor.peek() {
             Kind::OpenBrace => self.log_expr().map(Node::Log),
             Kind::OpenParen => {
-                self.cursor.enter()?;
-                self.cursor.take();
+                self.cursor.open_bracket()?;
                 let node = self.expr()?;
                 if matches!(node, Node::Variants(_)) {
                     return Err(self.cursor.unexpected(&[]));
                 }
-                self.cursor.expect_or(Kind::CloseParen, &[])?;
-                self.cursor.leave(1);
+                self.cursor.close_bracket(&[])?;
                 Ok(node)
             }
             Kind::Number | Kind::Add | Kind::Subtract => {
@@ -69,19 +70,19 @@ impl Parser<'_> {
                 };
                 Ok(Node::Metric(metric))
             }
-            Kind::RangeOp(op) => self.nested(|parser| parser.range_aggregation(op).map(Node::Metric)),
-            Kind::VectorOp(op) => self.nested(|parser| parser.vector_aggregation(op).map(Node::Metric)),
-            Kind::LabelReplace => self.nested(|parser| parser.label_replace().map(Node::Metric)),
+            Kind::RangeOp(op) => self.call(|parser| parser.range_aggregation(op).map(Node::Metric)),
+            Kind::VectorOp(op) => self.call(|parser| parser.vector_aggregation(op).map(Node::Metric)),
+            Kind::LabelReplace => self.call(|parser| parser.label_replace().map(Node::Metric)),
             Kind::VectorOf => self.vector_of().map(Node::Metric),
-            Kind::Variants => self.nested(Parser::variants),
+            Kind::Variants => self.call(Parser::variants),
             _ => Err(self.cursor.unexpected(&[])),
         }
     }
 
-    fn nested(&mut self, parse: impl FnOnce(&mut Self) -> Result<Node, ParseError>) -> Result<Node, ParseError> {
-        self.cursor.enter()?;
+    fn call(&mut self, parse: impl FnOnce(&mut Self) -> Result<Node, ParseError>) -> Result<Node, ParseError> {
+        self.cursor.descend(CALL_LEVELS)?;
         let node = parse(self)?;
-        self.cursor.leave(1);
+        self.cursor.ascend(CALL_LEVELS);
         Ok(node)
     }
 

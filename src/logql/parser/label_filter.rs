@@ -13,7 +13,7 @@ use crate::logql::token::{Kind, Value};
 use crate::model::MatchOp;
 
 /// Conditions in one label filter. They become a tree that may be as deep, and trees are walked on stacks of 2 MiB.
-const CONDITIONS_MAX: usize = 1000;
+const CONDITIONS_MAX: usize = 500;
 
 /// What joins two conditions.
 #[derive(Clone, Copy, PartialEq)]
@@ -42,27 +42,36 @@ impl Joint {
     }
 }
 
+/// Conditions that wait for what follows them, and the brackets around them.
+#[derive(Default)]
+struct Waiting {
+    left: Vec<(LabelFilter, Joint)>,
+    /// How many conditions waited when each bracket was opened.
+    brackets: Vec<usize>,
+}
+
+impl Waiting {
+    /// Joins `last` with those waiting in its bracket, as far as they belong together before `next`.
+    fn join(&mut self, mut last: LabelFilter, next: Option<Joint>) -> LabelFilter {
+        let outside = self.brackets.last().copied().unwrap_or(0);
+        while self.left.len() > outside {
+            let popped = self.left.pop_if(|(_, joint)| next.is_none_or(|next| joint.binds_before(next)));
+            let Some((left, joint)) = popped else { break };
+            last = joint.join(left, last);
+        }
+        last
+    }
+}
+
 impl Parser<'_> {
-    /// Conditions up to the first token that cannot go on with them.
+    /// Conditions up to the first token that cannot go on with them. Brackets and precedence are kept on a list rather
+    /// than by calls, because printing puts every pair into brackets.
     pub(super) fn label_filter(&mut self) -> Result<LabelFilter, ParseError> {
-        let mut last = self.label_condition()?;
-        let mut waiting: Vec<(LabelFilter, Joint)> = Vec::new();
-        let mut condition_count = 1;
+        let mut waiting = Waiting::default();
+        let mut condition_count = 0;
         loop {
-            let joint = match self.cursor.peek() {
-                Kind::And => Some(Joint::And),
-                Kind::Or => Some(Joint::Or),
-                Kind::Comma | Kind::Identifier | Kind::OpenParen => Some(Joint::Loose),
-                _ => None,
-            };
-            while let Some((left, before)) =
-                waiting.pop_if(|(_, before)| joint.is_none_or(|joint| before.binds_before(joint)))
-            {
-                last = before.join(left, last);
-            }
-            let Some(joint) = joint else { break };
-            if !matches!(self.cursor.peek(), Kind::Identifier | Kind::OpenParen) {
-                self.cursor.take();
+            while self.cursor.accept(Kind::OpenParen) {
+                waiting.brackets.push(waiting.left.len());
             }
             condition_count += 1;
             if condition_count > CONDITIONS_MAX {
@@ -70,28 +79,34 @@ impl Parser<'_> {
                 return Err(ParseError::rule(message, self.cursor.peek_token().span.clone())
                     .with_hint("put some of them behind another |, or use one regular expression"));
             }
-            let next = self.label_condition()?;
-            waiting.push((std::mem::replace(&mut last, next), joint));
+            let name = self.cursor.expect_or(Kind::Identifier, &[Kind::Identifier, Kind::OpenParen]).map(text)?;
+            let mut last = self.label_comparison(name)?;
+            while !waiting.brackets.is_empty() && self.cursor.accept(Kind::CloseParen) {
+                last = waiting.join(last, None);
+                waiting.brackets.pop();
+            }
+            let Some(joint) = self.joint() else {
+                if !waiting.brackets.is_empty() {
+                    return Err(self.cursor.unexpected(&[]));
+                }
+                return Ok(waiting.join(last, None));
+            };
+            let left = waiting.join(last, Some(joint));
+            waiting.left.push((left, joint));
         }
-        Ok(last)
     }
 
-    fn label_condition(&mut self) -> Result<LabelFilter, ParseError> {
-        match self.cursor.peek() {
-            Kind::OpenParen => {
-                self.cursor.enter()?;
-                self.cursor.take();
-                let filter = self.label_filter()?;
-                self.cursor.expect_or(Kind::CloseParen, &[])?;
-                self.cursor.leave(1);
-                Ok(filter)
-            }
-            Kind::Identifier => {
-                let name = text(self.cursor.take());
-                self.label_comparison(name)
-            }
-            _ => Err(self.cursor.unexpected(&[Kind::Identifier, Kind::OpenParen])),
-        }
+    /// Takes what joins the last condition with a next one, if there is a next one.
+    fn joint(&mut self) -> Option<Joint> {
+        let joint = match self.cursor.peek() {
+            Kind::And => Joint::And,
+            Kind::Or => Joint::Or,
+            Kind::Comma => Joint::Loose,
+            Kind::Identifier | Kind::OpenParen => return Some(Joint::Loose),
+            _ => return None,
+        };
+        self.cursor.take();
+        Some(joint)
     }
 
     /// What follows the name in a condition.

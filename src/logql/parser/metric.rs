@@ -46,18 +46,16 @@ impl Parser<'_> {
                 }
             };
         }
-        self.cursor.enter()?;
-        self.cursor.take();
+        self.cursor.open_bracket()?;
         let log = match self.cursor.peek() {
             Kind::OpenParen => {
                 let log = self.log_range()?;
-                self.cursor.expect(Kind::CloseParen)?;
+                self.cursor.close_bracket(&[Kind::CloseParen])?;
                 log
             }
             Kind::OpenBrace => self.bracketed_log_range()?,
             _ => return Err(self.cursor.unexpected(&LOG_RANGE_START)),
         };
-        self.cursor.leave(1);
         Ok(log)
     }
 
@@ -66,7 +64,7 @@ impl Parser<'_> {
         let matchers = self.selector()?;
         if self.cursor.peek() == Kind::Range {
             let log = self.after_range(matchers)?;
-            self.cursor.expect(Kind::CloseParen)?;
+            self.cursor.close_bracket(&[Kind::CloseParen])?;
             return Ok(log);
         }
         let parts = if self.cursor.peek() == Kind::CloseParen {
@@ -76,11 +74,11 @@ impl Parser<'_> {
         };
         if self.cursor.peek() == Kind::Range {
             let log = self.ranged(parts)?;
-            self.cursor.expect(Kind::CloseParen)?;
+            self.cursor.close_bracket(&[Kind::CloseParen])?;
             return Ok(log);
         }
         let possible: &[Kind] = if parts.unwrap.is_some() { &[Kind::Range, Kind::CloseParen, Kind::Pipe] } else { &[] };
-        self.cursor.expect_or(Kind::CloseParen, possible)?;
+        self.cursor.close_bracket(possible)?;
         let bare = parts.log.stages.is_empty() && parts.unwrap.is_none();
         let mut log = self.ranged_after_bracket(parts)?;
         if bare && self.cursor.accept(Kind::Pipe) {
