@@ -11,7 +11,7 @@ if (shown && shown.dataset.zone && !sessionStorage.getItem("zone-told")) {
 
 const closeLine = (line) => {
   line.querySelector(":scope > .detail").replaceChildren();
-  line.classList.remove("open");
+  line.classList.remove("opened");
   line.querySelector(".meta").setAttribute("aria-expanded", "false");
 };
 
@@ -21,7 +21,7 @@ document.addEventListener("click", (event) => {
   if (!line || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const meta = line.querySelector(".meta");
   const onMeta = meta.contains(event.target);
-  if (onMeta && line.classList.contains("open")) {
+  if (onMeta && line.classList.contains("opened")) {
     event.preventDefault();
     event.stopImmediatePropagation();
     closeLine(line);
@@ -31,10 +31,10 @@ document.addEventListener("click", (event) => {
 }, true);
 
 document.addEventListener("htmx:after:swap", (event) => {
-  for (const detail of document.querySelectorAll(".line:not(.open) > .detail:not(:empty)")) {
+  for (const detail of document.querySelectorAll(".line:not(.opened) > .detail:not(:empty)")) {
     const line = detail.parentElement;
     if (!detail.firstElementChild) continue;
-    line.classList.add("open");
+    line.classList.add("opened");
     line.querySelector(".meta").setAttribute("aria-expanded", "true");
   }
 });

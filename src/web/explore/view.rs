@@ -142,7 +142,7 @@ pub(crate) struct Lines {
     pub(crate) rows: Vec<RowView>,
     pub(crate) levels: Vec<LevelView>,
     pub(crate) histogram: Option<HistogramView>,
-    /// `The 100 newest of 84,112 lines`
+    /// `100 newest of 84,112 lines`
     pub(crate) summary: String,
     pub(crate) notices: Vec<String>,
     pub(crate) older: Option<String>,
@@ -300,8 +300,8 @@ fn summary(state: &State, page: &Page<LogLine>, total: Option<u64>, cut: bool) -
         (false, ..) if shown == 1 => "1 line".to_owned(),
         (false, ..) => format!("All {} lines", count(shown)),
         (true, Some(_), _) => format!("{} {of}", count(shown)),
-        (true, None, Direction::Backward) => format!("The {} newest {of}", count(shown)),
-        (true, None, Direction::Forward) => format!("The {} oldest {of}", count(shown)),
+        (true, None, Direction::Backward) => format!("{} newest {of}", count(shown)),
+        (true, None, Direction::Forward) => format!("{} oldest {of}", count(shown)),
     }
 }
 
