@@ -241,7 +241,8 @@ pub(crate) struct TestServer {
     handle: Option<server::Handle>,
     /// The server's small state, opened a second time as the commands do.
     pub(crate) db: Db,
-    folder: TempDir,
+    /// Gone when this is dropped.
+    _folder: TempDir,
 }
 
 impl TestServer {
@@ -257,12 +258,7 @@ impl TestServer {
         let handle = runtime().block_on(server::start(config, None)).expect("the server starts");
         let db = Db::open(&server::db_path(folder.path())).expect("the database opens beside the server");
         let client = Client::new(format!("http://{}", handle.address())).with_tokens_of(&db);
-        TestServer { client, handle: Some(handle), db, folder }
-    }
-
-    /// Where its data lies.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        TestServer { client, handle: Some(handle), db, _folder: folder }
     }
 }
 

@@ -4,7 +4,6 @@ mod auth;
 mod browser;
 mod cli;
 mod crash;
-#[allow(dead_code, reason = "what people do with a server comes before the tests that do it")]
 mod harness;
 mod logql;
 mod push;
