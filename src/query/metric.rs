@@ -174,12 +174,24 @@ struct Worker {
     new_bytes: usize,
 }
 
-/// The series that lines with certain labels go to; none where such lines are dropped.
-#[derive(Clone, Copy)]
-struct Remembered {
-    stream_index: usize,
-    metadata_index: usize,
-    series: Option<u32>,
+/// Where lines with certain labels go, remembered by the index of their metadata. Rows come by stream, so each place
+/// remembers the last stream only.
+#[derive(Default)]
+struct Memory(Vec<Option<(usize, Option<u32>)>>);
+
+impl Memory {
+    /// The series for such lines, the inner none where they are dropped; none where that is not known.
+    fn get(&self, stream_index: usize, metadata_index: usize) -> Option<Option<u32>> {
+        let (stream, series) = self.0.get(metadata_index).copied().flatten()?;
+        (stream == stream_index).then_some(series)
+    }
+
+    fn set(&mut self, stream_index: usize, metadata_index: usize, series: Option<u32>) {
+        if self.0.len() <= metadata_index {
+            self.0.resize(metadata_index + 1, None);
+        }
+        self.0[metadata_index] = Some((stream_index, series));
+    }
 }
 
 impl Shared<'_> {
@@ -188,31 +200,21 @@ impl Shared<'_> {
         self.lines.fetch_add(chunk.entry_count, Relaxed);
         self.bytes.fetch_add(chunk.line_bytes, Relaxed);
         let mut finder = PaneFinder::new(self.windows);
-        let mut last: Option<Remembered> = None;
-        let mut known: HashMap<(usize, usize), Option<u32>> = HashMap::new();
+        let mut memory = Memory::default();
         rows(chunk, TimeRange::ALL, Direction::Forward, self.ticket, |row, place| {
             let Some(pane) = finder.find(row.timestamp) else {
                 return Ok(());
             };
-            let (stream_index, metadata_index) = (row.stream_index, row.metadata_index);
-            let is_last = |it: &Remembered| it.stream_index == stream_index && it.metadata_index == metadata_index;
-            let remembered = match last {
-                Some(it) if is_last(&it) => Some(it.series),
-                _ => known.get(&(stream_index, metadata_index)).copied(),
-            };
-            let (series, value) = match remembered {
+            let (series, value) = match memory.get(row.stream_index, row.metadata_index) {
                 Some(series) if self.plan.labels_decide => (series, row.line_bytes as f64),
                 remembered => {
                     let (series, value, reusable) = self.place(worker, &row, remembered.flatten())?;
                     if reusable && remembered.is_none() {
-                        known.insert((stream_index, metadata_index), series);
+                        memory.set(row.stream_index, row.metadata_index, series);
                     }
                     (series, value)
                 }
             };
-            if remembered.is_some() {
-                last = remembered.map(|series| Remembered { stream_index, metadata_index, series });
-            }
             let Some(series) = series else {
                 return Ok(());
             };

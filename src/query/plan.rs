@@ -15,7 +15,8 @@ pub(crate) struct Plan {
     /// The chunks that may hold something; empty where nothing can be found.
     pub(crate) chunks: Vec<Numbered>,
     pub(crate) pipeline: Pipeline,
-    /// Whether what becomes of a line depends on its labels alone, so that it may be remembered for them.
+    /// Whether what becomes of a line depends on its labels alone, so that it may be remembered for them; the number
+    /// that a label is unwrapped to may not.
     pub(crate) labels_decide: bool,
 }
 
@@ -23,7 +24,7 @@ impl Plan {
     /// The plan of a log query.
     pub(crate) fn for_logs(store: &Store, log: &LogExpr, range: TimeRange) -> Result<Plan, Error> {
         let stages = without_pushed_down(&log.stages);
-        Plan::new(store, log, range, Need::Lines, Pipeline::new(&stages))
+        Plan::new(store, log, range, Need::Lines, false, Pipeline::new(&stages))
     }
 
     /// The plan of one range aggregation.
@@ -42,7 +43,9 @@ impl Plan {
             false if bytes => Need::Lengths,
             false => Need::Times,
         };
-        Plan::new(store, log, range, need, Pipeline::for_metric(&stages, unwrap, wanted(grouping)))
+        let labels_decide = need != Need::Lines && unwrap.is_none();
+        let pipeline = Pipeline::for_metric(&stages, unwrap, wanted(grouping));
+        Plan::new(store, log, range, need, labels_decide, pipeline)
     }
 
     /// Loki finds out that a pattern or a template is wrong when the first line comes, so where there is nothing to
@@ -52,6 +55,7 @@ impl Plan {
         log: &LogExpr,
         range: TimeRange,
         need: Need,
+        labels_decide: bool,
         pipeline: Result<Pipeline, CompileError>,
     ) -> Result<Plan, Error> {
         let needles = if pipeline.is_ok() { required_substrings(&log.stages) } else { Vec::new() };
@@ -65,7 +69,7 @@ impl Plan {
             }
             Err(error) => return Err(Error::Invalid(format!("parse error : {error}"))),
         };
-        Ok(Plan { chunks, pipeline, labels_decide: need != Need::Lines })
+        Ok(Plan { chunks, pipeline, labels_decide })
     }
 }
 
