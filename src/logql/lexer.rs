@@ -16,6 +16,9 @@ const DURATION_SIGNS: &str = "nu\u{b5}mshdwy";
 /// Characters of the units of bytes, behind a number.
 const BYTES_SIGNS: &str = "BikKMGTP";
 
+/// A place between two tokens, to come back to.
+pub(crate) type Mark<'a> = Scanner<'a>;
+
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     scanner: Scanner<'a>,
@@ -33,15 +36,15 @@ impl<'a> Lexer<'a> {
         self.error.as_ref()
     }
 
-    /// The query from a byte on.
-    pub(crate) fn text_from(&self, offset: usize) -> &'a str {
-        &self.text[offset..]
+    /// The place that is reached.
+    pub(crate) fn mark(&self) -> Mark<'a> {
+        self.scanner
     }
 
-    /// Starts again at a byte of the text, and forgets the errors.
-    pub(crate) fn restart_at(&mut self, offset: usize) {
-        self.scanner = Scanner::new(self.text);
-        self.scanner.advance_to(offset);
+    /// Goes on `length` bytes behind a mark, and forgets the errors.
+    pub(crate) fn restart(&mut self, mark: Mark<'a>, length: usize) {
+        self.scanner = mark;
+        self.scanner.advance_to(mark.offset() + length);
         self.error = None;
     }
 

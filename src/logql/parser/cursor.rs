@@ -5,14 +5,14 @@
 //! the kinds that the grammar allows there, in the order of Loki's token list, or none where there are more than four.
 
 use crate::logql::error::ParseError;
-use crate::logql::lexer::Lexer;
+use crate::logql::lexer::{Lexer, Mark};
 use crate::logql::token::{Kind, Token, Value};
 
 pub(crate) struct Cursor<'a> {
     lexer: Lexer<'a>,
     ahead: Option<Token>,
-    /// The byte behind the last token that was taken.
-    taken_end: usize,
+    /// Where the token ahead was begun to be read: right behind the last one that was taken.
+    mark: Mark<'a>,
     /// Levels of the expression that is being read.
     levels: u32,
     /// Brackets that are open.
@@ -28,7 +28,9 @@ const BRACKETS_MAX: u32 = 160;
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Cursor<'a> {
-        Cursor { lexer: Lexer::new(text), ahead: None, taken_end: 0, levels: 0, brackets: 0 }
+        let lexer = Lexer::new(text);
+        let mark = lexer.mark();
+        Cursor { lexer, ahead: None, mark, levels: 0, brackets: 0 }
     }
 
     pub(crate) fn peek(&mut self) -> Kind {
@@ -36,15 +38,16 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn peek_token(&mut self) -> &Token {
+        if self.ahead.is_none() {
+            self.mark = self.lexer.mark();
+        }
         let lexer = &mut self.lexer;
         self.ahead.get_or_insert_with(|| lexer.next_token())
     }
 
     pub(crate) fn take(&mut self) -> Token {
         self.peek_token();
-        let token = self.ahead.take().expect("looking ahead leaves a token");
-        self.taken_end = token.span.end;
-        token
+        self.ahead.take().expect("looking ahead leaves a token")
     }
 
     /// Takes the next token if it is of this kind.
@@ -136,14 +139,18 @@ impl<'a> Cursor<'a> {
 
     /// What is left of the query behind the last token that was taken, comments included.
     pub(crate) fn untaken(&self) -> &'a str {
-        self.lexer.text_from(self.taken_end)
+        self.place().rest()
     }
 
-    /// Leaves out the next `length` bytes, whatever tokens they would be.
+    /// Leaves out the next `length` bytes, whatever tokens they would be, and what was wrong with them.
     pub(crate) fn skip(&mut self, length: usize) {
-        self.taken_end += length;
+        let place = self.place();
         self.ahead = None;
-        self.lexer.restart_at(self.taken_end);
+        self.lexer.restart(place, length);
+    }
+
+    fn place(&self) -> Mark<'a> {
+        if self.ahead.is_some() { self.mark } else { self.lexer.mark() }
     }
 }
 
