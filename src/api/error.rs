@@ -22,6 +22,11 @@ impl Error {
         Error { status, message: message.into(), header: None }
     }
 
+    /// What the client reads.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// 400: the request is wrong in itself.
     pub fn bad_request(message: impl Into<String>) -> Error {
         Error::new(StatusCode::BAD_REQUEST, message)

@@ -3,10 +3,11 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::api::{self, Context};
@@ -26,7 +27,12 @@ const DISCARD_BYTES_MAX: usize = 64 << 20;
 
 /// Routes that take entries; the credentials of a push token are enough.
 pub(crate) fn routes() -> Router<Context> {
-    Router::new().route("/loki/api/v1/push", post(push)).route("/api/prom/push", post(push_old))
+    Router::new()
+        .route("/loki/api/v1/push", post(push))
+        .route("/api/prom/push", post(push_old))
+        .route("/otlp/v1/logs", post(push_otlp))
+        // where SDKs go that are given nothing but the server's address
+        .route("/v1/logs", post(push_otlp))
 }
 
 async fn push(State(context): State<Context>, headers: HeaderMap, body: Body) -> Result<StatusCode, api::Error> {
@@ -36,6 +42,24 @@ async fn push(State(context): State<Context>, headers: HeaderMap, body: Body) ->
 /// The path of clients from before Loki 1.0.
 async fn push_old(State(context): State<Context>, headers: HeaderMap, body: Body) -> Result<StatusCode, api::Error> {
     take(context, headers, body, Shape::Old).await
+}
+
+/// OpenTelemetry wants errors as a protobuf message, `google.rpc.Status`, whatever was sent; and its clients try again
+/// after a 503, not after a 500.
+async fn push_otlp(State(context): State<Context>, headers: HeaderMap, body: Body) -> Response {
+    let error = match take(context, headers, body, Shape::Otlp).await {
+        Ok(status) => return status.into_response(),
+        Err(error) => error,
+    };
+    let message = error.message().as_bytes().to_vec();
+    let mut response = error.into_response();
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    *response.body_mut() = Body::from(ingest::otlp_status(&message));
+    response
 }
 
 async fn take(context: Context, headers: HeaderMap, body: Body, shape: Shape) -> Result<StatusCode, api::Error> {
@@ -94,10 +118,13 @@ impl From<ingest::Error> for api::Error {
         use ingest::Error;
         let text = error.to_string();
         match error {
-            Error::ContentType(_) | Error::ContentEncoding(_) | Error::Malformed(_) | Error::Labels(_) => {
-                api::Error::bad_request(text)
-            }
-            Error::Rejected { .. } => api::Error::bad_request(text),
+            Error::ContentType(_)
+            | Error::ContentEncoding(_)
+            | Error::OtlpContentType(_)
+            | Error::OtlpContentEncoding(_)
+            | Error::Malformed(_)
+            | Error::Labels(_)
+            | Error::Rejected { .. } => api::Error::bad_request(text),
             Error::TooLarge { .. } => api::Error::new(StatusCode::PAYLOAD_TOO_LARGE, text),
             Error::NoStreams => api::Error::new(StatusCode::UNPROCESSABLE_ENTITY, text),
             Error::RateLimited { .. } | Error::Busy { .. } | Error::StoreBusy => {

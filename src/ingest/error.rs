@@ -12,6 +12,11 @@ pub enum Error {
     /// The body is packed in a way that is not spoken here.
     #[error("Content-Encoding {0:?} not supported")]
     ContentEncoding(String),
+    /// The same for OpenTelemetry.
+    #[error("content type: {0} is not supported")]
+    OtlpContentType(String),
+    #[error("unsupported content encoding {0}: only gzip and zstd are supported")]
+    OtlpContentEncoding(String),
     /// The body, as sent or unpacked, is more than one request may bring.
     #[error("request body too large: received message larger than max ({bytes} vs {bytes_max})")]
     TooLarge { bytes: u64, bytes_max: u64 },

@@ -2,13 +2,15 @@
 
 use crate::ingest::Error;
 
-/// How JSON pushes look; protobuf is the same on both paths.
+/// Which protocol a push speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// `/loki/api/v1/push`: `{"stream": {…}, "values": [[…]]}`.
+    /// Loki's `/loki/api/v1/push`; its JSON is `{"stream": {…}, "values": [[…]]}`.
     Current,
-    /// `/api/prom/push`: `{"labels": "{…}", "entries": [{…}]}`.
+    /// Loki's `/api/prom/push`; its JSON is `{"labels": "{…}", "entries": [{…}]}`.
     Old,
+    /// OpenTelemetry's logs.
+    Otlp,
 }
 
 /// What the body is, once unpacked.
@@ -18,6 +20,8 @@ pub(crate) enum Format {
     Protobuf,
     Json,
     OldJson,
+    OtlpProtobuf,
+    OtlpJson,
 }
 
 impl Format {
@@ -25,16 +29,22 @@ impl Format {
     pub(crate) fn of(content_type: Option<&str>, shape: Shape) -> Result<Format, Error> {
         let header = content_type.unwrap_or("");
         let media = header.split(';').next().unwrap_or("").trim();
+        let is_json = media.eq_ignore_ascii_case("application/json");
+        if shape == Shape::Otlp {
+            return match is_json {
+                true => Ok(Format::OtlpJson),
+                false if media.eq_ignore_ascii_case("application/x-protobuf") => Ok(Format::OtlpProtobuf),
+                false => Err(Error::OtlpContentType(header.to_owned())),
+            };
+        }
         let (kind, subtype) = media.split_once('/').unwrap_or((media, "x"));
         match (kind, subtype) {
             ("", "x") => Err(Error::ContentType("no media type")),
             (kind, _) if !is_token(kind) => Err(Error::ContentType("expected slash in first token")),
             (_, subtype) if !is_token(subtype) => Err(Error::ContentType("expected token after slash")),
-            _ if !media.eq_ignore_ascii_case("application/json") => Ok(Format::Protobuf),
-            _ => Ok(match shape {
-                Shape::Current => Format::Json,
-                Shape::Old => Format::OldJson,
-            }),
+            _ if !is_json => Ok(Format::Protobuf),
+            _ if shape == Shape::Old => Ok(Format::OldJson),
+            _ => Ok(Format::Json),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ingest::body::Encoding;
 use crate::ingest::format::Format;
 use crate::ingest::rate::Rates;
 use crate::ingest::validate::Checks;
-use crate::ingest::{Error, Limits, Room, Shape, body, json, labels, protobuf, record, room};
+use crate::ingest::{Error, Limits, Room, Shape, body, json, labels, otlp, protobuf, record, room};
 use crate::model::{Batch, StreamEntries, Timestamp};
 use crate::store::Store;
 
@@ -100,13 +100,24 @@ impl Intake {
 
     /// Everything but storing: that is done by `store`, which is called at most once.
     fn decode(&self, request: &PushRequest, mut room: Room, now: Timestamp, store: Sink<'_>) -> Result<Pushed, Error> {
-        let encoding = Encoding::parse(request.content_encoding.as_deref())?;
+        let encoding = match (Encoding::parse(request.content_encoding.as_deref()), request.shape) {
+            (Err(Error::ContentEncoding(name)), Shape::Otlp) => return Err(Error::OtlpContentEncoding(name)),
+            (encoding, _) => encoding?,
+        };
         let format = Format::of(request.content_type.as_deref(), request.shape)?;
         let body = body::unpack(&request.body, encoding, self.limits.decoded_bytes_max, &mut room)?;
         match format {
             Format::Protobuf => self.push_protobuf(&body, &mut room, now, store),
             Format::Json => self.push_json(&body, &mut room, now, store),
             Format::OldJson => self.push_old_json(&body, &mut room, now, store),
+            Format::OtlpProtobuf => {
+                let resources = otlp::decode_protobuf(&body, &mut room)?;
+                self.push_otlp(resources, &mut room, now, store)
+            }
+            Format::OtlpJson => {
+                let resources = otlp::decode_json(&text_of(&body, &mut room)?, &mut room)?;
+                self.push_otlp(resources, &mut room, now, store)
+            }
         }
     }
 
@@ -164,6 +175,31 @@ impl Intake {
         for stream in streams {
             let Some(mut draft) = assembler.open_text(&stream.labels)? else { continue };
             for entry in stream.entries {
+                assembler.entry(&mut draft, entry.timestamp, entry.line, entry.metadata);
+            }
+            assembler.close(draft);
+        }
+        self.finish(assembler, None, store)
+    }
+
+    fn push_otlp(
+        &self,
+        resources: Vec<otlp::Resource<'_>>,
+        room: &mut Room,
+        now: Timestamp,
+        store: Sink<'_>,
+    ) -> Result<Pushed, Error> {
+        some_stream(resources.iter().map(otlp::Resource::record_count).sum())?;
+        let labels = self.service_name_labels();
+        let mut assembler = self.assembler(&labels, now);
+        for resource in resources {
+            let (labels, entries) = resource.into_stream(now);
+            let Some(mut draft) = assembler.open(labels) else { continue };
+            for entry in entries {
+                // what a resource says is told once and stored with each of its entries
+                let text_bytes: usize = entry.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+                assemble::entry_room(room, entry.metadata.len())?;
+                room.spend(text_bytes)?;
                 assembler.entry(&mut draft, entry.timestamp, entry.line, entry.metadata);
             }
             assembler.close(draft);

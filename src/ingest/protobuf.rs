@@ -37,18 +37,22 @@ pub(crate) enum Fault {
 }
 
 /// One field of a message: number and value.
-enum Value<'a> {
+pub(crate) enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
-    /// Of a fixed size: none of our fields has one.
-    Fixed,
+    /// Of a fixed size, four bytes or eight.
+    Fixed(u64),
 }
 
 /// The fields of one message, in the order they were sent.
 #[derive(Clone, Copy)]
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    pub(crate) fn new(message: &'a [u8]) -> Fields<'a> {
+        Fields(message)
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
         let (head, rest) = self.0.split_at_checked(count).ok_or(Fault::Cut)?;
         self.0 = rest;
@@ -100,8 +104,12 @@ impl<'a> Fields<'a> {
         Err(if self.0.len() < 10 { Fault::Cut } else { Fault::Overflow })
     }
 
+    fn fixed(&mut self, count: usize) -> Result<u64, Fault> {
+        Ok(self.take(count)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
     #[inline(always)]
-    fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Fault> {
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Fault> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -112,8 +120,8 @@ impl<'a> Fields<'a> {
                 let count = usize::try_from(self.varint()?).map_err(|_| Fault::Cut)?;
                 Value::Bytes(self.take(count)?)
             }
-            1 => self.take(8).map(|_| Value::Fixed)?,
-            5 => self.take(4).map(|_| Value::Fixed)?,
+            1 => Value::Fixed(self.fixed(8)?),
+            5 => Value::Fixed(self.fixed(4)?),
             other => return Err(Fault::WireType(other as u8)),
         };
         Ok(Some((key >> 3, value)))
@@ -121,14 +129,14 @@ impl<'a> Fields<'a> {
 }
 
 #[inline]
-fn bytes_of<'a>(value: &Value<'a>, message: &'static str, field: u64) -> Result<&'a [u8], Fault> {
+pub(crate) fn bytes_of<'a>(value: &Value<'a>, message: &'static str, field: u64) -> Result<&'a [u8], Fault> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),
-        Value::Varint(_) | Value::Fixed => Err(Fault::WrongType { message, field }),
+        Value::Varint(_) | Value::Fixed(_) => Err(Fault::WrongType { message, field }),
     }
 }
 
-fn text_of<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Fault> {
+pub(crate) fn text_of<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Fault> {
     std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(what))
 }
 
@@ -311,7 +319,7 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     put_key(out, number, 2);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);

@@ -114,7 +114,10 @@ impl Client {
 
     /// A request to build on; `send` sends it.
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let pushes = path.starts_with("/loki/api/v1/push") || path == "/api/prom/push" || path.starts_with("/otlp/");
+        let pushes = path.starts_with("/loki/api/v1/push")
+            || path == "/api/prom/push"
+            || path == "/v1/logs"
+            || path.starts_with("/otlp/");
         let authorization = if pushes { &self.push_authorization } else { &self.authorization };
         let request = self.http.request(method, format!("{}{path}", self.base));
         match authorization {

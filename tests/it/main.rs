@@ -6,6 +6,7 @@ mod cli;
 mod crash;
 mod harness;
 mod logql;
+mod otlp;
 mod push;
 mod query;
 mod serve;

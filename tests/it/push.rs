@@ -116,9 +116,10 @@ fn every_encoding_of_both_formats_is_taken() {
     assert_eq!(lines, wanted);
 }
 
-#[test]
-fn bad_input_gets_a_clear_answer_and_the_server_goes_on() {
-    let server = TestServer::start();
+/// Content type and encoding, body, status, and how the answer begins.
+type BadCase = (&'static str, &'static str, Vec<u8>, u16, &'static str);
+
+fn bad_cases() -> Vec<BadCase> {
     let now = now_seconds();
     let row = |line: &[u8]| snappy(&protobuf("{job=\"bad\"}", &[(now, line, &[])]));
     let at = |seconds| snappy(&protobuf("{job=\"bad\"}", &[(seconds, b"x", &[])]));
@@ -130,7 +131,7 @@ fn bad_input_gets_a_clear_answer_and_the_server_goes_on() {
     let big_metadata = snappy(&protobuf("{job=\"bad\"}", &[(now, b"x", &[("k", &"v".repeat(65_536))])]));
     let nested = format!("{{\"x\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
 
-    let cases: Vec<(&str, &str, Vec<u8>, u16, &str)> = vec![
+    vec![
         (PROTOBUF, "", whole[..whole.len() / 2].to_vec(), 400, "snappy: corrupt input"),
         (PROTOBUF, "", b"not snappy at all".to_vec(), 400, "snappy: corrupt input"),
         (PROTOBUF, "", Vec::new(), 400, "snappy: corrupt input"),
@@ -182,7 +183,13 @@ fn bad_input_gets_a_clear_answer_and_the_server_goes_on() {
         (JSON, "", b"{\"streams\":[]}".to_vec(), 422, "error at least one valid stream is required for ingestion"),
         (JSON, "", b"{\"streams\":[{\"values\":[[1,\"x\"]]}]}".to_vec(), 400, ""),
         (JSON, "", nested.into_bytes(), 422, "error at least one valid stream"),
-    ];
+    ]
+}
+
+#[test]
+fn bad_input_gets_a_clear_answer_and_the_server_goes_on() {
+    let server = TestServer::start();
+    let cases = bad_cases();
     for (index, (content_type, encoding, body, status, text)) in cases.into_iter().enumerate() {
         let reply = push(&server, content_type, encoding, body);
         let shown: String = reply.body.chars().take(200).collect();
