@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
+use serde::Serialize;
 
 use crate::model::Timestamp;
 
@@ -151,19 +152,38 @@ fn payments(time: Timestamp, dice: &mut StdRng) -> String {
         3..10 => ("debug", "bank session renewed", 200),
         _ => ("info", "charge accepted", 200),
     };
-    let amount = dice.random_range(5..900) * 100;
-    serde_json::json!({
-        "ts": formatted(time, "%Y-%m-%dT%H:%M:%S%.6fZ"),
-        "level": level,
-        "msg": msg,
-        "status": status,
-        "duration_ms": took,
-        "amount": {"value": amount, "currency": "KRW"},
-        "order": dice.random_range(40_000..60_000),
-        "bank": pick(dice, &["hanbit", "narae", "saebyeok"]),
-        "trace_id": trace_id(dice),
-    })
-    .to_string()
+    let charge = Charge {
+        ts: formatted(time, "%Y-%m-%dT%H:%M:%S%.6fZ"),
+        level,
+        msg,
+        status,
+        duration_ms: took,
+        amount: Amount { value: dice.random_range(5..900) * 100, currency: "KRW" },
+        order: dice.random_range(40_000..60_000),
+        bank: pick(dice, &["hanbit", "narae", "saebyeok"]),
+        trace_id: trace_id(dice),
+    };
+    serde_json::to_string(&charge).expect("texts and numbers always have a JSON form")
+}
+
+/// What people look for first comes first.
+#[derive(Serialize)]
+struct Charge<'c> {
+    ts: String,
+    level: &'c str,
+    msg: &'c str,
+    status: u16,
+    duration_ms: u32,
+    amount: Amount,
+    order: u32,
+    bank: &'c str,
+    trace_id: String,
+}
+
+#[derive(Serialize)]
+struct Amount {
+    value: u32,
+    currency: &'static str,
 }
 
 /// logfmt.
