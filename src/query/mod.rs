@@ -31,6 +31,9 @@ use crate::query::limits::Budget;
 use crate::query::queue::Queue;
 use crate::store::{self, Store};
 
+/// Points of a series, at most: Loki's number, and one for the end.
+const POINTS_MAX: u32 = 11_001;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -92,22 +95,35 @@ impl Engine {
 
     /// Answers a query over a span of time: lines for a log query, a matrix for a metric query.
     pub fn range(&self, query: &RangeQuery, ticket: &Ticket) -> Result<Answer, Error> {
-        let entries_max = self.limits.entries_max;
-        if let Expr::Log(_) = query.expr
-            && query.limit > entries_max
-        {
-            return Err(Error::Invalid(format!(
-                "max entries limit per query exceeded, limit > max_entries_limit_per_query ({} > {entries_max})",
-                query.limit
-            )));
-        }
-        self.answer(ticket, |budget, stats| match &query.expr {
-            Expr::Log(log) => Ok(Data::Streams(logs::run(&self.store, log, query, budget, ticket, stats)?)),
+        match &query.expr {
+            Expr::Log(log) => {
+                self.check_limit(query.limit)?;
+                self.answer(ticket, |budget, stats| {
+                    Ok(Data::Streams(logs::run(&self.store, log, query, budget, ticket, stats)?))
+                })
+            }
             Expr::Metric(expr) => {
                 let steps = Steps::between(query.range.start, query.range.end, query.step_ns);
-                metric::run_range(&self.store, expr, steps, budget, ticket, stats)
+                if steps.count() > POINTS_MAX {
+                    return Err(Error::Invalid(
+                        "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of \
+                         the step parameter"
+                            .to_owned(),
+                    ));
+                }
+                self.answer(ticket, |budget, stats| metric::run_range(&self.store, expr, steps, budget, ticket, stats))
             }
-        })
+        }
+    }
+
+    fn check_limit(&self, limit: usize) -> Result<(), Error> {
+        let entries_max = self.limits.entries_max;
+        if limit <= entries_max {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!(
+            "max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > {entries_max})"
+        )))
     }
 
     /// Answers a metric query at one moment: a vector, or a scalar where the query is a number.

@@ -21,9 +21,10 @@ pub struct Slide {
 enum State {
     /// Whole numbers add and subtract exactly.
     Count(u64),
-    Number(Stack<f64>),
-    Mean(Stack<Mean>),
-    Variance(Stack<Variance>),
+    // in boxes, as most queries count, and there may be a million series
+    Number(Box<Stack<f64>>),
+    Mean(Box<Stack<Mean>>),
+    Variance(Box<Stack<Variance>>),
     None,
 }
 
@@ -41,9 +42,9 @@ impl Slide {
     pub fn new(mut samples: Samples) -> Slide {
         let state = match &mut samples {
             Samples::Count(_) => State::Count(0),
-            Samples::Sum(_) | Samples::Min(_) | Samples::Max(_) => State::Number(Stack::default()),
-            Samples::Mean(_) => State::Mean(Stack::default()),
-            Samples::Variance(_) => State::Variance(Stack::default()),
+            Samples::Sum(_) | Samples::Min(_) | Samples::Max(_) => State::Number(Box::default()),
+            Samples::Mean(_) => State::Mean(Box::default()),
+            Samples::Variance(_) => State::Variance(Box::default()),
             Samples::First(_) | Samples::Last(_) => State::None,
             Samples::All(all) => {
                 all.sort_unstable_by_key(|sample| (sample.nanos, sample.order));
