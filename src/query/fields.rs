@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::gotext::{bytes, duration, number};
@@ -183,27 +183,27 @@ fn with_parsed(line: &LogLine, fields: &Labels) -> Labels {
 
 /// Where each label that `json` makes of a line comes from.
 fn json_paths(line: &str) -> BTreeMap<String, Vec<String>> {
-    fn walk(value: &Value, path: &mut Vec<String>, paths: &mut BTreeMap<String, Vec<String>>) {
-        match value {
-            Value::Object(members) => {
-                for (key, member) in members {
-                    path.push(key.clone());
-                    walk(member, path, paths);
-                    path.pop();
+    fn walk(object: &str, path: &mut Vec<String>, paths: &mut BTreeMap<String, Vec<String>>) {
+        // values stay text, so that one that is odd hides no other; text after the object does not matter
+        let mut members = serde_json::Deserializer::from_str(object).into_iter::<BTreeMap<String, &RawValue>>();
+        let Some(Ok(members)) = members.next() else {
+            return;
+        };
+        for (key, member) in members {
+            path.push(key);
+            match member.get().as_bytes().first() {
+                Some(b'{') => walk(member.get(), path, paths),
+                Some(b'[' | b'n') | None => {}
+                Some(_) => {
+                    let names: Vec<String> = path.iter().map(|key| sanitized(key)).collect();
+                    paths.entry(names.join("_")).or_insert_with(|| path.clone());
                 }
             }
-            Value::String(_) | Value::Number(_) | Value::Bool(_) => {
-                let names: Vec<String> = path.iter().map(|key| sanitized(key)).collect();
-                paths.entry(names.join("_")).or_insert_with(|| path.clone());
-            }
-            Value::Null | Value::Array(_) => {}
+            path.pop();
         }
     }
     let mut paths = BTreeMap::new();
-    // text after the object does not matter, as for the stage
-    if let Some(Ok(value)) = serde_json::Deserializer::from_str(line).into_iter().next() {
-        walk(&value, &mut Vec::new(), &mut paths);
-    }
+    walk(line, &mut Vec::new(), &mut paths);
     paths
 }
 
@@ -269,5 +269,6 @@ mod tests {
         assert_eq!(paths["a_b_c"], ["a", "b c"]);
         assert_eq!(paths["__"], ["한글"]);
         assert!(!paths.contains_key("list"));
+        assert_eq!(json_paths(r#"{"lone":"\ud800","after":"x"} and more"#)["after"], ["after"]);
     }
 }
