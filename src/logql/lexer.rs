@@ -187,7 +187,7 @@ impl<'a> Lexer<'a> {
 }
 
 /// Whether a function's name is followed by its arguments or its grouping; otherwise it is a name like any other.
-fn is_call(rest: &str) -> bool {
+pub(crate) fn is_call(rest: &str) -> bool {
     let rest = rest.trim_start();
     let grouped = |word: &str| {
         let found = rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));

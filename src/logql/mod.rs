@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 mod generate;
 pub mod gotext;
+mod highlight;
 mod lexer;
 mod literal;
 pub mod metric;
@@ -24,5 +25,6 @@ pub(crate) mod template;
 mod token;
 
 pub use error::ParseError;
+pub use highlight::{Class, Piece, highlight};
 pub use parser::{parse, parse_any_selector, parse_lenient, parse_selector};
 pub use pretty::format_query;

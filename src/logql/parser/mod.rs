@@ -6,7 +6,6 @@
 //! An error of syntax ends the parsing; so do patterns that cannot be compiled in a selector, a label filter, `regexp`
 //! or `pattern`. All other rules wait until the whole text is read ([`rules`]).
 
-mod capture;
 mod cursor;
 mod expr;
 mod label_filter;

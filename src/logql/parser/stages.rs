@@ -2,8 +2,9 @@
 
 use crate::logql::ast::{Extraction, LabelChoice, LabelFormat, LabelFormatValue, LineFilter, LineOp, LineTest, Stage};
 use crate::logql::error::ParseError;
+use crate::logql::parser::Parser;
 use crate::logql::parser::cursor::text;
-use crate::logql::parser::{Parser, capture};
+use crate::logql::stage;
 use crate::logql::token::Kind;
 
 impl Parser<'_> {
@@ -73,7 +74,7 @@ impl Parser<'_> {
                 let token = self.cursor.expect(Kind::Text)?;
                 let span = token.span.clone();
                 let pattern = text(token);
-                match capture::check_regexp(&pattern) {
+                match stage::check_regexp(&pattern) {
                     Ok(()) => Ok(Stage::Regexp(pattern)),
                     Err(reason) => Err(ParseError::rule(format!("invalid regexp parser: {reason}"), span)
                         .with_hint("name what to take out, as in (?P<status>[0-9]+)")),
@@ -83,7 +84,7 @@ impl Parser<'_> {
                 let token = self.cursor.expect(Kind::Text)?;
                 let span = token.span.clone();
                 let pattern = text(token);
-                match capture::check_pattern(&pattern) {
+                match stage::check_pattern(&pattern) {
                     Ok(()) => Ok(Stage::Pattern(pattern)),
                     Err(reason) => Err(ParseError::rule(format!("invalid pattern parser: {reason}"), span)
                         .with_hint("name what to take out, as in <ip> - <_> [<time>]")),

@@ -92,6 +92,16 @@ enum Step {
     Keep(Vec<LabelChoice>),
 }
 
+/// What is wrong with the pattern of a `regexp` stage, in Loki's words.
+pub(crate) fn check_regexp(pattern: &str) -> Result<(), String> {
+    RegexpParser::new(pattern).map(drop)
+}
+
+/// What is wrong with the pattern of a `pattern` stage, in Loki's words.
+pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
+    PatternParser::new(pattern).map(drop)
+}
+
 impl Pipeline {
     /// The pipeline of a log query.
     pub fn new(stages: &[Stage]) -> Result<Pipeline, CompileError> {

@@ -23,6 +23,10 @@ struct Capture {
 impl PatternParser {
     /// The error is Loki's text.
     pub(crate) fn new(pattern: &str) -> Result<PatternParser, String> {
+        if pattern.is_empty() {
+            let expected = "unexpected $end, expecting IDENTIFIER or LITERAL";
+            return Err(format!("parse error at line 1, col 1: syntax error: {expected}"));
+        }
         let parts = pattern_expr::parse(pattern);
         let mut names: Vec<&str> = Vec::new();
         for part in &parts {
