@@ -26,9 +26,9 @@ const FRESH_BYTES_MAX: u64 = 64 << 20;
 const FRESH_AGE_MAX: Duration = Duration::from_secs(30);
 /// Bytes of the write-ahead log at which the streams that hold its oldest segment are sealed.
 const WAL_BYTES_MAX: u64 = 128 << 20;
-/// What is left in the write-ahead log by a clean stop: small enough to be decoded in no time, large enough that many
-/// restarts in a row do not make many small blocks.
-const CLOSED_WAL_BYTES_MAX: u64 = 4 << 20;
+/// What may be left in the write-ahead log by a clean stop, or by a long rest: small enough to be decoded in no time,
+/// large enough that many restarts in a row do not make many small blocks.
+const IDLE_WAL_BYTES_MAX: u64 = 4 << 20;
 /// How often the thread looks for old buffers, and what retention has to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(10);
@@ -176,10 +176,13 @@ impl Keeper {
         }
     }
 
-    /// Seals what waits or is too much, and commits where much is uncommitted.
+    /// Seals what waits or is too much, or keeps too long a write-ahead log alive, and commits where much is uncommitted.
     fn tend(&self) -> Result<(), Error> {
         if self.shelf.memory_bytes() > self.config.head_bytes_max {
             self.shelf.close_largest(self.config.head_bytes_max / 2);
+        }
+        if self.wal.size() > WAL_BYTES_MAX {
+            self.shelf.close_older(None, self.wal.oldest() + self.wal.count() / 2);
         }
         let sealed = self.shelf.seal_waiting();
         drop(self.take_turn());
@@ -190,10 +193,10 @@ impl Keeper {
         if self.shelf.fresh_bytes() >= fresh_max { self.commit() } else { Ok(()) }
     }
 
-    /// Seals buffers that have filled for long, or that keep too long a write-ahead log alive.
+    /// Seals buffers that have filled for long, and lets the log's open segment go when it is not needed.
     fn close_old(&self, now: Instant) -> Result<(), Error> {
-        let oldest_needed = if self.wal.size() > WAL_BYTES_MAX { self.wal.oldest() + self.wal.count() / 2 } else { 0 };
-        self.shelf.close_older(now.checked_sub(FILLING_AGE_MAX), oldest_needed);
+        self.shelf.close_older(now.checked_sub(FILLING_AGE_MAX), 0);
+        self.wal.rotate(IDLE_WAL_BYTES_MAX);
         self.shelf.seal_waiting()
     }
 
@@ -222,8 +225,9 @@ impl Keeper {
     /// Makes written blocks durable, once the thread is gone. Where decoding the write-ahead log again would take
     /// long, everything is sealed first.
     pub(crate) fn finish(&self) -> Result<(), Error> {
-        if self.wal.size() > CLOSED_WAL_BYTES_MAX {
+        if self.wal.size() > IDLE_WAL_BYTES_MAX {
             self.shelf.close_largest(0);
+            self.wal.rotate(0);
         }
         // what cannot be sealed is in the write-ahead log, and no reason to leave blocks uncommitted
         let sealed = self.shelf.seal_waiting();

@@ -167,7 +167,7 @@ impl Shelf {
                 continue;
             }
             let before = buffer.memory_bytes();
-            let added = self.add_to_buffer(&folder, &mut buffer, entries, segment, appended);
+            let added = self.add_to_buffer(&folder, &slot, &mut buffer, entries, segment, appended);
             self.memory_bytes.fetch_add((buffer.memory_bytes() - before) as u64, Ordering::Relaxed);
             if buffer.text_bytes() >= BLOCK_TEXT_BYTES {
                 drop(buffer);
@@ -177,9 +177,11 @@ impl Shelf {
         }
     }
 
+    /// Adds entries to a buffer that this thread has locked: `buffer` is what is in `slot`.
     fn add_to_buffer(
         &self,
         folder: &Arc<DayFolder>,
+        slot: &Arc<Slot>,
         buffer: &mut Buffer,
         entries: &[Entry<'_>],
         segment: u64,
@@ -191,7 +193,7 @@ impl Shelf {
             if buffer.sealed_max.is_some_and(|max| time <= max) {
                 let sealed = match &mut sealed {
                     Some(sealed) => sealed,
-                    none => none.insert(self.sealed_stream(folder, buffer.stream)?),
+                    none => none.insert(self.sealed_stream(folder, buffer.stream, slot)?),
                 };
                 if self.identities.has(sealed, time, identity(time, entry.line.as_bytes(), &entry.metadata))? {
                     appended.duplicate_count += 1;
@@ -234,11 +236,13 @@ impl Shelf {
         }
     }
 
-    /// All that is sealed, or waits to be, of a stream.
-    fn sealed_stream(&self, folder: &Arc<DayFolder>, stream: u64) -> Result<SealedStream, Error> {
+    /// All that is sealed, or waits to be, of a stream; `own` is left out, which the caller has locked and which may
+    /// have been put among the waiting ones since.
+    fn sealed_stream(&self, folder: &Arc<DayFolder>, stream: u64, own: &Arc<Slot>) -> Result<SealedStream, Error> {
         let state = self.read();
         let key = (folder.day, stream);
-        let waiting = state.waiting_of(key);
+        let mut waiting = state.waiting_of(key);
+        waiting.retain(|slot| !Arc::ptr_eq(slot, own));
         let day = state.days.get(&folder.day).cloned();
         drop(state);
         let wanted = [stream];
@@ -404,3 +408,41 @@ fn grouped(waiting: Vec<(StreamKey, Arc<Slot>)>) -> Vec<Vec<(StreamKey, Arc<Slot
 
 /// How long a buffer may fill before it is sealed with others, so that the WAL can be shortened.
 pub(crate) const FILLING_AGE_MAX: Duration = Duration::from_secs(30 * 60);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::model::{Entry, Labels, StreamEntries, Timestamp};
+    use crate::store::Appended;
+    use crate::store::layout::{Day, Layout};
+    use crate::store::shelf::Shelf;
+
+    fn entry(time: i64) -> Entry<'static> {
+        Entry { timestamp: Timestamp::from_nanos(time), line: "x".into(), metadata: Labels::default() }
+    }
+
+    #[test]
+    fn a_late_entry_goes_into_a_buffer_that_was_taken_for_sealing_meanwhile() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let shelf = Shelf::new(Layout::new(dir.path().to_owned()));
+        let (labels, mut appended) = (Labels::from([("app", "a")]), Appended::default());
+        let mut add = |time| {
+            let stream = StreamEntries { labels: labels.clone(), entries: vec![entry(time)] };
+            shelf.add(&stream, 1, &mut appended).expect("it is added");
+        };
+        add(10);
+        shelf.close_largest(0);
+        shelf.seal_waiting().expect("it is sealed");
+        add(20);
+        let day = Day::of(Timestamp::from_nanos(0));
+        let (key, slot) = shelf.read().filling.iter().map(|(key, slot)| (*key, slot.clone())).next().expect("one");
+        let folder = shelf.folder(day).expect("the day is open");
+        shelf.close(&[key]);
+        let mut buffer = slot.write().expect("no thread panics");
+        let late = [entry(5), entry(10)];
+        shelf.add_to_buffer(&folder, &slot, &mut buffer, &late, 1, &mut appended).expect("it is added");
+        assert_eq!((appended.entry_count, appended.duplicate_count), (3, 1));
+        assert!(Arc::ptr_eq(&slot, &shelf.read().waiting[0].1));
+    }
+}

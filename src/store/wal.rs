@@ -206,6 +206,15 @@ impl Wal {
         Ok(removed.len())
     }
 
+    /// Begins a new segment if the open one has more than `bytes`, so that it can go once it is not needed.
+    pub(crate) fn rotate(&self, bytes: u64) {
+        let mut state = self.lock();
+        if let Some(segment) = state.segment.take() {
+            let large = segment.len > bytes.max(MAGIC.len() as u64);
+            state.segment = Some(if large { self.next_segment(&mut state, segment) } else { segment });
+        }
+    }
+
     /// How many segments there are.
     pub(crate) fn count(&self) -> u64 {
         self.lock().sizes.len() as u64

@@ -301,3 +301,24 @@ fn lines_beyond_the_age_are_not_shown() {
     append(&store, &[line("a", now - 3 * hour, "old"), line("a", now - hour, "young")]);
     assert_eq!(find(&store, &selection(&[])), [line("a", now - hour, "young")]);
 }
+
+#[test]
+fn threads_that_push_late_and_equal_lines_into_one_stream_store_each_once() {
+    let dir = TempDir::new().expect("a temp folder");
+    let mut lines = sample(400, 7);
+    lines.iter_mut().for_each(|line| line.0 = "app".to_owned());
+    // so little memory that buffers are taken for sealing while others add to them
+    let store = open(&dir, 1000);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (store, lines) = (&store, &lines);
+            scope.spawn(move || {
+                let (before, after) = lines.split_at(thread * lines.len() / 4);
+                for batch in after.chunks(25).chain(before.chunks(25)) {
+                    append(store, batch);
+                }
+            });
+        }
+    });
+    assert_eq!(find(&store, &selection(&[])), sorted(&lines));
+}
