@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::ingest::labels;
 use crate::ingest::level;
-use crate::ingest::metadata::{LevelSource, Pairs, Sets};
+use crate::ingest::metadata::{BareSets, LevelSource, Pairs, Sets};
 use crate::ingest::service::with_service_name;
 use crate::ingest::validate::{Checks, Refusals};
 use crate::ingest::{Error, Levels, Room};
@@ -24,10 +24,11 @@ pub(crate) struct Derive<'l> {
 }
 
 /// What is known of a stream once its label set is read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Named {
     labels: Labels,
     level: LevelSource,
+    bare: BareSets,
 }
 
 /// Label sets that were read before: agents send the same ones over and over.
@@ -131,6 +132,12 @@ impl<'a, 'l> Assembler<'a, 'l> {
             Ok(labels) => (labels, None),
             Err((labels, name)) => (labels, Some(name)),
         };
+        let text = labels.to_string();
+        if doubled.is_none()
+            && let Some(named) = self.known.get(&text)
+        {
+            return Some(Draft { named, entries: Vec::new() });
+        }
         let labels = match self.derive.service_name_labels {
             [] => labels,
             sources => with_service_name(labels, sources),
@@ -146,7 +153,9 @@ impl<'a, 'l> Assembler<'a, 'l> {
             Levels::Detect => level::stated(|name| labels.get(name))
                 .map_or(LevelSource::Entry, |level| LevelSource::Stream(level.to_owned())),
         };
-        Some(Draft { named: Arc::new(Named { labels, level }), entries: Vec::new() })
+        let named = Arc::new(Named { labels, level, bare: BareSets::default() });
+        self.known.put(&text, named.clone());
+        Some(Draft { named, entries: Vec::new() })
     }
 
     /// Adds an entry, or notes why not.
@@ -169,7 +178,11 @@ impl<'a, 'l> Assembler<'a, 'l> {
                 Err(reason) => return self.refusals.add(reason),
             }
         }
-        match self.sets.set(metadata, &draft.named.level, &line) {
+        let set = match metadata.is_empty() {
+            true => Ok(draft.named.bare.set(&draft.named.level, &line)),
+            false => self.sets.set(metadata, &draft.named.level, &line),
+        };
+        match set {
             Ok(metadata) => draft.entries.push(Entry { timestamp, line, metadata }),
             Err(reason) => self.refusals.add(reason),
         }

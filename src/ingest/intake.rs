@@ -79,7 +79,9 @@ impl Intake {
     /// Stores entries of our own making: levels and a service name are added, nothing is refused for its size.
     pub fn append(&self, streams: &[StreamEntries<'_>]) -> Result<Pushed, Error> {
         let labels = self.service_name_labels();
-        let mut assembler = Assembler::for_replay(self.derive(&labels), &self.known);
+        // streams that were not checked are not remembered for pushes
+        let known = KnownStreams::default();
+        let mut assembler = Assembler::for_replay(self.derive(&labels), &known);
         for stream in streams {
             let pairs = stream.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
             let Some(mut draft) = assembler.open(pairs.collect()) else { continue };

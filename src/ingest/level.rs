@@ -6,10 +6,6 @@
 mod fields;
 mod words;
 
-use std::sync::LazyLock;
-
-use crate::model::Labels;
-
 /// The name under which the level is kept in the structured metadata.
 pub(crate) const DETECTED_LEVEL: &str = "detected_level";
 
@@ -26,9 +22,8 @@ pub(crate) enum Level {
     Unknown,
 }
 
-/// Every level, at the place of its number.
-const ALL: [Level; 8] =
-    [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Critical, Level::Fatal, Level::Unknown];
+/// How many levels there are: `Level as usize` is below it.
+pub(crate) const COUNT: usize = Level::Unknown as usize + 1;
 
 /// Labels and metadata that say the level outright, in the order they are asked (Loki's `log_level_fields`).
 const LABELS: [&str; 14] = [
@@ -48,9 +43,6 @@ const LABELS: [&str; 14] = [
     "SEVERITY_TEXT",
 ];
 
-/// The label sets that hold nothing but a level: by far the most entries have one of these.
-static SETS: LazyLock<[Labels; 8]> = LazyLock::new(|| ALL.map(|level| Labels::from([(DETECTED_LEVEL, level.name())])));
-
 impl Level {
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -63,11 +55,6 @@ impl Level {
             Level::Fatal => "fatal",
             Level::Unknown => "unknown",
         }
-    }
-
-    /// `{detected_level="…"}`, shared.
-    pub(crate) fn set(self) -> Labels {
-        SETS[self as usize].clone()
     }
 
     /// The level that a field's value names, long or short, in any letter case.

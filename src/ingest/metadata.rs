@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use crate::ingest::level::{self, DETECTED_LEVEL, Level};
 use crate::model::Labels;
@@ -23,24 +24,39 @@ pub(crate) enum LevelSource {
     Entry,
 }
 
+/// The sets of a stream's entries that bring no metadata: nothing but a level. Kept with the stream from push to push:
+/// the store knows them again, and processors do not wait for each other to count the uses of one that all share.
+#[derive(Debug, Default)]
+pub(crate) struct BareSets([OnceLock<Labels>; level::COUNT]);
+
+impl BareSets {
+    /// The set of an entry with this line.
+    #[inline]
+    pub(crate) fn set(&self, source: &LevelSource, line: &str) -> Labels {
+        let (place, level) = match source {
+            LevelSource::Left => return Labels::default(),
+            // a stream that says it says the same for every entry
+            LevelSource::Stream(level) => (0, level.as_str()),
+            LevelSource::Entry => {
+                let level = level::detect(line);
+                (level as usize, level.name())
+            }
+        };
+        self.0[place].get_or_init(|| Labels::from([(DETECTED_LEVEL, level)])).clone()
+    }
+}
+
 /// Builds the sets of one push.
 #[derive(Debug, Default)]
 pub(crate) struct Sets<'a> {
     known: HashMap<(Pairs<'a>, Option<String>), Labels>,
-    /// Most entries have the set of the one before.
+    /// Most entries that bring metadata bring that of the one before.
     last: Option<((Pairs<'a>, Option<String>), Labels)>,
 }
 
 impl<'a> Sets<'a> {
     /// The set of an entry that brings `pairs`, with its level; `Err` holds the text of a name that cannot be kept.
     pub(crate) fn set(&mut self, pairs: Pairs<'a>, source: &LevelSource, line: &str) -> Result<Labels, String> {
-        if pairs.is_empty() {
-            return Ok(match source {
-                LevelSource::Left => Labels::default(),
-                LevelSource::Stream(level) => self.shared((pairs, Some(level.clone()))),
-                LevelSource::Entry => level::detect(line).set(),
-            });
-        }
         let mut cleaned = Pairs::with_capacity(pairs.len());
         for (name, value) in pairs {
             if !value.is_empty() {
@@ -135,7 +151,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::ingest::metadata::{LevelSource, Pairs, Sets, clean};
+    use crate::ingest::metadata::{BareSets, LevelSource, Pairs, Sets, clean};
     use crate::model::Labels;
 
     fn pairs(list: &[(&'static str, &'static str)]) -> Pairs<'static> {
@@ -173,9 +189,10 @@ mod tests {
     fn the_level_comes_from_the_first_that_says_it() {
         let stream = LevelSource::Stream("notice".to_owned());
         let entry = LevelSource::Entry;
-        check(&[], &entry, "an error", &[("detected_level", "error")]);
-        check(&[], &stream, "an error", &[("detected_level", "notice")]);
-        check(&[], &LevelSource::Left, "an error", &[]);
+        let bare = |source| BareSets::default().set(source, "an error").to_string();
+        assert_eq!(bare(&entry), r#"{detected_level="error"}"#);
+        assert_eq!(bare(&stream), r#"{detected_level="notice"}"#);
+        assert_eq!(bare(&LevelSource::Left), "{}");
         check(&[("a", "b")], &LevelSource::Left, "an error", &[("a", "b")]);
         check(&[("detected_level", "custom")], &stream, "error", &[("detected_level", "custom")]);
         check(&[("level", "ERROR")], &stream, "x", &[("detected_level", "notice"), ("level", "ERROR")]);
@@ -194,6 +211,9 @@ mod tests {
         let place = |labels: &Labels| labels.iter().next().map(|(name, _)| name.as_ptr());
         assert_eq!(place(&one), place(&again));
         assert_ne!(place(&one), place(&other));
+        let bare = BareSets::default();
+        let bare = |line| bare.set(&LevelSource::Entry, line);
+        assert_eq!(place(&bare("an error")), place(&bare("ERR 5")));
     }
 
     proptest! {
