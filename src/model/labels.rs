@@ -42,6 +42,17 @@ impl Labels {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The place of a name. Sets are small, so this looks at one name after the other.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|(known, _)| known == name)
+    }
+
+    /// The pair at a place; panics behind the last.
+    pub fn at(&self, index: usize) -> (&str, &str) {
+        let (name, value) = &self.0[index];
+        (name, value)
+    }
+
     /// Whether both are one and the same set in memory: a quick yes before a comparison.
     pub fn is_same(&self, other: &Labels) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

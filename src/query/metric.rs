@@ -234,7 +234,7 @@ impl Shared<'_> {
     fn place(&self, worker: &mut Worker, row: &Row<'_>, usual: Option<u32>) -> Result<(Option<u32>, f64, bool), Error> {
         let Worker { ids, series, scratch, key, new_bytes, .. } = worker;
         let line = self.plan.pipeline.process(row.timestamp, row.line, row.stream, row.metadata, scratch);
-        let Some(mut processed) = line else {
+        let Some(processed) = line else {
             return Ok((None, 0.0, self.plan.labels_decide));
         };
         if processed.fails_metric() {

@@ -100,8 +100,8 @@ fn next_chunk(layout: &str) -> (&str, Option<Chunk>, &str) {
             continue;
         }
         // `_2006` is an underscore and a year
-        if rest.starts_with("_2006") {
-            return (&layout[..=at], Some(Chunk::LongYear), &rest[5..]);
+        if let Some(after) = rest.strip_prefix("_2006") {
+            return (&layout[..=at], Some(Chunk::LongYear), after);
         }
         for (text, chunk) in CHUNKS {
             let Some(after) = rest.strip_prefix(text) else { continue };
@@ -293,14 +293,15 @@ fn read_chunk<'t>(read: &mut Read, chunk: Chunk, text: &'t str, layout: &str) ->
         }
         Chunk::Offset { colons, pairs, .. } => offset(read, text, colons, pairs),
         Chunk::ZoneName => zone_name(read, text),
-        Chunk::Fraction { digits, fixed: true, .. } => {
-            let body = text.strip_prefix(['.', ','])?;
-            let taken = body.get(..digits)?;
-            read.nanos = nanos(taken)?;
-            Some(&body[digits..])
-        }
+        Chunk::Fraction { digits, fixed: true, .. } => fixed_fraction(read, text, digits),
         Chunk::Fraction { fixed: false, .. } => Some(fraction(read, text).unwrap_or(text)),
     }
+}
+
+fn fixed_fraction<'t>(read: &mut Read, text: &'t str, digits: usize) -> Option<&'t str> {
+    let body = text.strip_prefix(['.', ','])?;
+    read.nanos = nanos(body.get(..digits)?)?;
+    Some(&body[digits..])
 }
 
 fn fraction<'t>(read: &mut Read, text: &'t str) -> Option<&'t str> {

@@ -4,8 +4,10 @@
 //! fields came before them, and a filter on a parsed label already acts when the label is parsed.
 
 use crate::logql::ast::{LabelFilter, Stage, Unwrap};
+use crate::logql::stage::changes::Changes;
 use crate::logql::stage::label_filter::Condition;
-use crate::logql::stage::labels::{ERROR_LABEL, EXTRACTED_SUFFIX, LineLabels, Wanted};
+use crate::logql::stage::labels::{ERROR_LABEL, EXTRACTED_SUFFIX, LineLabels};
+use crate::logql::stage::processed::Wanted;
 use crate::logql::stage::{CompileError, Step};
 
 /// What is known before the first line about which labels matter.
@@ -19,36 +21,6 @@ pub(crate) struct Hints {
     pub(crate) preserve_error: bool,
     /// Conditions on one label, applied as soon as a parser finds it.
     filters: Vec<(String, Condition)>,
-}
-
-/// Names of labels that stages have made for the present line.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Seen {
-    pub(crate) fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
-    }
-
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        let mut start = 0;
-        self.ends.iter().any(|end| {
-            let found = self.text.as_bytes()[start..*end] == *name.as_bytes();
-            start = *end;
-            found
-        })
-    }
-
-    pub(crate) fn insert(&mut self, name: &str) {
-        if !self.contains(name) {
-            self.text.push_str(name);
-            self.ends.push(self.text.len());
-        }
-    }
 }
 
 impl Hints {
@@ -111,7 +83,11 @@ impl Hints {
 
     /// Whether a field of this name is worth taking.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.required.is_empty() || self.required.iter().any(|known| known == name)
+        self.required.is_empty() || self.is_required(name)
+    }
+
+    pub(crate) fn is_required(&self, name: &str) -> bool {
+        self.required.iter().any(|known| known == name)
     }
 
     /// Whether a field whose name starts so may be worth taking.
@@ -120,13 +96,13 @@ impl Hints {
     }
 
     /// Whether parsing this line further cannot change anything.
-    pub(crate) fn is_done(&self, seen: &Seen) -> bool {
-        self.none || self.has_all(seen)
+    pub(crate) fn is_done(&self, changes: &Changes) -> bool {
+        self.none || self.has_all(changes)
     }
 
     /// Whether everything that is looked at was found.
-    pub(crate) fn has_all(&self, seen: &Seen) -> bool {
-        !self.required.is_empty() && self.required.iter().all(|name| seen.contains(name))
+    pub(crate) fn has_all(&self, changes: &Changes) -> bool {
+        !self.required.is_empty() && changes.required_count == self.required.len()
     }
 
     /// Whether the line may still pass, now that this label is known.

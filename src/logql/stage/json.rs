@@ -5,7 +5,7 @@
 //! came before the fault stay.
 
 use crate::logql::stage::json_scan::{self, Kind, Stop, Value, fields};
-use crate::logql::stage::labels::{EXTRACTED_SUFFIX, LineError, LineLabels};
+use crate::logql::stage::labels::{LineError, LineLabels};
 use crate::logql::stage::names;
 
 /// Objects nested deeper are left out: a name made of more keys helps nobody, and a hostile line must not cost more
@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 64;
 
 /// Whether the line goes on.
 pub(crate) fn parse(line: &str, labels: &mut LineLabels<'_>) -> bool {
-    if labels.hints.is_done(&labels.changes.seen) {
+    if labels.hints.is_done(labels.changes) {
         return true;
     }
     let mut name = std::mem::take(&mut labels.changes.name);
@@ -66,12 +66,12 @@ impl Walk<'_, '_> {
                 self.push_key(key);
                 let passes = self.name.is_empty() || self.take(value);
                 self.name.truncate(outer);
-                if !passes && !self.labels.hints.has_all(&self.labels.changes.seen) {
+                if !passes && !self.labels.hints.has_all(self.labels.changes) {
                     return Err(Stop::Drop);
                 }
             }
         }
-        if self.labels.hints.has_all(&self.labels.changes.seen) { Err(Stop::Enough) } else { Ok(()) }
+        if self.labels.hints.has_all(self.labels.changes) { Err(Stop::Enough) } else { Ok(()) }
     }
 
     fn push_key(&mut self, key: &str) {
@@ -86,10 +86,7 @@ impl Walk<'_, '_> {
 
     /// Sets the label; whether the line may still pass.
     fn take(&mut self, value: Value<'_>) -> bool {
-        if self.labels.is_taken(&self.name) {
-            self.name.push_str(EXTRACTED_SUFFIX);
-        }
-        self.labels.take_parsed(&self.name, |out| match value.kind {
+        self.labels.take_parsed(&mut self.name, |out| match value.kind {
             Kind::String => json_scan::push_string(value.text, out),
             Kind::Number | Kind::Boolean | Kind::Null | Kind::Object | Kind::Array => out.push_str(value.text),
         })

@@ -30,7 +30,7 @@ impl JsonFields {
     }
 
     pub(crate) fn run(&self, line: &str, labels: &mut LineLabels<'_>) {
-        if line.is_empty() || labels.hints.is_done(&labels.changes.seen) {
+        if line.is_empty() || labels.hints.is_done(labels.changes) {
             return;
         }
         if !line.starts_with(['"', '{', '[']) {

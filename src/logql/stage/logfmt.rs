@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::logql::stage::labels::{ERROR_LABEL, EXTRACTED_SUFFIX, LineError, LineLabels};
+use crate::logql::stage::labels::{ERROR_LABEL, LineError, LineLabels};
 use crate::logql::stage::logfmt_scan::Pairs;
 use crate::logql::stage::names;
 
@@ -18,7 +18,7 @@ pub(crate) struct Logfmt {
 impl Logfmt {
     /// Whether the line goes on.
     pub(crate) fn run(self, line: &str, labels: &mut LineLabels<'_>) -> bool {
-        if labels.hints.is_done(&labels.changes.seen) {
+        if labels.hints.is_done(labels.changes) {
             return true;
         }
         let mut name = std::mem::take(&mut labels.changes.name);
@@ -46,13 +46,10 @@ impl Logfmt {
             if value.is_empty() && !self.keep_empty {
                 continue;
             }
-            if labels.is_taken(name) {
-                name.push_str(EXTRACTED_SUFFIX);
-            }
             if !labels.take_parsed(name, |out| out.push_str(&value)) {
                 return false;
             }
-            if labels.hints.has_all(&labels.changes.seen) {
+            if labels.hints.has_all(labels.changes) {
                 break;
             }
         }

@@ -29,7 +29,7 @@ impl LogfmtFields {
     }
 
     pub(crate) fn run(&self, line: &str, labels: &mut LineLabels<'_>) {
-        if labels.hints.is_done(&labels.changes.seen) {
+        if labels.hints.is_done(labels.changes) {
             return;
         }
         for (label, _) in &self.fields {
@@ -65,7 +65,7 @@ impl LogfmtFields {
                 name.push_str(label);
                 name.push_str(EXTRACTED_SUFFIX);
                 // a label under its second name is set once, and nothing is read behind that, as in Loki
-                if labels.changes.seen.contains(name) || !labels.hints.wants(name) {
+                if labels.is_seen(name) || !labels.hints.wants(name) {
                     return;
                 }
                 labels.set(name, value);

@@ -4,6 +4,7 @@
 //! no allocation; nothing panics, whatever the line holds. What Loki 3.7 does to the same line is the measure.
 //! Never: IO, a clock (but for the template function `now`), threads.
 
+mod changes;
 mod decolorize;
 mod drop_keep;
 mod hints;
@@ -24,18 +25,20 @@ mod logfmt_scan;
 mod names;
 mod pattern;
 mod pattern_expr;
+mod processed;
 mod regexp;
 mod required;
+#[cfg(test)]
+mod spec;
 mod unpack;
 mod unwrap;
 
 use std::mem;
 
-pub use labels::{
-    Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE_ERROR_LABEL, Processed, Scratch, Wanted,
-};
+pub use labels::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE_ERROR_LABEL, Scratch};
+pub use processed::{Processed, Wanted};
 
-pub(crate) use labels::View;
+pub(crate) use changes::View;
 pub use required::required_substrings;
 
 use crate::logql::ast::{LabelChoice, Stage, Unwrap};

@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use crate::logql::stage::labels::{EXTRACTED_SUFFIX, LineLabels};
+use crate::logql::stage::labels::LineLabels;
 use crate::logql::stage::pattern_expr::{self, Part};
 
 /// A literal that the line must begin with, then captures, each up to the literal behind it.
@@ -60,7 +60,7 @@ impl PatternParser {
 
     /// Whether the line goes on.
     pub(crate) fn run(&self, line: &str, labels: &mut LineLabels<'_>) -> bool {
-        if labels.hints.is_done(&labels.changes.seen) || line.is_empty() {
+        if labels.hints.is_done(labels.changes) || line.is_empty() {
             return true;
         }
         let Some(mut rest) = line.strip_prefix(&self.prefix) else { return true };
@@ -85,10 +85,11 @@ impl PatternParser {
     }
 }
 
-fn take(name: &str, value: &str, labels: &mut LineLabels<'_>) -> bool {
-    if labels.is_taken(name) {
-        labels.take_parsed(&format!("{name}{EXTRACTED_SUFFIX}"), |out| out.push_str(value))
-    } else {
-        labels.take_parsed(name, |out| out.push_str(value))
-    }
+fn take(capture: &str, value: &str, labels: &mut LineLabels<'_>) -> bool {
+    let mut name = std::mem::take(&mut labels.changes.name);
+    name.clear();
+    name.push_str(capture);
+    let passes = labels.take_parsed(&mut name, |out| out.push_str(value));
+    labels.changes.name = name;
+    passes
 }

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::logql::stage::labels::{EXTRACTED_SUFFIX, LineLabels};
+use crate::logql::stage::labels::LineLabels;
 use crate::model::re2;
 
 #[derive(Debug)]
@@ -33,18 +33,14 @@ impl RegexpParser {
     /// Whether the line goes on. A line that does not match goes on as it is.
     pub(crate) fn run(&self, line: &str, labels: &mut LineLabels<'_>) -> bool {
         let Some(captures) = self.regex.captures(line) else { return true };
-        let mut extracted = String::new();
-        self.names.iter().all(|(index, name)| {
+        let mut name = std::mem::take(&mut labels.changes.name);
+        let passes = self.names.iter().all(|(index, group)| {
+            name.clear();
+            name.push_str(group);
             let value = captures.get(*index).map_or("", |group| group.as_str());
-            let name = if labels.is_taken(name) {
-                extracted.clear();
-                extracted.push_str(name);
-                extracted.push_str(EXTRACTED_SUFFIX);
-                &extracted
-            } else {
-                name
-            };
-            labels.take_parsed(name, |out| out.push_str(value))
-        })
+            labels.take_parsed(&mut name, |out| out.push_str(value))
+        });
+        labels.changes.name = name;
+        passes
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Unpacked {
 
 /// Writes the packed line to `out`. Labels are set only where there is one; values that are no strings are left out.
 pub(crate) fn run(line: &str, out: &mut String, labels: &mut LineLabels<'_>) -> Unpacked {
-    if line.is_empty() || labels.hints.is_done(&labels.changes.seen) {
+    if line.is_empty() || labels.hints.is_done(labels.changes) {
         return Unpacked::Same;
     }
     if !line.starts_with('{') {
@@ -41,7 +41,7 @@ pub(crate) fn run(line: &str, out: &mut String, labels: &mut LineLabels<'_>) -> 
         if labels.is_taken(&name) {
             name.push_str(EXTRACTED_SUFFIX);
         }
-        if labels.hints.wants(&name) && !labels.changes.seen.contains(&name) {
+        if labels.hints.wants(&name) && !labels.is_seen(&name) {
             let mut clean = String::new();
             names::push_clean(&mut clean, &name);
             let mut text = String::new();

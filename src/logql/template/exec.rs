@@ -284,11 +284,8 @@ impl<'a> Run<'a> {
     fn all_labels(&mut self) -> Value<'a> {
         let input = self.input;
         let labels = self.labels.get_or_insert_with(|| {
-            let mut map = BTreeMap::new();
-            input.for_each_label(&mut |name, value| {
-                map.insert(Cow::Borrowed(name), Cow::Borrowed(value));
-            });
-            Value::Labels(Rc::new(map))
+            let pairs = input.all_labels().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+            Value::Labels(Rc::new(pairs.collect::<BTreeMap<_, _>>()))
         });
         labels.clone()
     }

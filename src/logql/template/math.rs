@@ -58,11 +58,8 @@ pub(crate) fn to_int(value: &Value<'_>) -> i64 {
 /// What amd64 does: beyond the range, the least number.
 #[allow(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn float_to_int(number: f64) -> i64 {
-    if number.is_nan() || number >= 9.223_372_036_854_775_8e18 || number < -9.223_372_036_854_775_8e18 {
-        i64::MIN
-    } else {
-        number as i64
-    }
+    let range = -(2f64.powi(63))..2f64.powi(63);
+    if range.contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// `3.7` without its fraction; other text as it is.

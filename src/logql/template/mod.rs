@@ -38,8 +38,8 @@ impl<'a> Input<'a> {
         self.labels.text(name)
     }
 
-    fn for_each_label(&self, visit: &mut dyn FnMut(&'a str, &'a str)) {
-        self.labels.for_each(visit);
+    fn all_labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.labels.pairs()
     }
 }
 
