@@ -39,6 +39,16 @@ document.addEventListener("htmx:after:swap", (event) => {
   }
 });
 
+// Copies a line exactly as it is stored, also where the page writes out characters that are not seen.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy-url]");
+  if (!button) return;
+  const text = fetch(button.dataset.copyUrl).then((answer) => answer.blob());
+  await navigator.clipboard.write([new ClipboardItem({ "text/plain": text.then((blob) => new Blob([blob], { type: "text/plain" })) })]);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 1600);
+});
+
 // The dock goes while one scrolls down to read, and comes back on the way up.
 let last = scrollY;
 addEventListener("scroll", () => {

@@ -59,7 +59,8 @@ for (const width of WIDTHS) {
         const older = page.locator("#pager a", { hasText: "Older lines" });
         if (script) {
           await older.click();
-          await page.waitForFunction(() => document.querySelectorAll(".lines > .line").length === 200);
+          await rows(page).nth(199).waitFor();
+          assert.equal(await rows(page).count(), 200);
         } else {
           await follow(page, older, /older=/);
           assert.equal(await rows(page).count(), 100);
@@ -103,7 +104,7 @@ for (const width of WIDTHS) {
         const all = await counted(page);
         await follow(page, ".level.lv-error", /detected_level/);
         assert.equal(queryOf(page), '{app="orders"} | detected_level="error"');
-        await page.waitForFunction(() => !document.querySelector(".line:not(.lv-error)"));
+        await page.locator(".lines > .line:not(.lv-error)").first().waitFor({ state: "detached" });
         assert.ok((await counted(page)) < all);
         const bar = page.locator(".histogram a").first();
         const wanted = await bar.locator("title").textContent();
@@ -265,6 +266,19 @@ test("a hostile line is only text", async () => {
     assert.match(await page.title(), /^Explore/);
     await page.context().close();
   }
+});
+
+test("a copied line is the stored one, letter by letter", async () => {
+  const page = await open(browser, { width: 390 });
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await signIn(page, server, "mina");
+  await explore(page, server, '{job="hostile"} |= "safe"');
+  await rows(page).first().locator(".meta").click();
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.ok(copied.startsWith("safe \u202egnp.exe\u202c "), JSON.stringify(copied));
+  await page.context().close();
 });
 
 test("a page is light on the network", async () => {

@@ -37,7 +37,10 @@ impl Fault {
 /// The parser's hint, or what is plain from the place.
 fn hint(query: &str, error: &ParseError) -> Option<String> {
     let at_end = error.span().start >= query.trim_end().len();
-    error.hint().map(str::to_owned).or_else(|| at_end.then(|| "something is missing at the end".to_owned()))
+    error
+        .hint()
+        .map(str::to_owned)
+        .or_else(|| at_end.then(|| "something is missing at the end of the query".to_owned()))
 }
 
 #[cfg(test)]

@@ -44,8 +44,6 @@ struct LinePage {
 /// One line with everything known of it.
 #[derive(Debug)]
 struct LineView {
-    /// Of its elements in the page.
-    id: String,
     level: Level,
     source: String,
     time: String,
@@ -140,7 +138,6 @@ fn view(state: &State, expr: &LogExpr, line: &LogLine, parser: Option<Parser>) -
         group("Fields", &line.parsed, Origin::Parsed(parser)),
     ];
     LineView {
-        id: format!("{:x}", key.hash),
         level: rows::level_of(line),
         source: rows::source_of(&line.stream).to_owned(),
         time: format!("{} {} ({})", local.strftime("%Y-%m-%d %H:%M:%S%.3f"), state.zone.name, local.strftime("UTC%:z")),

@@ -123,7 +123,7 @@ async fn show(
         let tools = view::tools(&state, &asked, &streams, faults, now);
         let found = search::find(&engine, &state, &asked, range, part, &ticket);
         let body = body_of(&state, &asked, found, part, now);
-        let is_unfed = part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, now);
+        let is_unfed = part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, &streams);
         (state, tools, body, is_unfed)
     });
     let (state, tools, body, is_unfed) = found.await?;
@@ -169,7 +169,7 @@ fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestam
                 let suggestions = state.range(now).map(|range| view::suggestions(state, expr, range));
                 return Body::NoLines { suggestions: suggestions.unwrap_or_default() };
             }
-            Body::Lines(view::lines(state, expr, page, cut, histogram, part))
+            Body::Lines(view::lines(state, expr, &page, cut, histogram, part))
         }
         (Found::Numbers { chart, warnings }, _) => Body::Numbers { chart, warnings },
         (Found::Failed(message), _) => Body::Failed(message),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
-use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::model::{Direction, Labels, TimeRange};
 use crate::query::{Answer, Data, Engine, Error, InstantQuery, LogLine, RangeQuery, Stats, Ticket};
 use crate::web::explore::builder;
 use crate::web::explore::chart::Chart;
@@ -152,9 +152,9 @@ fn metric(engine: &Engine, expr: Expr, range: TimeRange, step_ns: i64, ticket: &
     engine.range(&query, ticket)
 }
 
-/// Whether anything but our own lines was ever stored.
-pub(crate) fn is_fed(engine: &Engine, now: Timestamp) -> bool {
-    let all = TimeRange::new(Timestamp::MIN, now.plus_nanos(i64::MAX / 4));
-    let own = |stream: &Labels| stream.get("job") == Some("logcafe");
-    engine.series(&[], all).is_ok_and(|streams| !streams.iter().all(own))
+/// Whether anything but our own lines was ever stored. Looks beyond the streams of the view only where those do not say.
+pub(crate) fn is_fed(engine: &Engine, streams: &[Stream]) -> bool {
+    let foreign = |labels: &Labels| labels.get("job") != Some("logcafe");
+    let ever = || engine.series(&[], TimeRange::ALL).is_ok_and(|streams| streams.iter().any(foreign));
+    streams.iter().any(|stream| foreign(&stream.labels)) || ever()
 }

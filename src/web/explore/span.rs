@@ -121,10 +121,10 @@ fn label(state: &State, range: TimeRange, now: Timestamp) -> String {
 
 fn axis(range: TimeRange, zone: &TimeZone) -> Vec<String> {
     let length = range.end.nanos().saturating_sub(range.start.nanos());
-    let format = match length {
-        ..=600_000_000_000 => "%H:%M:%S",
-        ..=129_600_000_000_000 => "%H:%M",
-        _ => "%-d %b %H:%M",
+    let format = match length / MINUTE {
+        ..=10 => "%H:%M:%S",
+        11..=2160 => "%H:%M",
+        2161.. => "%-d %b %H:%M",
     };
     let at = |part: i64| zoned(range.start.plus_nanos(length / 3 * part), zone).strftime(format).to_string();
     (0..4).map(at).collect()

@@ -257,7 +257,7 @@ pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Stream], cho
 pub(crate) fn lines(
     state: &State,
     expr: &LogExpr,
-    page: Page<LogLine>,
+    page: &Page<LogLine>,
     cut: bool,
     histogram: Result<Option<Histogram>, String>,
     part: Part,
@@ -274,7 +274,7 @@ pub(crate) fn lines(
     // rows that are put below others go on in their day
     let seen = state.cursor.filter(|_| part == Part::Rows).map(Cursor::timestamp);
     let total = histogram.as_ref().map(|histogram| histogram.total);
-    let summary = summary(state, &page, total, cut);
+    let summary = summary(state, page, total, cut);
     Lines {
         rows: rows::rows(&page.rows, state.direction, &marker, &state.zone.zone, seen).into_iter().map(row).collect(),
         levels: histogram.as_ref().map(|histogram| level_views(state, expr, histogram)).unwrap_or_default(),
