@@ -75,7 +75,7 @@ pub fn router(context: Context) -> Router {
 }
 
 /// For paths that nobody serves, in Go's words: clients tell a missing feature from a missing server by them.
-async fn not_found() -> Error {
+pub async fn not_found() -> Error {
     Error::new(StatusCode::NOT_FOUND, "404 page not found")
 }
 

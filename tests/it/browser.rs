@@ -83,7 +83,8 @@ impl Browser {
     }
 
     #[track_caller]
-    fn send(&self, mut request: reqwest::RequestBuilder) -> Reply {
+    fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        let mut request = request.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         for (name, value) in &self.extra {
             request = request.header(*name, *value);
         }

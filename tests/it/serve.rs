@@ -84,7 +84,9 @@ fn an_unknown_key_in_the_file_is_named() {
 fn machines_and_people_are_told_in_their_own_way_what_is_not_there() {
     let server = TestServer::start();
     assert_eq!(server.get("/loki/api/v1/nonsense").expect(404).body, "404 page not found\n");
-    assert!(server.get("/nonsense").expect(404).header("content-type").starts_with("text/html"));
+    assert_eq!(server.get("/nonsense").expect(404).body, "404 page not found\n");
+    let browser = server.request(reqwest::Method::GET, "/nonsense").header("accept", "text/html,*/*;q=0.8");
+    assert!(server.send(browser).expect(404).header("content-type").starts_with("text/html"));
 }
 
 #[test]
