@@ -7,10 +7,6 @@
 use anyhow::Context as _;
 use logcafe::ingest::replay;
 
-/// As in the server: it decides what a mebibyte on the heap costs.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// First byte of a record that holds a body as it came, service name and level to be derived.
 const AS_RECEIVED: u8 = 0x31;
 

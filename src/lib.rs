@@ -18,6 +18,8 @@
 //!
 //! Bytes flow one way: clients → `api::push` → `ingest` → `store` ← `query` ← `api`, `web` → people.
 
+#![forbid(unsafe_code)]
+
 pub mod api;
 pub mod cli;
 pub mod db;
