@@ -260,3 +260,66 @@ impl PartialEq for Found {
 }
 
 impl Eq for Found {}
+
+#[cfg(test)]
+mod tests {
+    use crate::logql;
+    use crate::model::{Direction, TimeRange, Timestamp};
+    use crate::query::testing::{TestStore, ticket};
+    use crate::query::{Data, Engine, Limits, RangeQuery};
+
+    /// Streams whose lines lie anywhere in the same minute, many at equal times.
+    fn engine() -> (TestStore, Engine) {
+        let store = TestStore::new();
+        for stream in 0..12 {
+            let lines: Vec<(i64, String)> = (0..40).map(|n| (n * (stream + 7) % 61, format!("{stream}-{n}"))).collect();
+            let lines: Vec<(i64, &str)> = lines.iter().map(|(secs, line)| (*secs, line.as_str())).collect();
+            store.push(&[("app", &format!("{stream:02}"))], &lines);
+        }
+        let engine = Engine::new(store.store.clone(), Limits::default());
+        (store, engine)
+    }
+
+    fn lines(engine: &Engine, text: &str, direction: Direction, limit: usize) -> (Vec<(i64, String)>, bool) {
+        let query = RangeQuery {
+            expr: logql::parse(text).expect("a query"),
+            range: TimeRange::new(Timestamp::from_secs(5), Timestamp::from_secs(55)),
+            step_ns: 1,
+            interval_ns: 0,
+            limit,
+            direction,
+        };
+        let answer = engine.range(&query, &ticket()).expect("an answer");
+        let Data::Streams(lines) = answer.data else { panic!("lines come as streams") };
+        (lines.into_iter().map(|line| (line.timestamp.nanos(), line.line)).collect(), answer.stats.cut)
+    }
+
+    #[test]
+    fn a_limit_leaves_the_beginning_of_the_whole_answer() {
+        let (_store, engine) = engine();
+        for text in [r#"{app=~".+"}"#, r#"{app=~"0.+"} |~ "[37]$""#] {
+            for direction in [Direction::Forward, Direction::Backward] {
+                let (all, cut) = lines(&engine, text, direction, 5000);
+                assert!(!cut && all.len() > 40);
+                let in_order = match direction {
+                    Direction::Forward => all.is_sorted_by_key(|(nanos, _)| *nanos),
+                    Direction::Backward => all.is_sorted_by_key(|(nanos, _)| -nanos),
+                };
+                assert!(in_order, "{direction:?}");
+                for limit in [1, 2, 13, all.len() - 1, all.len()] {
+                    let (first, cut) = lines(&engine, text, direction, limit);
+                    assert_eq!(first, all[..limit], "{text} {direction:?} {limit}");
+                    assert_eq!(cut, limit < all.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn backward_is_forward_reversed() {
+        let (_store, engine) = engine();
+        let (mut forward, _) = lines(&engine, r#"{app=~".+"}"#, Direction::Forward, 5000);
+        forward.reverse();
+        assert_eq!(lines(&engine, r#"{app=~".+"}"#, Direction::Backward, 5000).0, forward);
+    }
+}
