@@ -20,11 +20,15 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use crate::logql::ast::{Expr, MetricExpr};
-use crate::logql::stage::{Pipeline, Scratch, Wanted};
+use proptest::prelude::{ProptestConfig, proptest};
+use proptest::{prop_assert, prop_assert_ne};
+
+use crate::logql::ast::{Expr, LineFilter, LineOp, LineTest, MetricExpr, Stage};
+use crate::logql::stage::{Pipeline, Scratch, Wanted, required_substrings};
 use crate::logql::{parse, parse_selector};
-use crate::model::{Labels, Timestamp};
+use crate::model::{Labels, Timestamp, re2};
 
 /// 2026-11-20 01:00:00.000002 UTC
 const TIME: Timestamp = Timestamp::from_nanos(1_795_136_400_000_002_000);
@@ -154,7 +158,7 @@ fn unquote(text: &str) -> String {
     }
     let Ok(Expr::Log(log)) = parse(&format!("{{a=\"b\"}} | line_format {text}")) else { return text.to_owned() };
     match log.stages.as_slice() {
-        [crate::logql::ast::Stage::LineFormat(text)] => text.clone(),
+        [Stage::LineFormat(text)] => text.clone(),
         _ => text.to_owned(),
     }
 }
@@ -163,4 +167,70 @@ fn quote(text: &str) -> String {
     let plain =
         !text.starts_with('"') && !text.ends_with(' ') && !text.is_empty() && !text.chars().any(char::is_control);
     if plain { text.to_owned() } else { crate::logql::gotext::quote::quote(text) }
+}
+
+/// Stages that read every kind of line.
+const HOSTILE: [&str; 9] = [
+    "| json | a > 1 | line_format `{{.a | trunc 2}}{{.}}`",
+    "| json x=\"a[1].b\", y=\"[0]\" | z=\"\"",
+    "| logfmt --keep-empty | took > 1s or size > 1KB",
+    "| logfmt --strict a, b=\"c\" | drop a=~\".*\"",
+    "| pattern `<a>=<b> <_>` | label_format c=a, d=`{{.b}}-{{.c}}` | keep c, d",
+    "| unpack | decolorize | a = ip(\"10.0.0.0/8\")",
+    "| regexp `(?P<a>\\w+)=(?P<b>.*)` | json",
+    "|= ip(\"::1\") |> \"<_>a<_>\"",
+    "| line_format `{{ fromJson __line__ }}{{ len __line__ }}` | logfmt",
+];
+
+static PIPELINES: LazyLock<Vec<Pipeline>> =
+    LazyLock::new(|| HOSTILE.iter().map(|stages| compile(stages, None).expect("the stages are right")).collect());
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_line_makes_a_stage_panic(line in "[{}\\[\\]:,\"\\\\ab1=. \x1b\\-u]{0,40}|\\PC{0,30}") {
+        let stream = Labels::from([("app", "x"), ("a", "1")]);
+        let metadata = Labels::from([("a", "2"), ("b", "3")]);
+        let mut scratch = Scratch::default();
+        for pipeline in PIPELINES.iter() {
+            if let Some(processed) = pipeline.process(TIME, &line, &stream, &metadata, &mut scratch) {
+                let parts = [processed.stream_labels(), processed.structured_labels(), processed.parsed_labels()];
+                let count: usize = parts.iter().map(Labels::len).sum();
+                prop_assert!(processed.labels().len() <= count);
+            }
+        }
+    }
+
+    #[test]
+    fn no_template_panics(text in "(\\{\\{|\\}\\}| |\\.|\\.a|\\$x|:=|,|\\(|\\)|\\||if|else|end|range|with|index|printf|len|slice|\"%d\"|1|-2\\.5|x|-){0,14}") {
+        let stage = Stage::LineFormat(text);
+        if let Ok(pipeline) = Pipeline::new(&[stage]) {
+            let labels = Labels::from([("a", "1")]);
+            pipeline.process(TIME, "line", &labels, &labels, &mut Scratch::default());
+        }
+    }
+
+    #[test]
+    fn what_is_a_pattern_to_go_is_one_here(pattern in "[ab.*+?|(){},0-2^$\\[\\]\\\\dDwWsSbBQEx:i\\-P<>=!&~U한]{0,12}") {
+        if let Err(error) = re2::compile(&pattern) {
+            prop_assert_ne!(error.reason, "expression too large", "{}", pattern);
+        }
+    }
+
+    #[test]
+    fn a_line_that_passes_holds_all_required_texts(
+        pattern in "(a|b|c|ab|\\.|\\.\\*|\\(a\\|bc\\)|\\(\\?i:c\\)|\\[ab\\]|b\\+|\\(ab\\)\\?|\\(ca\\)\\{2\\}|\\^|\\$|\\||\\\\b){0,7}",
+        line in "[abcABC ]{0,16}",
+    ) {
+        let filter = LineFilter { op: LineOp::Matches, alternatives: vec![LineTest::Text(pattern)] };
+        let stages = [Stage::Line(filter)];
+        let Ok(pipeline) = Pipeline::new(&stages) else { return Ok(()) };
+        let none = Labels::default();
+        if pipeline.process(TIME, &line, &none, &none, &mut Scratch::default()).is_some() {
+            for text in required_substrings(&stages) {
+                prop_assert!(line.contains(&text), "{text:?} is not in {line:?}");
+            }
+        }
+    }
 }

@@ -17,6 +17,8 @@ use crate::logql::template::value::Value;
 const CALL_DEPTH_MAX: usize = 50;
 /// Text that one template may write for one line; loops over JSON could otherwise fill the memory.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
+/// Nodes that one template may run for one line; loops in loops could otherwise keep a worker for ever.
+const STEPS_MAX: u32 = 1_000_000;
 
 /// A template that is being run.
 pub(crate) struct Run<'a> {
@@ -28,6 +30,7 @@ pub(crate) struct Run<'a> {
     /// Where the run is, for messages.
     at: At<'a>,
     depth: usize,
+    steps: u32,
     /// The labels as a map, made when first needed.
     labels: Option<Value<'a>>,
 }
@@ -61,7 +64,7 @@ type Final<'a> = Option<Value<'a>>;
 
 impl<'a> Run<'a> {
     pub(crate) fn new(name: &'a str, text: &'a str, tree: &'a Tree, input: &'a Input<'a>) -> Run<'a> {
-        Run { name, text, tree, input, variables: Vec::new(), at: At::Start, depth: 0, labels: None }
+        Run { name, text, tree, input, variables: Vec::new(), at: At::Start, depth: 0, steps: 0, labels: None }
     }
 
     /// Appends the result to `out`.
@@ -92,12 +95,18 @@ impl<'a> Run<'a> {
 
     fn list(&mut self, dot: &Dot<'a>, nodes: &'a [Node], out: &mut String) -> Result<Flow, String> {
         for node in nodes {
+            self.count_steps(1)?;
             match self.node(dot, node, out)? {
                 Flow::Next => {}
                 flow => return Ok(flow),
             }
         }
         Ok(Flow::Next)
+    }
+
+    fn count_steps(&mut self, count: i64) -> Result<(), String> {
+        self.steps = self.steps.saturating_add(u32::try_from(count.max(0)).unwrap_or(u32::MAX));
+        if self.steps > STEPS_MAX { self.error("the template takes too many steps") } else { Ok(()) }
     }
 
     fn node(&mut self, dot: &Dot<'a>, node: &'a Node, out: &mut String) -> Result<Flow, String> {
@@ -149,6 +158,8 @@ impl<'a> Run<'a> {
     fn range(&mut self, dot: &Dot<'a>, branch: &'a Branch, node: &'a Node, out: &mut String) -> Result<Flow, String> {
         let value = self.pipe(dot, &branch.pipe)?;
         self.at = At::Node(node, branch.at);
+        // each round is a step, also where it does nothing
+        self.count_steps(value.int().unwrap_or(0))?;
         let pairs: Vec<(Value<'a>, Value<'a>)> = match &value {
             Value::List(list) => {
                 list.iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value.clone())).collect()
@@ -161,9 +172,8 @@ impl<'a> Run<'a> {
                 let message = format!("can't use {} to iterate over more than one variable", value.printed());
                 return self.error(&message);
             }
-            // each round writes at least nothing; the bound keeps a hostile number from spinning
             Value::Int(count) | Value::Int64(count) => {
-                (0..(*count).min(1 << 20)).map(|index| (Value::Int(index), Value::Int(index))).collect()
+                (0..*count).map(|index| (Value::Int(index), Value::Int(index))).collect()
             }
             Value::Nothing => Vec::new(),
             Value::Bool(_) | Value::Float(_) | Value::Text(_) | Value::Time(_) | Value::Named { .. } => {

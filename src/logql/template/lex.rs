@@ -75,7 +75,7 @@ const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// All tokens; the last is `End` or `Error`.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { text, at: 0, start: 0, parens: 0, tokens: Vec::new() };
+    let mut lexer = Lexer { text, at: 0, start: 0, parens: 0, counted: (0, 1), tokens: Vec::new() };
     if let Err(message) = lexer.run() {
         lexer.start = lexer.start.min(text.len());
         let line = lexer.line_at(lexer.start);
@@ -90,12 +90,18 @@ struct Lexer<'t> {
     /// Where the present token begins.
     start: usize,
     parens: usize,
+    /// A place, and the line that it lies in.
+    counted: (usize, usize),
     tokens: Vec<Token>,
 }
 
 impl<'t> Lexer<'t> {
-    fn line_at(&self, at: usize) -> usize {
-        1 + self.text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count()
+    /// The line of a place that is not before the one asked for last.
+    fn line_at(&mut self, at: usize) -> usize {
+        let (from, line) = self.counted;
+        let passed = self.text.as_bytes().get(from..at).unwrap_or_default();
+        self.counted = (at, line + passed.iter().filter(|byte| **byte == b'\n').count());
+        self.counted.1
     }
 
     fn rest(&self) -> &'t str {
@@ -114,7 +120,8 @@ impl<'t> Lexer<'t> {
 
     fn emit(&mut self, kind: Kind) {
         let text = self.text[self.start..self.at].to_owned();
-        self.tokens.push(Token { kind, text, at: self.start, line: self.line_at(self.start) });
+        let line = self.line_at(self.start);
+        self.tokens.push(Token { kind, text, at: self.start, line });
         self.start = self.at;
     }
 
