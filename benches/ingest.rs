@@ -4,6 +4,8 @@
 //! Without one, bodies of nginx, Spring Boot, JSON and logfmt lines are made. What is measured is one pass over all
 //! of them on one thread: unpack, decode, name streams, find levels; nothing is stored.
 
+#![expect(clippy::print_stdout, reason = "a measurement is there to be printed")]
+
 use anyhow::Context as _;
 use logcafe::ingest::replay;
 
