@@ -75,6 +75,8 @@ pub(crate) struct Bar {
     pub(crate) span: TimeRange,
     pub(crate) x: f64,
     pub(crate) width: f64,
+    /// Of what is tapped, up to the next bar.
+    pub(crate) hit_width: f64,
     pub(crate) shares: Vec<Share>,
     pub(crate) counts: Vec<LevelCount>,
 }
@@ -157,6 +159,7 @@ impl Histogram {
             span: grid.span(index),
             x: round(width * index as f64),
             width: round(width * BAR_WIDTH),
+            hit_width: round(width),
             shares: shares(counts, highest),
             counts: counts.clone(),
         });
