@@ -1,10 +1,11 @@
 //! What a query may use, and how it is ended from outside.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::query::Error;
+use crate::store;
 
 /// Bounds of a query. Each is named in the message that is shown when it is hit.
 #[derive(Clone, Debug)]
@@ -38,12 +39,17 @@ pub struct Ticket {
     cancelled: Arc<AtomicBool>,
     deadline: Instant,
     user: Arc<str>,
+    /// What could not be read, for whoever reads the answer.
+    damages: Arc<Mutex<Vec<String>>>,
 }
+
+/// Damages that an answer names; more of them say no more.
+const DAMAGES_MAX: usize = 10;
 
 impl Ticket {
     /// A query that may run until `deadline`.
     pub fn until(deadline: Instant) -> Ticket {
-        Ticket { cancelled: Arc::default(), deadline, user: Arc::from("") }
+        Ticket { cancelled: Arc::default(), deadline, user: Arc::from(""), damages: Arc::default() }
     }
 
     /// The same, on behalf of someone: whoever asks much does not keep others waiting.
@@ -54,6 +60,23 @@ impl Ticket {
 
     pub(crate) fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Notes that a piece of the store could not be read: the answer has all the others, and says so.
+    pub(crate) fn note_damage(&self, error: &store::Error) {
+        tracing::error!(%error, "a query goes on without what cannot be read");
+        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+        if damages.len() < DAMAGES_MAX {
+            damages.push(format!("some lines could not be read: {error}"));
+        }
+    }
+
+    /// The warnings that an answer carries.
+    pub(crate) fn damages(&self) -> Vec<String> {
+        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        damages.sort();
+        damages.dedup();
+        damages
     }
 
     /// Ends the query at its next check.

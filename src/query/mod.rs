@@ -153,6 +153,6 @@ impl Engine {
         totals.bytes_processed += stats.bytes_processed;
         totals.lines_matched += stats.lines_matched;
         drop(totals);
-        Ok(Answer { data, stats, warnings: Vec::new() })
+        Ok(Answer { data, stats, warnings: ticket.damages() })
     }
 }

@@ -66,7 +66,8 @@ pub(crate) fn spread<W: Send>(
 }
 
 /// Visits the wanted rows of a chunk that lie in `range` until the visitor fails or the query is ended. The second
-/// argument of `visit` is the place of the row in the visit.
+/// argument of `visit` is the place of the row in the visit. A chunk that cannot be read is noted on the ticket, and
+/// hides no other.
 pub(crate) fn rows(
     chunk: &Chunk,
     range: TimeRange,
@@ -76,7 +77,7 @@ pub(crate) fn rows(
 ) -> Result<(), Error> {
     let mut place = 0u32;
     let mut result = Ok(());
-    chunk.visit_within(range, direction, &mut |row| {
+    let read = chunk.visit_within(range, direction, &mut |row| {
         place = place.wrapping_add(1);
         if place.is_multiple_of(ROWS_PER_CHECK) {
             result = ticket.check();
@@ -85,7 +86,10 @@ pub(crate) fn rows(
             result = visit(row, place);
         }
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
+    });
+    if let Err(error) = read {
+        ticket.note_damage(&error);
+    }
     result
 }
 

@@ -1,6 +1,7 @@
 //! Which entries of a stream are sealed already: looked up for late entries, which may be sent a second time.
 //!
-//! Promises: an entry that is in a sealed block, or in a buffer that waits to be sealed, is recognised.
+//! Promises: an entry that is in a sealed block, or in a buffer that waits to be sealed, is recognised; what cannot be
+//! read any more is not: an entry that comes again is then stored again, and heals the damage.
 //! It keeps the identities of the blocks that were asked about last, because a client that sends again sends in a row.
 
 use std::collections::{HashMap, HashSet};
@@ -8,7 +9,6 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use crate::model::Direction;
-use crate::store::error::Error;
 use crate::store::head::{Slot, identity};
 use crate::store::layout::Day;
 use crate::store::select::Chunk;
@@ -47,38 +47,35 @@ pub(crate) struct SealedStream {
 
 impl BlockIdentities {
     /// Whether an entry of this time and identity is among the sealed ones.
-    pub(crate) fn has(&self, sealed: &SealedStream, time: i64, wanted: u64) -> Result<bool, Error> {
+    pub(crate) fn has(&self, sealed: &SealedStream, time: i64, wanted: u64) -> bool {
         let in_slot = |slot: &Arc<Slot>| {
             slot.read().expect("no thread panics while it holds this lock").has_identity(time, wanted)
         };
-        if sealed.waiting.iter().any(in_slot) {
-            return Ok(true);
-        }
-        for (offset, chunk) in &sealed.blocks {
-            if chunk.min.nanos() <= time
+        let in_block = |(offset, chunk): &(u64, Chunk)| {
+            chunk.min.nanos() <= time
                 && time <= chunk.max.nanos()
-                && self.of((sealed.day, *offset, sealed.stream), chunk)?.contains(&wanted)
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+                && self.of((sealed.day, *offset, sealed.stream), chunk).contains(&wanted)
+        };
+        sealed.waiting.iter().any(in_slot) || sealed.blocks.iter().any(in_block)
     }
 
-    fn of(&self, key: Key, chunk: &Chunk) -> Result<Identities, Error> {
+    fn of(&self, key: Key, chunk: &Chunk) -> Identities {
         let mut recent = self.lock();
         recent.clock += 1;
         let clock = recent.clock;
         if let Some((asked, identities)) = recent.sets.get_mut(&key) {
             *asked = clock;
-            return Ok(identities.clone());
+            return identities.clone();
         }
         drop(recent);
         let mut identities = HashSet::new();
-        chunk.visit(Direction::Forward, &mut |row| {
+        let read = chunk.visit(Direction::Forward, &mut |row| {
             identities.insert(identity(row.timestamp.nanos(), row.line.as_bytes(), row.metadata));
             ControlFlow::Continue(())
-        })?;
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, "lines that come again cannot be held against a block");
+        }
         let identities = Arc::new(identities);
         let mut recent = self.lock();
         if recent.sets.len() >= BLOCKS_MAX {
@@ -86,7 +83,7 @@ impl BlockIdentities {
             oldest.map(|key| recent.sets.remove(&key));
         }
         recent.sets.insert(key, (clock, identities.clone()));
-        Ok(identities)
+        identities
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Recent> {

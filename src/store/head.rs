@@ -7,12 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::RwLock;
 use std::time::Instant;
 
+use memchr::memmem::Finder;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::{Entry, Labels};
 use crate::store::block::Content;
 use crate::store::layout::Day;
 use crate::store::seal::BLOCK_TEXT_BYTES;
+use crate::store::select::each_with_needle;
 
 /// Entries with the time of the last one are compared one by one up to here; beyond, hashes are kept of all.
 const EQUAL_TIMES_MAX: usize = 16;
@@ -199,6 +201,21 @@ impl Buffer {
             order.sort_by_key(|row| self.rows[*row as usize].time);
         }
         order
+    }
+
+    /// Those of the first `count` rows whose text has the needle, in the order of time.
+    pub(crate) fn with_needle(&self, count: usize, finder: &Finder<'_>) -> Vec<u32> {
+        let rows = &self.rows[..count];
+        let end_of = |row: usize| rows[row].text_start as usize + rows[row].text_len as usize;
+        let texts = &self.text[..rows.last().map_or(0, |_| end_of(count - 1))];
+        // of rows that begin at the same byte all but the last are empty
+        let place_of = |byte: usize| rows.partition_point(|row| row.text_start as usize <= byte) - 1;
+        let mut found = Vec::new();
+        each_with_needle(texts, finder, place_of, end_of, |row| found.push(row as u32));
+        if !self.sorted {
+            found.sort_by_key(|row| rows[*row as usize].time);
+        }
+        found
     }
 
     /// Time, text and metadata number of a row.

@@ -315,26 +315,31 @@ fn sealed_chunks(day: &DayState, selection: &Arc<Selection>) -> Result<Vec<Chunk
     }
     let demands: Vec<Demands> = selection.needles.iter().map(|needle| Demands::of(needle.as_bytes())).collect();
     let words: Vec<_> = demands.iter().flat_map(|demands| demands.words.iter().cloned()).collect();
-    let has_ids = |filter: &[u8]| {
-        let filter = Filter::decode(filter)?;
-        Ok(demands.iter().flat_map(|demands| &demands.ids).all(|id| filter.may_have(id)))
+    // a filter that cannot be read rules nothing out
+    let has_ids = |filter: Result<Vec<u8>, Error>, place: &BlockPlace| {
+        let decoded = filter.and_then(|bytes| {
+            let filter = Filter::decode(&bytes).map_err(|why| day.folder.damaged_filter(place, why))?;
+            Ok(demands.iter().flat_map(|demands| &demands.ids).all(|id| filter.may_have(id)))
+        });
+        decoded.unwrap_or_else(|error| {
+            tracing::error!(%error, "a query goes on without a filter, and is slower");
+            true
+        })
     };
     let ids_matter = demands.iter().any(|demands| !demands.ids.is_empty());
     let search = Search { streams: wanted.as_deref(), range: selection.range, words: &words };
     let mut places: Vec<BlockPlace> = Vec::new();
     for place in day.view.search(&search)? {
-        let damaged = |why| day.folder.damaged_filter(&place, why);
-        if !ids_matter || has_ids(&day.folder.read_filter(&place)?).map_err(damaged)? {
+        if !ids_matter || has_ids(day.folder.read_filter(&place), &place) {
             places.push(place);
         }
     }
     for fresh in &day.fresh {
         let of_wanted = |number: &u64| wanted.as_ref().is_none_or(|wanted| wanted.binary_search(number).is_ok());
-        let damaged = |why| day.folder.damaged_filter(&fresh.place, why);
         if fresh.place.overlaps(selection.range)
             && fresh.streams.iter().any(of_wanted)
             && words.iter().all(|word| fresh.words.may_have(word))
-            && (!ids_matter || has_ids(&fresh.filter).map_err(damaged)?)
+            && (!ids_matter || has_ids(Ok(fresh.filter.clone()), &fresh.place))
         {
             places.push(fresh.place);
         }

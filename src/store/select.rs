@@ -170,11 +170,14 @@ fn visit_buffer(
     direction: Direction,
     visit: Visit<'_>,
 ) {
-    let mut order = buffer.order(row_count);
+    let mut rows = match longest(finders) {
+        None => buffer.order(row_count),
+        Some(finder) => buffer.with_needle(row_count, finder),
+    };
     if direction == Direction::Backward {
-        order.reverse();
+        rows.reverse();
     }
-    for row in order {
+    for row in rows {
         let (time, text, set) = buffer.row(row);
         let timestamp = Timestamp::from_nanos(time);
         if !selection.range.contains(timestamp) || finders.iter().any(|finder| finder.find(text).is_none()) {
@@ -191,6 +194,35 @@ fn visit_buffer(
         });
         if seen.is_break() {
             return;
+        }
+    }
+}
+
+/// The needle that is looked for in all texts at once: the longest is the rarest. An empty one is everywhere.
+fn longest<'f, 'n>(finders: &'f [Finder<'n>]) -> Option<&'f Finder<'n>> {
+    finders.iter().filter(|finder| !finder.needle().is_empty()).max_by_key(|finder| finder.needle().len())
+}
+
+/// Calls `found` with the place of each text that has the needle, in their order; the texts lie one after another, and
+/// `end_of` gives where one ends. `place_of` gives the text that a byte belongs to.
+pub(crate) fn each_with_needle(
+    texts: &[u8],
+    finder: &Finder<'_>,
+    place_of: impl Fn(usize) -> usize,
+    end_of: impl Fn(usize) -> usize,
+    mut found: impl FnMut(usize),
+) {
+    let mut at = 0;
+    while let Some(offset) = finder.find(&texts[at..]) {
+        let start = at + offset;
+        let place = place_of(start);
+        let end = end_of(place);
+        if start + finder.needle().len() <= end {
+            found(place);
+            at = end;
+        } else {
+            // it lies across the border of two texts, and so in neither
+            at = start + 1;
         }
     }
 }
@@ -297,8 +329,7 @@ impl RunReader<'_> {
         direction: Direction,
         visit: Visit<'_>,
     ) -> Result<ControlFlow<()>, crate::store::block::bytes::Malformed> {
-        // the longest needle is the rarest: it is looked for in all texts at once
-        let Some(longest) = finders.iter().max_by_key(|finder| finder.needle().len()) else {
+        let Some(longest) = longest(finders) else {
             for entry in in_direction(entries, direction) {
                 if visit(self.row(entry)?).is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -317,25 +348,19 @@ impl RunReader<'_> {
 
     /// The entries whose text has the needle.
     fn with_needle(&self, entries: Range<usize>, finder: &Finder<'_>) -> Vec<usize> {
-        if finder.needle().is_empty() {
-            return entries.collect();
-        }
-        let ends = &self.texts.ends;
-        let last_byte = ends[entries.end - 1] as usize;
-        let mut at = self.text_start(entries.start);
+        let (start, ends) = (self.text_start(entries.start), &self.texts.ends[entries.clone()]);
+        let texts = &self.texts.bytes[start..self.text_start(entries.end)];
+        let place_of = |byte: usize| ends.partition_point(|end| *end as usize <= start + byte);
         let mut found = Vec::new();
-        while let Some(offset) = finder.find(&self.texts.bytes[at..last_byte]) {
-            let start = at + offset;
-            let entry = entries.start + ends[entries.clone()].partition_point(|end| *end as usize <= start);
-            let end = ends[entry] as usize;
-            if start + finder.needle().len() <= end {
-                found.push(entry);
-                at = end;
-            } else {
-                // it lies across the border of two texts, and so in neither
-                at = start + 1;
-            }
-        }
+        each_with_needle(
+            texts,
+            finder,
+            place_of,
+            |place| ends[place] as usize - start,
+            |place| {
+                found.push(entries.start + place);
+            },
+        );
         found
     }
 

@@ -195,7 +195,7 @@ impl Shelf {
                     Some(sealed) => sealed,
                     none => none.insert(self.sealed_stream(folder, buffer.stream, slot)?),
                 };
-                if self.identities.has(sealed, time, identity(time, entry.line.as_bytes(), &entry.metadata))? {
+                if self.identities.has(sealed, time, identity(time, entry.line.as_bytes(), &entry.metadata)) {
                     appended.duplicate_count += 1;
                     continue;
                 }

@@ -322,3 +322,61 @@ fn threads_that_push_late_and_equal_lines_into_one_stream_store_each_once() {
     });
     assert_eq!(find(&store, &selection(&[])), sorted(&lines));
 }
+
+/// The data file of that name in the first folder of a day.
+fn data_file(dir: &TempDir, name: &str) -> std::path::PathBuf {
+    let days = std::fs::read_dir(dir.path().join("days")).expect("days can be listed");
+    let mut files: Vec<_> = days.map(|day| day.expect("an entry").path().join(name)).collect();
+    files.sort();
+    files.remove(0)
+}
+
+fn flip_byte(path: &std::path::Path, at: usize) {
+    let mut bytes = std::fs::read(path).expect("the file can be read");
+    bytes[at] ^= 0x10;
+    std::fs::write(path, bytes).expect("the file can be written");
+}
+
+#[test]
+fn a_damaged_block_is_named_and_hides_no_other() {
+    let dir = TempDir::new().expect("a temp folder");
+    let lines = sorted(&sample(3000, 8));
+    let store = open(&dir, 1);
+    for batch in lines.chunks(300) {
+        append(&store, batch);
+    }
+    drop(store);
+    flip_byte(&data_file(&dir, "blocks.dat"), 30);
+    // the write-ahead log would heal the damage
+    std::fs::remove_dir_all(dir.path().join("wal")).expect("it can be removed");
+    let store = open(&dir, 1 << 20);
+    let (mut read, mut errors) = (0, Vec::new());
+    for chunk in store.select(&selection(&[])).expect("it can be selected").chunks {
+        let visited = chunk.visit(Direction::Forward, &mut |_| {
+            read += 1;
+            ControlFlow::Continue(())
+        });
+        errors.extend(visited.err());
+    }
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].to_string().contains("blocks.dat is damaged: the block at byte 0"), "{}", errors[0]);
+    assert!(read > 2000 && read < 3000, "{read} lines of other blocks");
+}
+
+#[test]
+fn a_damaged_filter_hides_nothing() {
+    let dir = TempDir::new().expect("a temp folder");
+    let lines = sorted(&sample(3000, 9));
+    let store = open(&dir, 1);
+    for batch in lines.chunks(300) {
+        append(&store, batch);
+    }
+    drop(store);
+    flip_byte(&data_file(&dir, "skip.dat"), 30);
+    let store = open(&dir, 1 << 20);
+    for line in lines.iter().step_by(50) {
+        let id = line.2.split("id=").nth(1).and_then(|rest| rest.split(' ').next()).expect("every line has an id");
+        let found = find(&store, &selection(&[&format!("={id} ")]));
+        assert!(found.contains(line), "{id} is not found");
+    }
+}
