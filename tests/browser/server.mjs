@@ -9,6 +9,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.LOGCAFE_BIN ?? fileURLToPath(new URL("../../target/debug/logcafe", import.meta.url));
+// Settings of whoever runs the tests are not those of the tests.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LOGCAFE_")));
 export const PASSWORD = "three warm cups";
 
 export class Server {
@@ -17,6 +19,7 @@ export class Server {
     const child = spawn(BINARY, ["serve", "--listen", "127.0.0.1:0", "--data", data], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: data,
+      env,
     });
     const server = new Server();
     Object.assign(server, { data, child, log: "" });
@@ -32,7 +35,7 @@ export class Server {
 
   /** Runs a command of the same binary on the same data. */
   command(arguments_, input) {
-    return execFileSync(BINARY, [...arguments_, "--data", this.data], { input, encoding: "utf8", cwd: this.data }).trim();
+    return execFileSync(BINARY, [...arguments_, "--data", this.data], { input, encoding: "utf8", cwd: this.data, env }).trim();
   }
 
   addUser(name) {

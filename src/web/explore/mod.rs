@@ -196,3 +196,38 @@ fn whole_seconds(now: Timestamp) -> Timestamp {
     const SECOND: i64 = 1_000_000_000;
     Timestamp::from_nanos(now.nanos().div_euclid(SECOND).saturating_add(1).saturating_mul(SECOND))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Timestamp;
+    use crate::web::explore::state::{Params, State};
+    use crate::web::explore::{Edit, whole_seconds};
+
+    fn applied(query: &str, form: &str) -> Option<String> {
+        let uri = format!("http://logcafe/?{form}").parse().unwrap();
+        let edit = axum::extract::Query::<Edit>::try_from_uri(&uri).unwrap().0;
+        let params = Params { query: Some(query.to_owned()), ..Params::default() };
+        edit.applied(&State::read(&params, None, Timestamp::from_secs(0)).0)
+    }
+
+    #[test]
+    fn small_forms_write_into_the_query() {
+        let query = r#"{app="web"} |= "x""#;
+        let check = |form: &str, expected: &str| assert_eq!(applied(query, form).as_deref(), Some(expected), "{form}");
+        check("contains=+time+out+", r#"{app="web"} |= "time out""#);
+        check("contains=a.b&either_case=1", r#"{app="web"} |~ "(?i)a\\.b""#);
+        check("contains=", r#"{app="web"}"#);
+        check("filter=excludes&filter_text=y", r#"{app="web"} |= "x" != "y""#);
+        check("filter=matches&filter_text=y%2B", r#"{app="web"} |= "x" |~ "y+""#);
+        check("filter=contains&filter_text=", query);
+        check("label=host&value=a", r#"{app="web", host="a"} |= "x""#);
+        assert_eq!(applied(query, ""), None);
+        assert_eq!(applied("{wrong", "contains=x").as_deref(), Some("{} |= \"x\""));
+    }
+
+    #[test]
+    fn now_ends_at_the_end_of_its_second() {
+        assert_eq!(whole_seconds(Timestamp::from_nanos(1_500_000_000)), Timestamp::from_secs(2));
+        assert_eq!(whole_seconds(Timestamp::from_secs(1)), Timestamp::from_secs(2));
+    }
+}

@@ -1,5 +1,6 @@
 //! The page as the template sees it: texts and addresses, nothing left to decide. Pure.
 
+use crate::logql;
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
 use crate::model::{Direction, TimeRange, Timestamp};
 use crate::query::LogLine;
@@ -36,7 +37,12 @@ impl Asked {
         if query.trim().is_empty() {
             return Asked::Lines(LogExpr { selector: Vec::new(), stages: Vec::new() });
         }
-        match crate::logql::parse_lenient(query) {
+        // phones write quotes of their own; inside a text that is quoted rightly they stay
+        let parsed = logql::parse_lenient(query).or_else(|error| {
+            let plain = query.replace(['“', '”', '„'], "\"");
+            logql::parse_lenient(&plain).map_err(|_| error)
+        });
+        match parsed {
             Ok(Expr::Log(expr)) => Asked::Lines(expr),
             Ok(Expr::Metric(expr)) => Asked::Numbers(expr),
             Err(error) => Asked::Nothing(Fault::of(query, &error)),
@@ -362,5 +368,109 @@ pub(crate) fn short_count(count: u64) -> String {
         1000..10_000 => format!("{:.1}k", count as f64 / 1e3),
         10_000..1_000_000 => format!("{}k", count / 1000),
         _ => format!("{:.1}M", count as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Labels, Timestamp};
+    use crate::query::LogLine;
+    use crate::web::explore::facets::Stream;
+    use crate::web::explore::histogram::{Grid, Histogram};
+    use crate::web::explore::paging::{Cursor, Page};
+    use crate::web::explore::state::{Params, State};
+    use crate::web::explore::view::{Asked, Part, lines, short_count, suggestions, tools};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_795_358_760);
+
+    fn state(query: &str) -> State {
+        State::read(&Params { query: Some(query.to_owned()), ..Params::default() }, None, NOW).0
+    }
+
+    fn page(count: usize, older: Option<Cursor>) -> Page<LogLine> {
+        let line = LogLine {
+            timestamp: NOW,
+            line: "x".to_owned(),
+            stream: Labels::from([("app", "web")]),
+            structured: Labels::default(),
+            parsed: Labels::default(),
+        };
+        Page { rows: vec![line; count], older, newer: None }
+    }
+
+    fn summary(page: &Page<LogLine>, total: u64) -> String {
+        let state = state("");
+        let asked = Asked::read("");
+        let grid = Grid::new(state.range(NOW).unwrap());
+        let histogram = Histogram { total, ..Histogram::draw(&grid, &[], &[]) };
+        lines(&state, asked.lines().unwrap(), page, false, Ok(Some(histogram)), Part::All).summary
+    }
+
+    #[test]
+    fn what_was_cut_is_said() {
+        let older = Cursor::older("1.1");
+        assert_eq!(summary(&page(100, older), 84_112), "100 newest of 84,112 lines");
+        assert_eq!(summary(&page(100, older), 7), "100 newest lines, of more");
+        assert_eq!(summary(&page(7, None), 7), "All 7 lines");
+        assert_eq!(summary(&page(1, None), 1), "1 line");
+    }
+
+    #[test]
+    fn a_count_that_failed_is_told_and_hides_no_row() {
+        let state = state("");
+        let asked = Asked::read("");
+        let shown = lines(&state, asked.lines().unwrap(), &page(2, None), false, Err("too much".to_owned()), Part::All);
+        assert_eq!((shown.rows.len(), shown.histogram.is_some()), (2, false));
+        assert_eq!(shown.notices, ["The lines could not be counted: too much"]);
+    }
+
+    #[test]
+    fn words_alone_are_a_search_and_numbers_have_no_search_box() {
+        let streams = [Stream { labels: Labels::from([("app", "web")]), line_count: Some(1) }];
+        let shown = |query: &str| {
+            let state = state(query);
+            tools(&state, &Asked::read(&state.query), &streams, vec![], NOW)
+        };
+        let words = shown("timeout");
+        assert_eq!(words.search.unwrap().text, "timeout");
+        assert_eq!(words.query, "{} |= \"timeout\"");
+        assert!(
+            words.facets[0].choices[0].href.starts_with("/explore?query=%7Bapp%3D%22web%22%7D+%7C%3D+%22timeout%22")
+        );
+        assert_eq!(shown("{}").query, "");
+        let numbers = shown("rate({app=\"web\"}[5m])");
+        assert!(numbers.search.is_none() && numbers.fault.is_none() && numbers.facets.is_empty());
+        let wrong = shown("{app=");
+        assert!(wrong.search.is_none() && wrong.fault.is_some());
+        assert_eq!(wrong.query, "{app=");
+        assert_eq!(shown("{app=“web”} |= “time”").search.unwrap().text, "time");
+    }
+
+    #[test]
+    fn where_nothing_is_found_less_is_asked_of_more_time() {
+        let state = state("{app=\"web\"} |= \"Err\" | detected_level=\"error\"");
+        let asked = Asked::read(&state.query);
+        let found = suggestions(&state, asked.lines().unwrap(), state.range(NOW).unwrap());
+        let texts: Vec<&str> = found.iter().map(|link| link.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "“Err” in upper or lower case",
+                "All levels",
+                "Without “Err”",
+                "Without app = web",
+                "Last 6 hours",
+                "Last 24 hours",
+                "Last 7 days",
+                "Last 30 days",
+            ]
+        );
+    }
+
+    #[test]
+    fn counts_fit_a_thumb() {
+        for (count, text) in [(0, "0"), (999, "999"), (1234, "1.2k"), (84_112, "84k"), (3_400_000, "3.4M")] {
+            assert_eq!(short_count(count), text);
+        }
     }
 }
