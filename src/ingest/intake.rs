@@ -319,10 +319,11 @@ mod tests {
         request("application/x-protobuf", "", &body)
     }
 
-    fn entry(seconds: i64, line: &str, metadata: &[(&str, &str)]) -> Entry<'static> {
+    /// An entry of some second in September 2001.
+    fn entry(second: i64, line: &str, metadata: &[(&str, &str)]) -> Entry<'static> {
         let metadata = metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Entry {
-            timestamp: Timestamp::from_secs(seconds),
+            timestamp: Timestamp::from_secs(1_000_000_000 + second),
             line: Cow::Owned(line.to_owned()),
             metadata: metadata.collect(),
         }
@@ -366,8 +367,8 @@ mod tests {
         assert_eq!(
             rows,
             [
-                format!(r#"{stream} 1000000000 "an error" {{detected_level="error"}}"#),
-                format!(r#"{stream} 2000000000 "plain" {{a_b="c", detected_level="warn", level="WARN"}}"#),
+                format!(r#"{stream} 1000000001000000000 "an error" {{detected_level="error"}}"#),
+                format!(r#"{stream} 1000000002000000000 "plain" {{a_b="c", detected_level="warn", level="WARN"}}"#),
             ]
         );
         assert_eq!(record[1..], request.body);
@@ -382,9 +383,12 @@ mod tests {
         for (limits, wanted) in [
             (
                 own_names,
-                r#"{job="web", service_name="shop", team="shop"} 1000000000 "한글 error" {detected_level="error"}"#,
+                r#"{job="web", service_name="shop", team="shop"} 1000000001000000000 "한글 error" {detected_level="error"}"#,
             ),
-            (cut, r#"{job="web", service_name="web", team="shop"} 1000000000 "한" {detected_level="unknown"}"#),
+            (
+                cut,
+                r#"{job="web", service_name="web", team="shop"} 1000000001000000000 "한" {detected_level="unknown"}"#,
+            ),
         ] {
             let (intake, _folder) = intake(limits);
             let (outcome, rows, record) = decode(&intake, &packed(&streams));
@@ -399,10 +403,10 @@ mod tests {
         let limits = Limits { line_bytes_max: 20, label_count_max: 2, ..Limits::default() };
         let (intake, _folder) = intake(limits);
         let body = r#"{"streams":[
-            {"stream":{"a":"1"},"values":[["1","good"],["2","much longer than twenty bytes"],["3","good too"],
-                                          ["7258118400000000000","too new"],["4","bad name",{"-":"x"}]]},
-            {"stream":{"a":"1","b":"2","c":"3"},"values":[["1","too many labels"]]},
-            {"stream":{"b":"2"},"values":[["1","of another stream"]]}]}"#;
+            {"stream":{"a":"1"},"values":[["1000000001000000000","good"],["1000000002000000000","much longer than twenty bytes"],["1000000003000000000","good too"],
+                                          ["7258118400000000000","too new"],["1000000004000000000","bad name",{"-":"x"}]]},
+            {"stream":{"a":"1","b":"2","c":"3"},"values":[["1000000001000000000","too many labels"]]},
+            {"stream":{"b":"2"},"values":[["1000000001000000000","of another stream"]]}]}"#;
         let (outcome, rows, _) = decode(&intake, &json(body));
         let Err(Error::Rejected { reasons, pushed }) = outcome else { panic!("{outcome:?}") };
         assert_eq!(pushed.entry_count, 3);
@@ -418,8 +422,7 @@ mod tests {
     #[test]
     fn one_bad_label_set_refuses_the_whole_push() {
         let (intake, _folder) = intake(Limits::default());
-        let body =
-            r#"{"streams":[{"stream":{"a":"1"},"values":[["1","x"]]},{"stream":{"b-c":"1"},"values":[["1","x"]]}]}"#;
+        let body = r#"{"streams":[{"stream":{"a":"1"},"values":[["1000000001000000000","x"]]},{"stream":{"b-c":"1"},"values":[["1000000001000000000","x"]]}]}"#;
         let (outcome, rows, _) = decode(&intake, &json(body));
         let message = outcome.unwrap_err().to_string();
         assert_eq!(message, "couldn't parse labels: 1:3: parse error: unexpected character inside braces: '-'");
@@ -439,8 +442,10 @@ mod tests {
     fn a_rate_limit_stores_nothing_and_says_so() {
         let rate = Some(Rate { bytes_per_second: 10, burst_bytes: 10 });
         let (intake, _folder) = intake(Limits { rate, ..Limits::default() });
-        let (outcome, rows, _) =
-            decode(&intake, &json(r#"{"streams":[{"stream":{"a":"1"},"values":[["1","12345678901"]]}]}"#));
+        let (outcome, rows, _) = decode(
+            &intake,
+            &json(r#"{"streams":[{"stream":{"a":"1"},"values":[["1000000001000000000","12345678901"]]}]}"#),
+        );
         assert!(matches!(outcome, Err(Error::RateLimited { pushed: Pushed { entry_count: 0, .. }, .. })));
         assert!(rows.is_empty());
     }
@@ -451,7 +456,7 @@ mod tests {
         let body = snap::raw::Encoder::new().compress_vec(&[0x0a, 6, 0x12, 4, 0x12, 2, 0xff, 0xfe]).unwrap();
         let (outcome, ..) = decode(&intake, &request("application/x-protobuf", "", &body));
         assert_eq!(outcome.unwrap_err().to_string(), "a line is not valid UTF-8");
-        let body = b"{\"streams\":[{\"stream\":{},\"values\":[[\"1\",\"bad \xff\xfe\"]]}]}";
+        let body = b"{\"streams\":[{\"stream\":{},\"values\":[[\"1000000001000000000\",\"bad \xff\xfe\"]]}]}";
         let (outcome, rows, _) = decode(&intake, &request("application/json", "", body));
         assert!(outcome.is_ok() && rows[0].contains("bad \u{fffd}\u{fffd}"), "{rows:?}");
     }

@@ -12,6 +12,10 @@ const SHOWN_BYTES_MAX: usize = 16 << 10;
 /// Different refusals that an answer lists; the others are counted.
 const LISTED_MAX: usize = 10;
 
+/// The first time that is no mistake of the unit: seconds, milliseconds and microseconds of today, taken for
+/// nanoseconds, all lie in January 1970.
+const WRONG_UNIT_END: Timestamp = Timestamp::from_secs(365 * 86_400);
+
 /// The limits, as of one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Checks<'l> {
@@ -62,7 +66,7 @@ impl<'l> Checks<'l> {
         line: &str,
         metadata: &Pairs<'_>,
     ) -> Result<Option<usize>, String> {
-        if timestamp < self.oldest || timestamp > self.newest {
+        if timestamp < self.oldest || timestamp > self.newest || in_1970(timestamp) {
             return Err(self.wrong_time(labels, timestamp));
         }
         let limits = self.limits;
@@ -113,9 +117,21 @@ impl<'l> Checks<'l> {
         if timestamp > self.newest {
             return format!("entry for stream '{set}' has timestamp too new: {time}");
         }
+        if in_1970(timestamp) {
+            let nanos = timestamp.nanos();
+            return format!(
+                "entry for stream '{set}' has timestamp too old: {time}; {nanos} is no time in nanoseconds since 1970: \
+                 check the unit"
+            );
+        }
         let oldest = rfc3339(self.oldest);
         format!("entry for stream '{set}' has timestamp too old: {time}, oldest acceptable timestamp is: {oldest}")
     }
+}
+
+/// Whether a time lies in the year that only wrong units lead to.
+fn in_1970(timestamp: Timestamp) -> bool {
+    Timestamp::from_secs(0) <= timestamp && timestamp < WRONG_UNIT_END
 }
 
 /// A label set for a message, cut where it is too long to be read anyway.
@@ -196,16 +212,24 @@ mod tests {
     #[test]
     fn any_age_is_taken_unless_a_limit_is_set() {
         let limits = Limits::default();
-        check_entry(&limits, 0, 1, Ok(None));
+        check_entry(&limits, 31_536_000, 1, Ok(None));
+        check_entry(&limits, -1, 1, Ok(None));
         check_entry(&limits, -1_000_000_000, 1, Ok(None));
         let too_old = "entry for stream '{job=\"a\"}' has timestamp too old: 1677-09-21T00:12:43Z, \
                        oldest acceptable timestamp is: 1677-09-21T00:12:43Z";
         check_entry(&limits, i64::MIN, 1, Err(too_old));
         let limits = Limits { age_max: Some(Duration::from_secs(7 * 86400)), ..limits };
-        let too_old = "entry for stream '{job=\"a\"}' has timestamp too old: 1970-01-01T00:00:00Z, \
+        let too_old = "entry for stream '{job=\"a\"}' has timestamp too old: 1971-01-01T00:00:00Z, \
                        oldest acceptable timestamp is: 2026-11-11T11:06:40Z";
-        check_entry(&limits, 0, 1, Err(too_old));
+        check_entry(&limits, 31_536_000, 1, Err(too_old));
         check_entry(&limits, NOW.nanos() / 1_000_000_000 - 86400, 1, Ok(None));
+    }
+
+    #[test]
+    fn a_time_in_1970_is_taken_for_a_wrong_unit() {
+        let wrong = "entry for stream '{job=\"a\"}' has timestamp too old: 1970-01-01T00:00:01Z; 1000000000 is no time in \
+                     nanoseconds since 1970: check the unit";
+        check_entry(&Limits::default(), 1, 1, Err(wrong));
     }
 
     #[test]
@@ -221,9 +245,9 @@ mod tests {
         let limits = Limits { line_bytes_max: 10, ..Limits::default() };
         let too_long = "max entry size '10' bytes exceeded for stream '{job=\"a\"}' while adding an entry with \
                         length '11' bytes";
-        check_entry(&limits, 0, 11, Err(too_long));
-        check_entry(&limits, 0, 10, Ok(None));
-        check_entry(&Limits { long_lines: LongLines::Truncate, ..limits }, 0, 11, Ok(Some(10)));
+        check_entry(&limits, 1_000_000_000, 11, Err(too_long));
+        check_entry(&limits, 1_000_000_000, 10, Ok(None));
+        check_entry(&Limits { long_lines: LongLines::Truncate, ..limits }, 1_000_000_000, 11, Ok(Some(10)));
     }
 
     #[test]

@@ -168,6 +168,13 @@ fn bad_cases() -> Vec<BadCase> {
         (
             PROTOBUF,
             "",
+            at(1_795_000),
+            400,
+            "entry for stream '{job=\"bad\", service_name=\"bad\"}' has timestamp too old: 1970-01-21T18:36:40Z; ",
+        ),
+        (
+            PROTOBUF,
+            "",
             at(i64::MIN),
             400,
             "entry for stream '{job=\"bad\", service_name=\"bad\"}' has timestamp too old: ",
