@@ -6,6 +6,7 @@
 mod listener;
 mod own_logs;
 mod routes;
+mod stall;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use own_logs::{Format, OwnLogs, init as init_logs};
 
+use listener::Patience;
 use own_logs::OwnLogsThread;
 
 use crate::db::{Db, Secret};
@@ -79,7 +81,8 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
     let app = routes::router(machines, people);
 
     let stopping = CancellationToken::new();
-    let listening = tokio::spawn(listener::run(listener, app, stopping.clone(), config.stop_grace));
+    let listening =
+        tokio::spawn(listener::run(listener, app, Patience::default(), stopping.clone(), config.stop_grace));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, data = %config.data.display(), "ready");
     Ok(Handle { address, base_url, setup_code, stopping, listening, own_logs, store })
 }
