@@ -29,7 +29,7 @@ use http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
 pub use auth::Access;
 pub use error::Error;
@@ -41,6 +41,8 @@ use crate::query::Engine;
 
 /// A body that brings nothing for so long is given up.
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// A body that is not whole after so long is given up, however it trickles: 16 MiB at one megabit per second.
+const BODY_TIME_MAX: Duration = Duration::from_secs(150);
 
 /// What every handler of this area may use.
 #[derive(Clone, Debug)]
@@ -68,6 +70,7 @@ pub fn router(context: Context) -> Router {
     }
     routes
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+        .layer(RequestBodyDeadlineLayer::new(BODY_TIME_MAX))
         .layer(CompressionLayer::new())
         .layer(CsrfLayer::new())
         .layer(CatchPanicLayer::custom(panicked))

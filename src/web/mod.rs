@@ -20,6 +20,7 @@ mod saved;
 mod setup;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -30,6 +31,7 @@ use http::Uri;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
+use tower_http::timeout::RequestBodyDeadlineLayer;
 
 pub use error::Error;
 
@@ -38,6 +40,8 @@ use crate::query::Engine;
 
 /// The longest form that is taken: a long query has room in it.
 const FORM_BYTES_MAX: usize = 64 << 10;
+/// The longest that a form may take to come in, however it trickles.
+const FORM_TIME_MAX: Duration = Duration::from_secs(30);
 /// Strong enough to come close to the best, quick enough for pages that are made for each request.
 const COMPRESSION_LEVEL: i32 = 5;
 
@@ -86,6 +90,7 @@ pub fn router(context: Context) -> Router {
         .merge(admins)
         .fallback(async || Error::not_found())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(RequestBodyDeadlineLayer::new(FORM_TIME_MAX))
         .layer(csrf(&context))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(error::dress))
