@@ -92,11 +92,18 @@ impl std::fmt::Debug for Db {
     }
 }
 
+/// Makes a folder, and those above it that are missing, for the account that runs logcafe alone. One that is there is
+/// left as it is: who made it may have had a reason.
+pub fn make_private_folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// Only the account that runs logcafe may read the hashes; SQLite gives its side files the same mode.
 fn make_private_file(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        make_private_folder(folder)?;
     }
     fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     Ok(())
@@ -123,11 +130,12 @@ pub(in crate::db) mod tests {
     }
 
     #[test]
-    fn the_file_is_private() {
+    fn the_file_and_its_folder_are_private() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/logcafe.db");
         let _db = Db::open(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     }
 }

@@ -89,13 +89,26 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
 
 /// Everything that is on disk, and the code for the first account where there is none yet. Blocks.
 fn open(config: &Config) -> anyhow::Result<(Arc<Store>, Db, Option<Secret>)> {
-    std::fs::create_dir_all(&config.data).with_context(|| {
-        format!("cannot make the data folder {}; choose another with --data", config.data.display())
-    })?;
+    // the logs have a folder of their own, which is private also where somebody else made the one above
+    let folders = [&config.data, &config.store.dir];
+    for folder in folders {
+        db::make_private_folder(folder)
+            .with_context(|| format!("cannot make the data folder {}; choose another with --data", folder.display()))?;
+    }
+    if folders.into_iter().all(|folder| is_open_to_others(folder)) {
+        let path = config.data.display();
+        tracing::warn!(%path, "every account of this machine can read the logs; chmod 700 on this folder closes it");
+    }
     let db = Db::open(&db_path(&config.data))?;
     let setup_code = db::setup::new_code(&db, Timestamp::from(SystemTime::now()))?;
     let store = Store::open(config.store.clone(), &ingest::replay)?;
     Ok((Arc::new(store), db, setup_code))
+}
+
+/// Folders that were there before keep their mode, which may be meant so.
+fn is_open_to_others(folder: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
 }
 
 /// Where people, tokens and saved queries are kept in a data folder.
