@@ -1,7 +1,7 @@
 //! Passwords: argon2id hashes, and a check that costs the same for names that do not exist.
 //!
 //! Promises: never more than [`HASHES_AT_ONCE_MAX`] hashes are computed at the same time (each takes 19 MiB), so a flood
-//! of logins cannot take the memory; a password that was right a moment ago is checked cheaply, because Basic
+//! of logins cannot take the memory, and few wait for that, so it cannot take the threads; a password that was right a moment ago is checked cheaply, because Basic
 //! credentials come with every request.
 
 use std::collections::HashMap;
@@ -21,6 +21,8 @@ pub const PASSWORD_CHARS_MIN: usize = 10;
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 const HASHES_AT_ONCE_MAX: usize = 4;
+/// Logins that wait for their turn, each on a thread that others need; more are refused at once.
+const WAITING_MAX: usize = 16;
 /// How long a login waits for its turn to be hashed.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a right password is remembered, as a keyed hash.
@@ -49,7 +51,7 @@ pub(in crate::db) enum Outcome {
 
 /// Hashes and checks passwords, a few at a time.
 pub(in crate::db) struct Checker {
-    running: Mutex<usize>,
+    queue: Mutex<Queue>,
     turn: Condvar,
     /// Right passwords of the last minutes, by a hash with a key that dies with the process.
     remembered: Mutex<HashMap<[u8; 32], Instant>>,
@@ -58,10 +60,16 @@ pub(in crate::db) struct Checker {
     nobody: OnceLock<String>,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    running: usize,
+    waiting: usize,
+}
+
 impl Checker {
     pub(in crate::db) fn new() -> Checker {
         Checker {
-            running: Mutex::new(0),
+            queue: Mutex::default(),
             turn: Condvar::new(),
             remembered: Mutex::default(),
             key: rand::random(),
@@ -131,14 +139,22 @@ impl Checker {
     }
 
     fn wait_for_turn(&self) -> Option<Turn<'_>> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |running: &mut usize| *running >= HASHES_AT_ONCE_MAX;
-        let waited = self.turn.wait_timeout_while(running, TURN_WAIT_MAX, full);
-        let (mut running, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            return None;
+        let full = |queue: &mut Queue| queue.running >= HASHES_AT_ONCE_MAX;
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if full(&mut queue) {
+            if queue.waiting >= WAITING_MAX {
+                return None;
+            }
+            queue.waiting += 1;
+            let waited = self.turn.wait_timeout_while(queue, TURN_WAIT_MAX, full);
+            let (after, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue = after;
+            queue.waiting -= 1;
+            if timeout.timed_out() {
+                return None;
+            }
         }
-        *running += 1;
+        queue.running += 1;
         Some(Turn { checker: self })
     }
 }
@@ -149,7 +165,7 @@ struct Turn<'c> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.checker.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.checker.queue.lock().unwrap_or_else(PoisonError::into_inner).running -= 1;
         self.checker.turn.notify_one();
     }
 }
@@ -190,8 +206,25 @@ mod tests {
     fn turns_are_bounded_and_given_back() {
         let checker = Checker::new();
         let turns: Vec<_> = (0..HASHES_AT_ONCE_MAX).map(|_| checker.wait_for_turn().unwrap()).collect();
-        assert_eq!(*checker.running.lock().unwrap(), HASHES_AT_ONCE_MAX);
+        assert_eq!(checker.queue.lock().unwrap().running, HASHES_AT_ONCE_MAX);
         drop(turns);
-        assert_eq!(*checker.running.lock().unwrap(), 0);
+        assert_eq!(checker.queue.lock().unwrap().running, 0);
+    }
+
+    #[test]
+    fn few_wait_for_a_turn_and_the_others_are_refused_at_once() {
+        let checker = Checker::new();
+        let turns: Vec<_> = (0..HASHES_AT_ONCE_MAX).map(|_| checker.wait_for_turn().unwrap()).collect();
+        std::thread::scope(|scope| {
+            let waiting: Vec<_> = (0..WAITING_MAX).map(|_| scope.spawn(|| checker.wait_for_turn().is_some())).collect();
+            while checker.queue.lock().unwrap().waiting < WAITING_MAX {
+                std::thread::yield_now();
+            }
+            let asked = Instant::now();
+            assert!(checker.wait_for_turn().is_none());
+            assert!(asked.elapsed() < TURN_WAIT_MAX);
+            drop(turns);
+            assert!(waiting.into_iter().all(|thread| thread.join().unwrap()), "who waits gets a turn");
+        });
     }
 }
