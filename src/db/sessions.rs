@@ -1,7 +1,7 @@
 //! The `sessions` table: browsers that are signed in.
 //!
 //! Promises: a session ends when it is revoked, when it was not used for [`IDLE_DAYS_MAX`] days, and after
-//! [`AGE_DAYS_MAX`] days in any case; the secret is only in the browser's cookie.
+//! [`AGE_DAYS_MAX`] days in any case; a person has at most [`PER_PERSON_MAX`] of them; the secret is only in the browser's cookie.
 
 use rusqlite::OptionalExtension;
 
@@ -12,6 +12,8 @@ use crate::model::Timestamp;
 /// A phone that reads logs once a month stays signed in.
 pub const IDLE_DAYS_MAX: i64 = 30;
 pub const AGE_DAYS_MAX: i64 = 90;
+/// Sessions of one person: a script that signs in and never out pushes its own oldest ones out.
+const PER_PERSON_MAX: i64 = 50;
 /// How exact `seen_at` is: not every request should write.
 const SEEN_EXACT_TO_SECS: i64 = 60;
 const DEVICE_CHARS_MAX: usize = 200;
@@ -29,13 +31,17 @@ pub struct Session {
     pub seen_at: Timestamp,
 }
 
-/// Signs a browser in; the secret goes into its cookie. Sweeps sessions that are over.
+/// Signs a browser in; the secret goes into its cookie. Sweeps sessions that are over, and this person's least used
+/// ones where there are too many.
 pub fn start(db: &Db, user_id: i64, device: &str, now: Timestamp) -> Result<Secret, Error> {
     let secret = Secret::random("");
     let device: String = device.chars().filter(|letter| !letter.is_control()).take(DEVICE_CHARS_MAX).collect();
     db.write(|transaction| {
         let over = "delete from sessions where seen_at <= ?1 or created_at <= ?2";
         transaction.execute(over, (idle_since(now), aged_since(now)))?;
+        let excess = "delete from sessions where id in (select id from sessions where user_id = ?1 \
+                      order by seen_at desc, id desc limit -1 offset ?2)";
+        transaction.execute(excess, (user_id, PER_PERSON_MAX - 1))?;
         let sql =
             "insert into sessions (user_id, secret_hash, device, created_at, seen_at) values (?1, ?2, ?3, ?4, ?4)";
         transaction.execute(sql, (user_id, secret::hash(secret.reveal()), device, seconds(now)))?;
@@ -154,6 +160,26 @@ mod tests {
         }
         assert_eq!(find(db, secret.reveal(), days_later(AGE_DAYS_MAX)).unwrap(), None);
         assert_eq!(list(db, ann.id, days_later(AGE_DAYS_MAX)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_person_keeps_the_sessions_last_used() {
+        let scratch = scratch();
+        let db = &scratch.db;
+        let ann = users::add(db, "ann", "a long password", Role::Admin, NOW).unwrap();
+        let bob = users::add(db, "bob", "a long password", Role::Reader, NOW).unwrap();
+        let others = start(db, bob.id, "", NOW).unwrap();
+        let phone = start(db, ann.id, "phone", NOW).unwrap();
+        let unused = start(db, ann.id, "unused", NOW).unwrap();
+        find(db, phone.reveal(), days_later(1)).unwrap();
+        for _ in 0..PER_PERSON_MAX {
+            let new = start(db, ann.id, "script", NOW).unwrap();
+            assert!(find(db, new.reveal(), NOW).unwrap().is_some(), "the new one is always kept");
+        }
+        assert_eq!(list(db, ann.id, NOW).unwrap().len(), usize::try_from(PER_PERSON_MAX).unwrap());
+        assert!(find(db, phone.reveal(), days_later(1)).unwrap().is_some());
+        assert_eq!(find(db, unused.reveal(), NOW).unwrap(), None);
+        assert!(find(db, others.reveal(), NOW).unwrap().is_some(), "others are let be");
     }
 
     #[test]
