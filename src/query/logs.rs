@@ -165,6 +165,9 @@ impl Shared<'_> {
             if self.is_beyond(row.timestamp) {
                 return Ok(());
             }
+            if worker.scratch.was_slow() {
+                self.ticket.check()?;
+            }
             let (stream, metadata, scratch) = (row.stream, row.metadata, &mut worker.scratch);
             let Some(processed) = self.plan.pipeline.process(row.timestamp, row.line, stream, metadata, scratch) else {
                 return Ok(());

@@ -233,6 +233,9 @@ impl Shared<'_> {
     /// `usual` is where lines with these labels went before, if their stages left the labels alone.
     fn place(&self, worker: &mut Worker, row: &Row<'_>, usual: Option<u32>) -> Result<(Option<u32>, f64, bool), Error> {
         let Worker { ids, series, scratch, key, new_bytes, .. } = worker;
+        if scratch.was_slow() {
+            self.ticket.check()?;
+        }
         let line = self.plan.pipeline.process(row.timestamp, row.line, row.stream, row.metadata, scratch);
         let Some(processed) = line else {
             return Ok((None, 0.0, self.plan.labels_decide));

@@ -8,8 +8,10 @@ use crate::model::{Direction, TimeRange};
 use crate::query::{Error, Ticket};
 use crate::store::{Chunk, Row};
 
-/// Rows between two looks at the ticket.
-const ROWS_PER_CHECK: u32 = 4096;
+/// Rows between two looks at the ticket, at most.
+const ROWS_PER_CHECK: u32 = 1024;
+/// Bytes of lines between two looks at the ticket, at most: a pattern may take its time with each of them.
+const BYTES_PER_CHECK: usize = 256 << 10;
 
 /// A chunk with its place in the order of their sequence numbers.
 #[derive(Clone, Debug)]
@@ -76,10 +78,13 @@ pub(crate) fn rows(
     mut visit: impl FnMut(Row<'_>, u32) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut place = 0u32;
+    let mut bytes = 0;
     let mut result = Ok(());
     let read = chunk.visit_within(range, direction, &mut |row| {
         place = place.wrapping_add(1);
-        if place.is_multiple_of(ROWS_PER_CHECK) {
+        bytes += row.line.len();
+        if place.is_multiple_of(ROWS_PER_CHECK) || bytes > BYTES_PER_CHECK {
+            bytes = 0;
             result = ticket.check();
         }
         if result.is_ok() {

@@ -4,7 +4,7 @@
 
 use crate::logql::ast::{LabelFormat, LabelFormatValue};
 use crate::logql::stage::labels::{ERROR_LABEL, LineError, LineLabels};
-use crate::logql::template::{Input, Template};
+use crate::logql::template::{Budget, Input, Template};
 use crate::model::Timestamp;
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl LabelFormatter {
         self.formats.iter().any(|format| matches!(format.value, FormatValue::Template(_)))
     }
 
-    pub(crate) fn run(&self, timestamp: Timestamp, line: &str, labels: &mut LineLabels<'_>) {
+    pub(crate) fn run(&self, timestamp: Timestamp, line: &str, budget: &Budget, labels: &mut LineLabels<'_>) {
         let first_template = self.formats.iter().position(|format| matches!(format.value, FormatValue::Template(_)));
         let (renames, rest) = self.formats.split_at(first_template.unwrap_or(self.formats.len()));
         for Format { label, value } in renames {
@@ -71,7 +71,7 @@ impl LabelFormatter {
         }
         let mut out = String::new();
         let mut results: Vec<Result<usize, String>> = Vec::with_capacity(rest.len());
-        let input = Input { line, timestamp, labels: labels.view() };
+        let input = Input { line, timestamp, labels: labels.view(), budget };
         for Format { value, .. } in rest {
             if let FormatValue::Template(template) = value {
                 let start = out.len();

@@ -6,6 +6,7 @@
 
 use crate::logql::stage::changes::{Changes, Place, View};
 use crate::logql::stage::hints::Hints;
+use crate::logql::template::Budget;
 use crate::model::Labels;
 
 /// The label that holds the kind of the first thing that went wrong with a line.
@@ -56,6 +57,15 @@ pub struct Scratch {
     pub(crate) changes: Changes,
     /// The present line, where a stage changed it.
     pub(crate) line: LineBuffer,
+    /// What the templates that the present line goes through may use.
+    pub(crate) budget: Budget,
+}
+
+impl Scratch {
+    /// Whether the last line took long: then it is time to look whether anybody still waits for the answer.
+    pub fn was_slow(&self) -> bool {
+        self.budget.was_slow()
+    }
 }
 
 /// A line that stages write anew: one text is read while the other is written.

@@ -1,7 +1,7 @@
 //! `| line_format "{{.method}} {{.path}}"`: a line made anew.
 
 use crate::logql::stage::labels::{LineError, LineLabels};
-use crate::logql::template::{Input, Template};
+use crate::logql::template::{Budget, Input, Template};
 use crate::model::Timestamp;
 
 #[derive(Debug)]
@@ -21,14 +21,21 @@ impl LineFormatter {
     }
 
     /// Writes the line to `out`. Where the template fails, the line stays and carries the error.
-    pub(crate) fn run(&self, timestamp: Timestamp, line: &str, out: &mut String, labels: &mut LineLabels<'_>) -> bool {
+    pub(crate) fn run(
+        &self,
+        timestamp: Timestamp,
+        line: &str,
+        out: &mut String,
+        budget: &Budget,
+        labels: &mut LineLabels<'_>,
+    ) -> bool {
         out.clear();
         // a template that is one label does not see the error labels, as in Loki
         if let Some(name) = self.template.only_label() {
             out.push_str(labels.get(name).unwrap_or(""));
             return true;
         }
-        match self.template.run(&Input { line, timestamp, labels: labels.view() }, out) {
+        match self.template.run(&Input { line, timestamp, labels: labels.view(), budget }, out) {
             Ok(()) => true,
             Err(details) => {
                 labels.set_error(LineError::TemplateFormat, &details);

@@ -55,6 +55,7 @@ use crate::logql::stage::pattern::PatternParser;
 use crate::logql::stage::regexp::RegexpParser;
 use crate::logql::stage::unpack::Unpacked;
 use crate::logql::stage::unwrap::UnwrapStep;
+use crate::logql::template::Budget;
 use crate::model::{Labels, Timestamp};
 
 /// A stage that cannot run: a pattern, template or address in it is wrong.
@@ -145,11 +146,12 @@ impl Pipeline {
         metadata: &'a Labels,
         scratch: &'a mut Scratch,
     ) -> Option<Processed<'a>> {
-        let Scratch { changes, line: buffer } = scratch;
+        let Scratch { changes, line: buffer, budget } = scratch;
         buffer.changed = false;
+        *budget = Budget::default();
         let mut labels = LineLabels::start(stream, metadata, changes, &self.hints);
         for step in &self.steps {
-            if !step.run(timestamp, line, buffer, &mut labels) {
+            if !step.run(timestamp, line, buffer, budget, &mut labels) {
                 return None;
             }
         }
@@ -226,7 +228,14 @@ impl Step {
     }
 
     /// Whether the line goes on.
-    fn run(&self, timestamp: Timestamp, line: &str, buffer: &mut LineBuffer, labels: &mut LineLabels<'_>) -> bool {
+    fn run(
+        &self,
+        timestamp: Timestamp,
+        line: &str,
+        buffer: &mut LineBuffer,
+        budget: &Budget,
+        labels: &mut LineLabels<'_>,
+    ) -> bool {
         let LineBuffer { now, next, changed } = buffer;
         let line: &str = if *changed { now } else { line };
         let rewritten = match self {
@@ -245,10 +254,10 @@ impl Step {
                 false
             }
             Step::LabelFormat(formatter) => {
-                formatter.run(timestamp, line, labels);
+                formatter.run(timestamp, line, budget, labels);
                 false
             }
-            Step::LineFormat(formatter) => formatter.run(timestamp, line, next, labels),
+            Step::LineFormat(formatter) => formatter.run(timestamp, line, next, budget, labels),
             Step::Drop(choices) => {
                 drop_keep::drop(choices, labels);
                 false

@@ -3,7 +3,7 @@
 use crate::logql::gotext::time::Time;
 use crate::logql::template::exec::Run;
 use crate::logql::template::value::Value;
-use crate::logql::template::{builtins, codec, math, printf, text};
+use crate::logql::template::{builtins, codec, cost, math, printf, text};
 
 /// The type that a function wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,19 @@ pub(crate) fn knows(name: &str) -> bool {
 
 /// Calls a function with arguments that fit its parameters. `callee` is how the first argument is written.
 pub(crate) fn call<'a>(run: &Run<'a>, name: &str, callee: &str, args: &[Value<'a>]) -> Result<Value<'a>, String> {
+    let budget = run.input.budget;
+    budget.read(cost::read(args))?;
+    budget.covers(cost::most(name, args))?;
+    let value = answer(run, name, callee, args)?;
+    match name {
+        // what JSON becomes is no text, but takes memory as well
+        "fromJson" => budget.take(cost::most(name, args))?,
+        _ => budget.take_value(&value)?,
+    }
+    Ok(value)
+}
+
+fn answer<'a>(run: &Run<'a>, name: &str, callee: &str, args: &[Value<'a>]) -> Result<Value<'a>, String> {
     match name {
         "__line__" => Ok(Value::text(run.input.line)),
         "__timestamp__" => Ok(Value::Time(Time::from(run.input.timestamp))),
@@ -117,7 +130,7 @@ pub(crate) fn call<'a>(run: &Run<'a>, name: &str, callee: &str, args: &[Value<'a
         "b64dec" => Ok(Value::text(codec::base64_decode(text_at(args, 0)))),
         _ => match math::call(name, args) {
             Some(result) => result,
-            None => text::call(name, args),
+            None => text::call(run.input.budget, name, args),
         },
     }
 }

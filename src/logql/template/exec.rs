@@ -8,17 +8,13 @@ use crate::logql::gotext::quote::quote;
 use crate::logql::gotext::time::Time;
 use crate::logql::template::Input;
 use crate::logql::template::call::{self, Param};
-use crate::logql::template::methods;
 use crate::logql::template::node::{Branch, Command, Constant, Node, Operand, OperandKind, Pipe};
 use crate::logql::template::parse::Tree;
 use crate::logql::template::value::Value;
+use crate::logql::template::{cost, methods};
 
 /// Templates that call templates deeper than this are ended. Go allows 100,000, on a stack that grows.
 const CALL_DEPTH_MAX: usize = 50;
-/// Text that one template may write for one line; loops over JSON could otherwise fill the memory.
-const OUTPUT_BYTES_MAX: usize = 16 << 20;
-/// Nodes that one template may run for one line; loops in loops could otherwise keep a worker for ever.
-const STEPS_MAX: u32 = 1_000_000;
 
 /// A template that is being run.
 pub(crate) struct Run<'a> {
@@ -30,7 +26,6 @@ pub(crate) struct Run<'a> {
     /// Where the run is, for messages.
     at: At<'a>,
     depth: usize,
-    steps: u32,
     /// The labels as a map, made when first needed.
     labels: Option<Value<'a>>,
 }
@@ -64,7 +59,7 @@ type Final<'a> = Option<Value<'a>>;
 
 impl<'a> Run<'a> {
     pub(crate) fn new(name: &'a str, text: &'a str, tree: &'a Tree, input: &'a Input<'a>) -> Run<'a> {
-        Run { name, text, tree, input, variables: Vec::new(), at: At::Start, depth: 0, steps: 0, labels: None }
+        Run { name, text, tree, input, variables: Vec::new(), at: At::Start, depth: 0, labels: None }
     }
 
     /// Appends the result to `out`.
@@ -105,17 +100,32 @@ impl<'a> Run<'a> {
     }
 
     fn count_steps(&mut self, count: i64) -> Result<(), String> {
-        self.steps = self.steps.saturating_add(u32::try_from(count.max(0)).unwrap_or(u32::MAX));
-        if self.steps > STEPS_MAX { self.error("the template takes too many steps") } else { Ok(()) }
+        let taken = self.input.budget.step(usize::try_from(count).unwrap_or(0));
+        taken.or_else(|message| self.error(&message))
+    }
+
+    /// Counts text that is about to be made.
+    fn take(&self, bytes: usize) -> Result<(), String> {
+        self.input.budget.take(bytes).or_else(|message| self.error(&message))
+    }
+
+    /// A copy of a value, whose text is counted before it is made.
+    fn copy(&self, value: &Value<'a>) -> Result<Value<'a>, String> {
+        self.take(value.owned_bytes())?;
+        Ok(value.clone())
     }
 
     fn node(&mut self, dot: &Dot<'a>, node: &'a Node, out: &mut String) -> Result<Flow, String> {
         match node {
-            Node::Text(text) => out.push_str(text),
+            Node::Text(text) => {
+                self.take(text.len())?;
+                out.push_str(text);
+            }
             Node::Action { at, pipe } => {
                 let value = self.pipe(dot, pipe)?;
                 if pipe.declares.is_empty() {
                     self.at = At::Node(node, *at);
+                    self.take(value.printed_bytes())?;
                     match value {
                         Value::Nothing => out.push_str("<no value>"),
                         value => value.print(out),
@@ -127,9 +137,10 @@ impl<'a> Run<'a> {
                 self.at = At::Node(node, branch.at);
                 let value = self.pipe(dot, &branch.pipe)?;
                 let is_true = value.is_true();
-                let inner = match node {
-                    Node::With(_) if is_true => Dot::Value(value),
-                    _ => dot.clone(),
+                let inner = match (node, dot) {
+                    (Node::With(_), _) if is_true => Dot::Value(value),
+                    (_, Dot::Value(value)) => Dot::Value(self.copy(value)?),
+                    (_, Dot::Labels) => Dot::Labels,
                 };
                 let flow = self.list(&inner, if is_true { &branch.list } else { &branch.otherwise }, out);
                 self.variables.truncate(mark);
@@ -149,9 +160,6 @@ impl<'a> Run<'a> {
             Node::Break => return Ok(Flow::Break),
             Node::Continue => return Ok(Flow::Continue),
         }
-        if out.len() > OUTPUT_BYTES_MAX {
-            return self.error("the result is too long");
-        }
         Ok(Flow::Next)
     }
 
@@ -160,38 +168,53 @@ impl<'a> Run<'a> {
         self.at = At::Node(node, branch.at);
         // each round is a step, also where it does nothing
         self.count_steps(value.int().unwrap_or(0))?;
-        let pairs: Vec<(Value<'a>, Value<'a>)> = match &value {
-            Value::List(list) => {
-                list.iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value.clone())).collect()
-            }
-            Value::Map(map) => map.iter().map(|(key, value)| (Value::text(key.clone()), value.clone())).collect(),
-            Value::Labels(map) => {
-                map.iter().map(|(key, value)| (Value::Text(key.clone()), Value::Text(value.clone()))).collect()
-            }
+        let count = match &value {
+            Value::List(list) => list.len(),
+            Value::Map(map) => map.len(),
+            Value::Labels(map) => map.len(),
             Value::Int(_) | Value::Int64(_) if branch.pipe.declares.len() > 1 => {
                 let message = format!("can't use {} to iterate over more than one variable", value.printed());
                 return self.error(&message);
             }
-            Value::Int(count) | Value::Int64(count) => {
-                (0..*count).map(|index| (Value::Int(index), Value::Int(index))).collect()
-            }
-            Value::Nothing => Vec::new(),
+            Value::Int(count) | Value::Int64(count) => usize::try_from(*count).unwrap_or(0),
+            Value::Nothing => 0,
             Value::Bool(_) | Value::Float(_) | Value::Text(_) | Value::Time(_) | Value::Named { .. } => {
+                self.take(value.printed_bytes())?;
                 return self.error(&format!("range can't iterate over {}", value.printed()));
             }
         };
-        if pairs.is_empty() {
+        if count == 0 {
             return self.list(dot, &branch.otherwise, out);
         }
+        // made one after the other: a list may be long, and what it holds too
+        let copies: usize = match &value {
+            Value::Map(map) => map.iter().map(|(key, value)| key.len() + value.owned_bytes()).sum(),
+            _ => 0,
+        };
+        self.take(copies)?;
+        let pairs: Box<dyn Iterator<Item = (Value<'a>, Value<'a>)>> = match value {
+            Value::List(list) => Box::new((0..count).map(move |at| (Value::Int(at as i64), list[at].clone()))),
+            Value::Map(map) => {
+                let pairs: Vec<_> = map.iter().map(|(key, value)| (Value::text(key.clone()), value.clone())).collect();
+                Box::new(pairs.into_iter())
+            }
+            Value::Labels(map) => {
+                let text = |text: &Cow<'a, str>| Value::Text(text.clone());
+                let pairs: Vec<_> = map.iter().map(|(key, value)| (text(key), text(value))).collect();
+                Box::new(pairs.into_iter())
+            }
+            _ => Box::new((0..count).map(|at| (Value::Int(at as i64), Value::Int(at as i64)))),
+        };
         let mark = self.variables.len();
         for (key, element) in pairs {
             self.variables.truncate(mark);
+            self.take(element.owned_bytes())?;
             match branch.pipe.declares.as_slice() {
                 [] => {}
-                [name] => self.declare(name, element.clone(), branch.pipe.assigns),
+                [name] => self.declare(name, self.copy(&element)?, branch.pipe.assigns),
                 [index_name, name, ..] => {
                     self.declare(index_name, key, branch.pipe.assigns);
-                    self.declare(name, element.clone(), branch.pipe.assigns);
+                    self.declare(name, self.copy(&element)?, branch.pipe.assigns);
                 }
             }
             if self.list(&Dot::Value(element), &branch.list, out)? == Flow::Break {
@@ -240,7 +263,7 @@ impl<'a> Run<'a> {
         let value = last.unwrap_or(Value::Nothing);
         // a range sets its variables itself, one round after the other
         if !pipe.declares.is_empty() && pipe.declares.len() == 1 {
-            self.declare(&pipe.declares[0], value.clone(), pipe.assigns);
+            self.declare(&pipe.declares[0], self.copy(&value)?, pipe.assigns);
         }
         Ok(value)
     }
@@ -272,7 +295,7 @@ impl<'a> Run<'a> {
         self.no_arguments(first, &command.args[1..], last.as_ref())?;
         match &first.kind {
             OperandKind::Constant(constant) => Ok(constant_value(constant)),
-            OperandKind::Dot => Ok(self.dot_value(dot)),
+            OperandKind::Dot => self.dot_value(dot),
             _ => self.error("nil is not a command"),
         }
     }
@@ -284,11 +307,11 @@ impl<'a> Run<'a> {
         self.error(&format!("can't give argument to non-function {}", first.show()))
     }
 
-    fn dot_value(&mut self, dot: &Dot<'a>) -> Value<'a> {
-        match dot {
-            Dot::Value(value) => value.clone(),
+    fn dot_value(&mut self, dot: &Dot<'a>) -> Result<Value<'a>, String> {
+        Ok(match dot {
+            Dot::Value(value) => self.copy(value)?,
             Dot::Labels => self.all_labels(),
-        }
+        })
     }
 
     fn all_labels(&mut self) -> Value<'a> {
@@ -317,7 +340,7 @@ impl<'a> Run<'a> {
                 let value = Value::text(self.input.label(&path[0]));
                 if is_last { Ok(value) } else { self.fields(dot, value, &path[1..], args, last) }
             }
-            Dot::Value(value) => self.fields(dot, value.clone(), path, args, last),
+            Dot::Value(value) => self.fields(dot, self.copy(value)?, path, args, last),
         }
     }
 
@@ -329,11 +352,11 @@ impl<'a> Run<'a> {
         args: &'a [Operand],
         last: Final<'a>,
     ) -> Result<Value<'a>, String> {
-        let known = self.variables.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let known = self.variables.iter().rev().find(|(known, _)| *known == name);
         let value = match known {
-            Some(value) => value,
+            Some((_, value)) => self.copy(value)?,
             None if self.depth == 0 => self.all_labels(),
-            None => self.dot_value(dot),
+            None => self.dot_value(dot)?,
         };
         if path.is_empty() {
             if !args.is_empty() || last.is_some() {
@@ -390,13 +413,15 @@ impl<'a> Run<'a> {
             let at = self.at;
             let arguments = self.arguments(dot, name, params, None, args, last)?;
             self.at = at;
+            self.count_steps(1 + (cost::read(&arguments) / 64) as i64)?;
+            self.take(cost::most(name, &arguments))?;
             return match methods::call(value, name, &arguments) {
                 Ok(result) => Ok(result),
                 Err(message) => self.error(&format!("error calling {name}: {message}")),
             };
         }
         let found = match value {
-            Value::Map(map) => map.get(name).cloned(),
+            Value::Map(map) => map.get(name).map(|value| self.copy(value)).transpose()?,
             Value::Labels(map) => Some(map.get(name).map_or(Value::text(""), |value| Value::Text(value.clone()))),
             Value::Nothing => return self.error(&format!("nil pointer evaluating interface {{}}.{name}")),
             _ => return self.error(&format!("can't evaluate field {name} in type {}", value.type_name())),
@@ -510,7 +535,7 @@ impl<'a> Run<'a> {
     fn any_argument(&mut self, dot: &Dot<'a>, operand: &'a Operand) -> Result<Value<'a>, String> {
         self.at = At::Operand(operand);
         match &operand.kind {
-            OperandKind::Dot => Ok(self.dot_value(dot)),
+            OperandKind::Dot => self.dot_value(dot),
             OperandKind::Nil => Ok(Value::Nothing),
             OperandKind::Constant(constant) => Ok(constant_value(constant)),
             OperandKind::Field(path) => self.field_path(dot, path, &[], None),

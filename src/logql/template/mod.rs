@@ -3,9 +3,11 @@
 //! Promises: a template is read once and then run on any number of lines; messages are those that Go gives; nothing
 //! panics, and what a template can write is bounded. Never: files, environment, network; the clock only for `now`.
 
+mod budget;
 mod builtins;
 mod call;
 mod codec;
+mod cost;
 mod decimal;
 mod exec;
 mod lex;
@@ -19,17 +21,24 @@ mod text;
 mod unquote;
 mod value;
 
+pub(crate) use budget::Budget;
+
 use crate::logql::stage::View;
 use crate::logql::template::exec::Run;
 use crate::logql::template::node::{Node, OperandKind};
 use crate::logql::template::parse::Tree;
 use crate::model::Timestamp;
 
+/// Bytes of a message, at most; each label that a template should have made has one.
+const MESSAGE_BYTES_MAX: usize = 2048;
+
 /// What a template sees of a line.
 pub(crate) struct Input<'a> {
     pub(crate) line: &'a str,
     pub(crate) timestamp: Timestamp,
     pub(crate) labels: View<'a>,
+    /// Shared by all templates that the line goes through.
+    pub(crate) budget: &'a Budget,
 }
 
 impl<'a> Input<'a> {
@@ -86,17 +95,29 @@ impl Template {
     /// Appends the result to `out`. The error is Go's text; what was written before it stays.
     pub(crate) fn run(&self, input: &Input<'_>, out: &mut String) -> Result<(), String> {
         let Some(pieces) = &self.simple else {
-            return Run::new(self.name, &self.text, &self.tree, input).run(out);
+            return Run::new(self.name, &self.text, &self.tree, input).run(out).map_err(shortened);
         };
         for piece in pieces {
-            out.push_str(match piece {
+            let text = match piece {
                 Piece::Text(text) => text,
                 Piece::Label(name) => input.label(name),
                 Piece::Line => input.line,
-            });
+            };
+            input.budget.take(text.len()).map_err(|message| format!("template: {}: {message}", self.name))?;
+            out.push_str(text);
         }
         Ok(())
     }
+}
+
+/// A message may quote a value, which may be long.
+fn shortened(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES_MAX {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+        message.push('…');
+        message.shrink_to_fit();
+    }
+    message
 }
 
 fn piece(node: &Node) -> Option<Piece> {

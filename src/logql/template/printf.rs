@@ -43,6 +43,14 @@ struct Flags {
     precision: Option<usize>,
 }
 
+/// Bytes that [`sprintf`] makes at most: a byte quoted or in digits takes up to six, a number in full some hundred.
+pub(crate) fn most(format: &str, args: &[Value<'_>]) -> usize {
+    let is_padded = format.contains(['*', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    let leaf = if is_padded { 2 * PADDED_MAX + 400 } else { 400 };
+    let one = |arg: &Value<'_>| arg.printed_bytes().saturating_mul(6).saturating_add(arg.leaves().saturating_mul(leaf));
+    args.iter().map(one).fold(format.len().saturating_mul(12), usize::saturating_add)
+}
+
 /// `fmt.Sprintf`
 pub(crate) fn sprintf(format: &str, args: &[Value<'_>]) -> String {
     let mut out = String::with_capacity(format.len());

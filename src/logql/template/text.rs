@@ -2,18 +2,18 @@
 
 use std::num::NonZeroUsize;
 
-use regex::NoExpand;
-
 use crate::logql::gotext::{bytes, bytes_to_string, duration};
+use crate::logql::template::Budget;
 use crate::logql::template::call::{int_at, text_at};
 use crate::logql::template::regexes;
 use crate::logql::template::value::Value;
 
-/// A text that a function would make longer than this is refused.
-const TEXT_BYTES_MAX: usize = 16 << 20;
+/// Bytes of the rest of a text that a pattern may look at, for each match, in the time of a step.
+const SEARCHED_PER_STEP: usize = 4096;
 
-/// Calls a function of this kind with arguments that fit.
-pub(crate) fn call<'a>(name: &str, args: &[Value<'a>]) -> Result<Value<'a>, String> {
+/// Calls a function of this kind with arguments that fit. The budget covers what its result may take, but for what is
+/// replaced.
+pub(crate) fn call<'a>(budget: &Budget, name: &str, args: &[Value<'a>]) -> Result<Value<'a>, String> {
     let first = text_at(args, 0);
     let second = text_at(args, 1);
     let text = match name {
@@ -32,15 +32,15 @@ pub(crate) fn call<'a>(name: &str, args: &[Value<'a>]) -> Result<Value<'a>, Stri
         "contains" => return Ok(Value::Bool(second.contains(first))),
         "hasPrefix" => return Ok(Value::Bool(second.starts_with(first))),
         "hasSuffix" => return Ok(Value::Bool(second.ends_with(first))),
-        "replace" => replace(text_at(args, 2), first, second, -1)?,
-        "Replace" => replace(first, second, text_at(args, 2), int_at(args, 3))?,
+        "replace" => replace(budget, text_at(args, 2), first, second, -1)?,
+        "Replace" => replace(budget, first, second, text_at(args, 2), int_at(args, 3))?,
         "repeat" => repeat(second, int_at(args, 0))?,
-        "indent" => indent(second, int_at(args, 0))?,
-        "nindent" => format!("\n{}", indent(second, int_at(args, 0))?),
+        "indent" => indent(budget, second, int_at(args, 0))?,
+        "nindent" => format!("\n{}", indent(budget, second, int_at(args, 0))?),
         "trunc" => truncate(second, int_at(args, 0)),
         "substr" => substring(text_at(args, 2), int_at(args, 0), int_at(args, 1))?,
-        "alignLeft" => align(second, int_at(args, 0), Side::Left)?,
-        "alignRight" => align(second, int_at(args, 0), Side::Right)?,
+        "alignLeft" => align(second, int_at(args, 0), Side::Left),
+        "alignRight" => align(second, int_at(args, 0), Side::Right),
         "bytes" => return bytes::parse(first).map(|bytes| Value::Float(bytes as f64)),
         "duration" | "duration_seconds" => {
             let nanos = duration::parse(first)?;
@@ -48,11 +48,15 @@ pub(crate) fn call<'a>(name: &str, args: &[Value<'a>]) -> Result<Value<'a>, Stri
             return Ok(Value::Float(seconds));
         }
         "count" => {
-            let regex = regexes::get(first)?;
-            return Ok(Value::Int(regex.find_iter(second).count() as i64));
+            let mut count = 0;
+            for found in regexes::get(budget, first)?.find_iter(second) {
+                budget.step(1 + (second.len() - found.end()) / SEARCHED_PER_STEP)?;
+                count += 1;
+            }
+            return Ok(Value::Int(count));
         }
-        "regexReplaceAll" => regexes::get(first)?.replace_all(second, text_at(args, 2)).into_owned(),
-        "regexReplaceAllLiteral" => regexes::get(first)?.replace_all(second, NoExpand(text_at(args, 2))).into_owned(),
+        "regexReplaceAll" => replace_matches(budget, first, second, text_at(args, 2))?,
+        "regexReplaceAllLiteral" => replace_matches_plain(budget, first, second, text_at(args, 2))?,
         _ => return Err(format!("{name} is not a defined function")),
     };
     Ok(Value::text(text))
@@ -80,28 +84,69 @@ fn trim_set<'t>(text: &'t str, set: &str) -> &'t str {
 }
 
 /// The first `count` occurrences replaced, all of them where it is negative.
-fn replace(text: &str, old: &str, new: &str, count: i64) -> Result<String, String> {
-    let times = if old.is_empty() { text.chars().count() + 1 } else { text.len() / old.len() };
-    check_length(text.len().saturating_add(times.saturating_mul(new.len())))?;
-    Ok(match usize::try_from(count) {
-        Ok(count) => text.replacen(old, new, count),
-        Err(_) => text.replace(old, new),
-    })
+fn replace(budget: &Budget, text: &str, old: &str, new: &str, count: i64) -> Result<String, String> {
+    let mut out = String::new();
+    let mut end = 0;
+    for (at, found) in text.match_indices(old).take(usize::try_from(count).unwrap_or(usize::MAX)) {
+        budget.covers(out.len() + (at - end) + new.len())?;
+        out.push_str(&text[end..at]);
+        out.push_str(new);
+        end = at + found.len();
+    }
+    finish(budget, out, &text[end..])
+}
+
+/// The matches of a pattern replaced; `$1` in `new` is what its first group found.
+fn replace_matches(budget: &Budget, pattern: &str, text: &str, new: &str) -> Result<String, String> {
+    let groups = new.matches('$').count();
+    if groups == 0 {
+        return replace_matches_plain(budget, pattern, text, new);
+    }
+    let regex = regexes::get(budget, pattern)?;
+    let mut out = String::new();
+    let mut end = 0;
+    for found in regex.captures_iter(text) {
+        let whole = found.get_match();
+        budget.step(1 + (text.len() - whole.end()) / SEARCHED_PER_STEP)?;
+        budget.read(new.len())?;
+        let added = groups.saturating_mul(whole.len()).saturating_add(new.len());
+        budget.covers((out.len() + (whole.start() - end)).saturating_add(added))?;
+        out.push_str(&text[end..whole.start()]);
+        found.expand(new, &mut out);
+        end = whole.end();
+    }
+    finish(budget, out, &text[end..])
+}
+
+/// The matches of a pattern replaced by a text as it stands.
+fn replace_matches_plain(budget: &Budget, pattern: &str, text: &str, new: &str) -> Result<String, String> {
+    let regex = regexes::get(budget, pattern)?;
+    let mut out = String::new();
+    let mut end = 0;
+    for found in regex.find_iter(text) {
+        budget.step(1 + (text.len() - found.end()) / SEARCHED_PER_STEP)?;
+        budget.covers(out.len() + (found.start() - end) + new.len())?;
+        out.push_str(&text[end..found.start()]);
+        out.push_str(new);
+        end = found.end();
+    }
+    finish(budget, out, &text[end..])
+}
+
+fn finish(budget: &Budget, mut out: String, rest: &str) -> Result<String, String> {
+    budget.covers(out.len() + rest.len())?;
+    out.push_str(rest);
+    Ok(out)
 }
 
 fn repeat(text: &str, count: i64) -> Result<String, String> {
     let count = usize::try_from(count).map_err(|_| "strings: negative Repeat count")?;
-    check_length(text.len().saturating_mul(count))?;
     Ok(text.repeat(count))
 }
 
-fn check_length(length: usize) -> Result<(), String> {
-    if length > TEXT_BYTES_MAX { Err("the text is too long".to_owned()) } else { Ok(()) }
-}
-
-fn indent(text: &str, spaces: i64) -> Result<String, String> {
+fn indent(budget: &Budget, text: &str, spaces: i64) -> Result<String, String> {
     let pad = repeat(" ", spaces)?;
-    Ok(format!("{pad}{}", replace(text, "\n", &format!("\n{pad}"), -1)?))
+    Ok(format!("{pad}{}", replace(budget, text, "\n", &format!("\n{pad}"), -1)?))
 }
 
 /// Bytes from the front, or from the back where the count is negative.
@@ -140,21 +185,20 @@ enum Side {
 }
 
 /// Exactly so many characters: cut at the far side, or filled up there.
-fn align(text: &str, count: i64, side: Side) -> Result<String, String> {
-    let Ok(count) = usize::try_from(count) else { return Ok(text.to_owned()) };
+fn align(text: &str, count: i64, side: Side) -> String {
+    let Ok(count) = usize::try_from(count) else { return text.to_owned() };
     let length = text.chars().count();
     if let Some(missing) = count.checked_sub(length).and_then(NonZeroUsize::new) {
-        check_length(text.len().saturating_add(missing.get()))?;
         let pad = " ".repeat(missing.get());
-        return Ok(match side {
+        return match side {
             Side::Left => format!("{text}{pad}"),
             Side::Right => format!("{pad}{text}"),
-        });
+        };
     }
-    Ok(match side {
+    match side {
         Side::Left => text.chars().take(count).collect(),
         Side::Right => text.chars().skip(length - count).collect(),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +222,7 @@ mod tests {
 
     #[test]
     fn alignment_counts_characters() {
-        let check = |text, count, side, expected: &str| assert_eq!(align(text, count, side).as_deref(), Ok(expected));
+        let check = |text, count, side, expected: &str| assert_eq!(align(text, count, side), expected);
         check("hello world", 5, Side::Left, "hello");
         check("hello world", 5, Side::Right, "world");
         check("한", 3, Side::Left, "한  ");

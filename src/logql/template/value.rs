@@ -142,6 +142,39 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Text that the value has for itself, and that a copy of it takes again.
+    pub(crate) fn owned_bytes(&self) -> usize {
+        match self {
+            Value::Text(Cow::Owned(text)) => text.len(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes that [`Value::print`] writes at most.
+    pub(crate) fn printed_bytes(&self) -> usize {
+        let pair = |key: &str, length: usize| length.saturating_add(key.len() + 2);
+        match self {
+            Value::Text(text) => text.len(),
+            Value::List(list) => list.iter().map(|value| value.printed_bytes() + 1).fold(2, usize::saturating_add),
+            Value::Map(map) => {
+                map.iter().map(|(key, value)| pair(key, value.printed_bytes())).fold(5, usize::saturating_add)
+            }
+            Value::Labels(map) => map.iter().map(|(key, value)| pair(key, value.len())).fold(5, usize::saturating_add),
+            // numbers, times and names are short
+            _ => 64,
+        }
+    }
+
+    /// Texts, numbers and the like in the value, with all that it holds.
+    pub(crate) fn leaves(&self) -> usize {
+        match self {
+            Value::List(list) => list.iter().map(Value::leaves).sum(),
+            Value::Map(map) => map.values().map(|value| 1 + value.leaves()).sum(),
+            Value::Labels(map) => 2 * map.len(),
+            _ => 1,
+        }
+    }
+
     /// What `fmt.Sprint` makes of one value.
     pub(crate) fn printed(&self) -> String {
         let mut out = String::new();
