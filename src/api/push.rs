@@ -124,6 +124,7 @@ impl From<ingest::Error> for api::Error {
             | Error::OtlpContentEncoding(_)
             | Error::Malformed(_)
             | Error::Labels(_)
+            | Error::TooManyDays { .. }
             | Error::Rejected { .. } => api::Error::bad_request(text),
             Error::TooLarge { .. } => api::Error::new(StatusCode::PAYLOAD_TOO_LARGE, text),
             Error::NoStreams => api::Error::new(StatusCode::UNPROCESSABLE_ENTITY, text),

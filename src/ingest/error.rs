@@ -47,6 +47,12 @@ pub enum Error {
     /// The disk has no room for more; nothing was stored.
     #[error("the disk is nearly full: {free_bytes} bytes are free, {floor_bytes} are kept free")]
     DiskFull { free_bytes: u64, floor_bytes: u64 },
+    /// The entries are spread over more days than one push may bring; nothing was stored.
+    #[error(
+        "the push has entries of {found} days that are new here, more than {max}: send the days one after another, \
+         or check the times"
+    )]
+    TooManyDays { found: usize, max: usize },
     /// The server is stopping; nothing was stored.
     #[error("the server is stopping")]
     Closed,
@@ -61,6 +67,7 @@ impl From<store::Error> for Error {
             store::Error::Busy => Error::StoreBusy,
             store::Error::DiskFull { free_bytes, floor_bytes, .. } => Error::DiskFull { free_bytes, floor_bytes },
             store::Error::Closed => Error::Closed,
+            store::Error::TooManyDays { found, max } => Error::TooManyDays { found, max },
             store::Error::Io { .. }
             | store::Error::Damaged { .. }
             | store::Error::Index { .. }

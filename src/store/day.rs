@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::model::{Labels, Matcher};
@@ -56,6 +57,8 @@ pub(crate) type Streams = HashMap<u64, Stream>;
 #[derive(Debug)]
 pub(crate) struct DayFolder {
     pub(crate) day: Day,
+    /// Another one for each time a folder is opened, so that what is remembered of one is not taken for another's.
+    pub(crate) generation: u64,
     dir: PathBuf,
     blocks: File,
     skip: File,
@@ -68,6 +71,9 @@ struct Writer {
     lens: Lens,
     streams_file: File,
     index: BlockIndex,
+    /// A sync failed: the system may take what was not written for written, so nothing is committed any more. The next
+    /// start cuts it off, and takes it from the write-ahead log again.
+    unsure: bool,
 }
 
 /// How much of each data file is in use, and how many blocks were ever sealed into the day.
@@ -105,7 +111,13 @@ impl Lens {
 impl DayFolder {
     /// Opens the folder of a day, or makes it, and cuts off what was written after the last commit.
     pub(crate) fn open(day: Day, dir: &Path) -> Result<(DayFolder, IndexView), Error> {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(0);
         fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let index_dir = dir.join(INDEX);
+        let has_blocks = fs::metadata(dir.join(BLOCKS)).is_ok_and(|blocks| blocks.len() > 0);
+        if has_blocks && !BlockIndex::exists(&index_dir) {
+            return Err(damaged(&index_dir, "there are blocks, and the index over them is gone"));
+        }
         let (index, payload) = BlockIndex::open(&dir.join(INDEX))?;
         let lens = match payload {
             None => Lens::default(),
@@ -117,6 +129,7 @@ impl DayFolder {
         let streams_path = dir.join(STREAMS);
         let streams_file = open_cut(&streams_path, lens.streams)?;
         sync_dir(dir)?;
+        dir.parent().map_or(Ok(()), sync_dir)?;
         let view = index.view();
         let mut streams = read_streams(&streams_path, &streams_file, lens.streams)?;
         view.spans(|number, min, max| {
@@ -126,11 +139,12 @@ impl DayFolder {
         })?;
         let folder = DayFolder {
             day,
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             dir: dir.to_owned(),
             blocks,
             skip,
             streams: RwLock::new(Arc::new(streams)),
-            writer: Mutex::new(Writer { lens, streams_file, index }),
+            writer: Mutex::new(Writer { lens, streams_file, index, unsure: false }),
         };
         Ok((folder, view))
     }
@@ -192,7 +206,7 @@ impl DayFolder {
         let streams = Arc::make_mut(&mut streams);
         let mut records = Vec::new();
         for number in &block.streams {
-            let stream = streams.get_mut(number).expect("a buffer's stream got its number from here");
+            let stream = streams.get(number).ok_or_else(|| damaged(&path, format!("stream {number} is unknown")))?;
             if !stream.written {
                 put_stream(&mut records, *number, &stream.labels);
             }
@@ -200,9 +214,10 @@ impl DayFolder {
         writer.streams_file.write_all_at(&records, writer.lens.streams).map_err(io_error("write", &path))?;
         writer.lens.streams += records.len() as u64;
         for number in &block.streams {
-            let stream = streams.get_mut(number).expect("a buffer's stream got its number from here");
-            stream.written = true;
-            stream.cover(block.min, block.max);
+            if let Some(stream) = streams.get_mut(number) {
+                stream.written = true;
+                stream.cover(block.min, block.max);
+            }
         }
         Ok(())
     }
@@ -210,9 +225,17 @@ impl DayFolder {
     /// Makes written blocks durable and puts them into the index. Gives the index's new state.
     pub(crate) fn commit(&self, blocks: &[Arc<FreshBlock>]) -> Result<IndexView, Error> {
         let mut writer = self.writer.lock().expect("no thread panics while it holds this lock");
+        if writer.unsure {
+            return Err(damaged(
+                &self.dir,
+                "a sync failed; restart to take its entries from the write-ahead log again",
+            ));
+        }
         let files = [(&self.blocks, BLOCKS), (&self.skip, SKIP), (&writer.streams_file, STREAMS)];
-        for (file, name) in files {
-            file.sync_data().map_err(io_error("sync", &self.dir.join(name)))?;
+        let failed = files.into_iter().find_map(|(file, name)| Some((file.sync_data().err()?, name)));
+        if let Some((error, name)) = failed {
+            writer.unsure = true;
+            return Err(io_error("sync", &self.dir.join(name))(error));
         }
         let new: Vec<NewBlock<'_>> = blocks
             .iter()
@@ -282,7 +305,8 @@ fn open_cut(path: &Path, len: u64) -> Result<File, Error> {
     let file = options.open(path).map_err(io_error("open", path))?;
     let found = file.metadata().map_err(io_error("look at", path))?.len();
     if found < len {
-        return Err(damaged(path, format!("it has {found} bytes where the index knows of {len}")));
+        // what is there stays readable; reading what is not gives an error that names the place
+        tracing::error!(path = %path.display(), found, known = len, "a data file is shorter than its index says");
     }
     if found > len {
         file.set_len(len).map_err(io_error("cut", path))?;
@@ -304,20 +328,34 @@ fn put_stream(out: &mut Vec<u8>, number: u64, labels: &Labels) {
 }
 
 fn read_streams(path: &Path, file: &File, len: u64) -> Result<Streams, Error> {
-    let mut bytes = vec![0; len as usize];
+    let found = file.metadata().map_err(io_error("look at", path))?.len();
+    let mut bytes = vec![0; found.min(len) as usize];
     file.read_exact_at(&mut bytes, 0).map_err(io_error("read", path))?;
     let mut reader = Reader::new(&bytes);
     let mut streams = Streams::new();
     while !reader.is_empty() {
-        let (number, labels) = take_stream(&mut reader).map_err(|why| damaged(path, why.to_string()))?;
-        streams.insert(number, Stream { labels, sealed: None, written: true });
+        let at = bytes.len() - reader.left();
+        match take_record(&mut reader) {
+            Ok(body) => match stream_of(body) {
+                Ok((number, labels)) => drop(streams.insert(number, Stream { labels, sealed: None, written: true })),
+                Err(why) => tracing::error!(path = %path.display(), at, %why, "a stream's labels are lost"),
+            },
+            Err(why) => {
+                tracing::error!(path = %path.display(), at, %why, "the labels of further streams are lost");
+                break;
+            }
+        }
     }
     Ok(streams)
 }
 
-fn take_stream(reader: &mut Reader<'_>) -> Result<(u64, Labels), Malformed> {
+/// The next record's checksum and body.
+fn take_record<'b>(reader: &mut Reader<'b>) -> Result<(u32, &'b [u8]), Malformed> {
     let (length, crc) = (reader.u32()?, reader.u32()?);
-    let body = reader.take(length as usize)?;
+    Ok((crc, reader.take(length as usize)?))
+}
+
+fn stream_of((crc, body): (u32, &[u8])) -> Result<(u64, Labels), Malformed> {
     if crc32fast::hash(body) != crc {
         return Err(Malformed("the checksum of a stream does not agree"));
     }

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 
 use crate::model::Direction;
 use crate::store::head::{Slot, identity};
-use crate::store::layout::Day;
 use crate::store::select::Chunk;
 
 /// Blocks whose identities are kept: about 80 KiB each.
@@ -19,8 +18,8 @@ const BLOCKS_MAX: usize = 64;
 /// The identities of one stream's entries in one block.
 type Identities = Arc<HashSet<u64>>;
 
-/// A stream in a block, by the block's day and place.
-type Key = (Day, u64, u64);
+/// A stream in a block, by the generation of the block's folder and its place there.
+type Key = (u64, u64, u64);
 
 /// Remembers the identities of recently asked blocks.
 #[derive(Debug, Default)]
@@ -38,7 +37,8 @@ struct Recent {
 /// The sealed entries of one stream on one day: waiting buffers, and blocks that have entries of it.
 #[derive(Debug)]
 pub(crate) struct SealedStream {
-    pub(crate) day: Day,
+    /// Of the day's folder.
+    pub(crate) generation: u64,
     pub(crate) stream: u64,
     pub(crate) waiting: Vec<Arc<Slot>>,
     /// By place: the blocks, selected for this stream and all its lines.
@@ -54,7 +54,7 @@ impl BlockIdentities {
         let in_block = |(offset, chunk): &(u64, Chunk)| {
             chunk.min.nanos() <= time
                 && time <= chunk.max.nanos()
-                && self.of((sealed.day, *offset, sealed.stream), chunk).contains(&wanted)
+                && self.of((sealed.generation, *offset, sealed.stream), chunk).contains(&wanted)
         };
         sealed.waiting.iter().any(in_slot) || sealed.blocks.iter().any(in_block)
     }

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tantivy::TantivyError;
+use tantivy::directory::error::OpenReadError;
+
 /// What went wrong in the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -19,12 +22,42 @@ pub enum Error {
     DiskFull { path: PathBuf, free_bytes: u64, floor_bytes: u64 },
     #[error("too much is waiting to be written to disk; try again in a moment")]
     Busy,
+    #[error(
+        "the push has entries of {found} days that are new here, more than {max}: send the days one after another, \
+         or check the times"
+    )]
+    TooManyDays { found: usize, max: usize },
     #[error("the store is closed")]
     Closed,
     #[error("{} is in use by another process", path.display())]
     InUse { path: PathBuf },
     #[error("{} was written by a newer version: it has format {found}, this version reads up to {known}", path.display())]
     NewerFormat { path: PathBuf, found: u32, known: u32 },
+}
+
+impl Error {
+    /// Whether bytes on disk make no sense, or are missing: trying again does not help.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Error::Damaged { .. } => true,
+            Error::Index { source, .. } => match source {
+                TantivyError::OpenReadError(OpenReadError::IoError { .. })
+                | TantivyError::IoError(_)
+                | TantivyError::OpenDirectoryError(_)
+                | TantivyError::OpenWriteError(_)
+                | TantivyError::LockFailure(..) => false,
+                // the library's own enum: whatever else it says, it says of what it read
+                _ => true,
+            },
+            Error::Io { .. }
+            | Error::DiskFull { .. }
+            | Error::Busy
+            | Error::Closed
+            | Error::InUse { .. }
+            | Error::TooManyDays { .. }
+            | Error::NewerFormat { .. } => false,
+        }
+    }
 }
 
 /// Names the operation and the file of an IO error.

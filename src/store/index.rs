@@ -18,6 +18,7 @@ use tantivy::{DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, T
 
 use crate::model::{TimeRange, Timestamp};
 use crate::store::error::Error;
+use crate::store::wal::sync_dir;
 use crate::store::words::{Demand, Place};
 
 /// The word of a block that has too many words to index: it is always a candidate.
@@ -186,7 +187,14 @@ impl BlockIndex {
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(payload);
         commit.commit()?;
+        // the commit renames its file of facts, and syncs the folder before that only
+        sync_dir(&self.dir).map_err(|error| tantivy::TantivyError::SystemError(error.to_string()))?;
         self.reader.reload()
+    }
+
+    /// Whether a folder holds an index that was made once.
+    pub(crate) fn exists(dir: &Path) -> bool {
+        dir.join("meta.json").exists()
     }
 
     /// Frees the writer's threads and memory. The next commit makes a new one.
@@ -259,13 +267,16 @@ impl IndexView {
         Ok(all.iter().map(|place| place.entry_count).sum())
     }
 
-    /// The blocks that may hold what is searched for, in no order.
+    /// The blocks that may hold what is searched for, in the order in which they were sealed.
     pub(crate) fn search(&self, search: &Search<'_>) -> Result<Vec<BlockPlace>, Error> {
         let mut places = Vec::new();
         for segment in self.searcher.segment_readers() {
             let found = Segment::open(segment, self.fields).and_then(|segment| segment.search(search, &mut places));
             found.map_err(|source| Error::Index { path: self.dir.clone(), source })?;
         }
+        // a commit that succeeded and could not be read back is done again, and names its blocks twice
+        places.sort_unstable_by_key(|place| place.sequence);
+        places.dedup_by_key(|place| place.sequence);
         Ok(places)
     }
 

@@ -3,17 +3,17 @@
 //! Promises: an append returns after its record is synced and its entries are visible; a segment of the write-ahead
 //! log goes only when all its entries are in committed blocks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::{Batch, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::day::matching;
-use crate::store::error::Error;
+use crate::store::error::{Error, io_error};
 use crate::store::filter::Filter;
 use crate::store::head::Slot;
 use crate::store::index::{BlockPlace, Search};
-use crate::store::layout::Layout;
+use crate::store::layout::{Day, Layout};
 use crate::store::select::{Chunk, Selection, Snapshot};
 use crate::store::shelf::{DayState, FILLING_AGE_MAX, Shelf, StreamKey};
 use crate::store::wal::{SEGMENT_BYTES_MAX, Wal};
@@ -32,6 +32,10 @@ const IDLE_WAL_BYTES_MAX: u64 = 4 << 20;
 /// How often the thread looks for old buffers, and what retention has to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(10);
+/// New days that one batch may bring: a year of backfill at once, and not a day for each of its lines.
+const NEW_DAYS_MAX: usize = 400;
+/// Days that are kept at the same time, each with three open files and an index: 27 years.
+const DAYS_MAX: usize = 10_000;
 /// How long an append waits for memory before it is refused.
 const APPEND_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Sequences of unsealed chunks come after those of all blocks.
@@ -45,6 +49,10 @@ pub(crate) struct Keeper {
     wal: Wal,
     shelf: Shelf,
     stopping: AtomicBool,
+    /// The write-ahead log is being read: nothing of it may go.
+    replaying: AtomicBool,
+    /// The first segment with entries that could not be taken over at the start: it stays for a better day.
+    first_unplaced: AtomicU64,
     /// Free space is short, and there is nothing left to drop: what the refusal says.
     disk_full: Mutex<Option<(u64, u64)>>,
     /// Wakes the thread.
@@ -61,7 +69,10 @@ impl Keeper {
         retention::finish_drops(&layout)?;
         let shelf = Shelf::new(layout.clone());
         for day in day_folders(&layout)? {
-            shelf.open_day(day)?;
+            match shelf.open_day(day) {
+                Err(error) if error.is_damage() => put_aside(&layout, day, &error)?,
+                opened => opened?,
+            }
         }
         let wal = Wal::open(&layout.wal(), SEGMENT_BYTES_MAX)?;
         Ok(Keeper {
@@ -70,6 +81,8 @@ impl Keeper {
             wal,
             shelf,
             stopping: AtomicBool::new(false),
+            replaying: AtomicBool::new(false),
+            first_unplaced: AtomicU64::new(u64::MAX),
             disk_full: Mutex::default(),
             work: Condvar::new(),
             space: Condvar::new(),
@@ -81,6 +94,7 @@ impl Keeper {
     /// duplicates, so that replaying twice changes nothing.
     pub(crate) fn replay(&self, decode: &Replay<'_>) -> Result<(), Error> {
         let (mut appended, mut undecodable) = (Appended::default(), 0u64);
+        self.replaying.store(true, Ordering::Relaxed);
         let damages = self.wal.replay(|segment, record| {
             let mut failed = None;
             let decoded = decode(record, &mut |streams| {
@@ -91,10 +105,12 @@ impl Keeper {
             });
             undecodable += u64::from(decoded.is_err());
             if let Some(error) = failed {
-                return Err(error);
+                tracing::error!(%error, segment, "entries of the write-ahead log cannot be taken over; it is kept");
+                self.first_unplaced.fetch_min(segment, Ordering::Relaxed);
             }
             self.tend()
         })?;
+        self.replaying.store(false, Ordering::Relaxed);
         for (path, reason) in damages {
             tracing::warn!(path = %path.display(), reason, "a record of the write-ahead log is damaged, and left out");
         }
@@ -108,6 +124,7 @@ impl Keeper {
     }
 
     pub(crate) fn append(&self, batch: &Batch<'_>) -> Result<Appended, Error> {
+        self.check_days(batch)?;
         self.wait_for_space()?;
         let pin = self.wal.append(&batch.record)?;
         let mut appended = Appended::default();
@@ -119,6 +136,22 @@ impl Keeper {
             self.work.notify_one();
         }
         Ok(appended)
+    }
+
+    /// Each day costs open files and memory: a batch that is spread over hundreds of new ones is a mistake.
+    fn check_days(&self, batch: &Batch<'_>) -> Result<(), Error> {
+        let mut days: Vec<Day> = Vec::new();
+        for entry in batch.streams.iter().flat_map(|stream| &stream.entries) {
+            let day = Day::of(entry.timestamp);
+            if days.last() != Some(&day) {
+                days.push(day);
+            }
+        }
+        days.sort_unstable();
+        days.dedup();
+        let (found, known) = self.shelf.new_days(&days);
+        let max = NEW_DAYS_MAX.min(DAYS_MAX.saturating_sub(known));
+        if found > max { Err(Error::TooManyDays { found, max }) } else { Ok(()) }
     }
 
     fn wait_for_space(&self) -> Result<(), Error> {
@@ -160,14 +193,15 @@ impl Keeper {
                 drop(turn);
             }
             let now = Instant::now();
+            // each step is done whatever became of the others: dropping old days is what heals a full disk
             let mut tended = self.tend();
             if now >= next_commit {
                 next_commit = now + FRESH_AGE_MAX;
-                tended = tended.and_then(|()| self.close_old(now)).and_then(|()| self.commit());
+                tended = tended.and(self.close_old(now)).and(self.commit());
             }
             if now >= next_retention {
                 next_retention = now + RETENTION_EVERY;
-                tended = tended.and_then(|()| self.retain());
+                tended = tended.and(self.retain());
             }
             if let Err(error) = tended {
                 tracing::error!(%error, "the store cannot be tended; trying again");
@@ -181,7 +215,7 @@ impl Keeper {
         if self.shelf.memory_bytes() > self.config.head_bytes_max {
             self.shelf.close_largest(self.config.head_bytes_max / 2);
         }
-        if self.wal.size() > WAL_BYTES_MAX {
+        if self.wal.size() > WAL_BYTES_MAX && !self.replaying.load(Ordering::Relaxed) {
             self.shelf.close_older(None, self.wal.oldest() + self.wal.count() / 2);
         }
         let sealed = self.shelf.seal_waiting();
@@ -204,7 +238,10 @@ impl Keeper {
         // asked before anything else: an append that comes now pins this segment or a later one
         let horizon = self.wal.horizon();
         self.shelf.commit()?;
-        self.wal.remove_before(horizon.min(self.shelf.first_needed_segment()))?;
+        if !self.replaying.load(Ordering::Relaxed) {
+            let unplaced = self.first_unplaced.load(Ordering::Relaxed);
+            self.wal.remove_before(horizon.min(unplaced).min(self.shelf.first_needed_segment()))?;
+        }
         Ok(())
     }
 
@@ -304,6 +341,15 @@ impl Keeper {
             day_count: days.len() as u64,
         }
     }
+}
+
+/// Moves the folder of a day that cannot be opened out of the way, whole: the server starts, and new entries of the day
+/// have a place.
+fn put_aside(layout: &Layout, day: Day, error: &Error) -> Result<(), Error> {
+    let from = layout.day(day);
+    let to = (1..).map(|number| layout.damaged_day(day, number)).find(|path| !path.exists()).unwrap_or_default();
+    tracing::error!(%error, aside = %to.display(), "a day cannot be opened; its logs are put aside and not shown");
+    std::fs::rename(&from, &to).map_err(io_error("move aside", &from))
 }
 
 /// The sealed blocks of a day that may hold what is selected.

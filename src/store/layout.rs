@@ -10,6 +10,7 @@
 //!     streams.dat          the label sets of the day's streams, with their numbers
 //!     index/               tantivy: one document for each block
 //! days/<yyyymmdd>.dropped  a day on its way out
+//! days/<yyyymmdd>.damaged-<n>  a day that could not be opened, put aside and left as it was
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,11 @@ impl Layout {
     /// Where a day's folder goes before it is removed.
     pub(crate) fn dropped_day(&self, day: Day) -> PathBuf {
         self.days().join(day.folder() + DROPPED)
+    }
+
+    /// Where a day's folder is put aside that cannot be opened; `number` tells those of one day apart.
+    pub(crate) fn damaged_day(&self, day: Day, number: u32) -> PathBuf {
+        self.days().join(format!("{}.damaged-{number}", day.folder()))
     }
 
     pub(crate) fn is_dropped(name: &std::ffi::OsStr) -> bool {

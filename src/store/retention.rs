@@ -1,7 +1,7 @@
 //! Retention: days go when they are too old, when the data takes too much disk, or when the disk has too little left.
 //!
-//! Promises: the oldest day goes first and the newest day never goes; entries beyond the greatest age are not shown any
-//! more even where their day is still there. Never: parts of a day.
+//! Promises: the oldest day goes first and the newest day never goes, whatever the clock says; entries beyond the greatest
+//! age are not shown any more even where their day is still there. Never: parts of a day.
 
 use std::fs;
 use std::path::Path;
@@ -57,9 +57,13 @@ pub(crate) fn apply(
         let days: Vec<Day> = shelf.read().days.keys().copied().collect();
         let disk = DiskUse::of(layout);
         match next_to_drop(retention, &days, disk, now) {
-            Some(day) => {
+            Some((day, why)) => {
                 drop_day(shelf, day)?;
                 tracing::info!(day = day.folder(), used = disk.used_bytes, free = disk.free_bytes, "dropped a day");
+                if why == Why::DiskFull {
+                    // its space may come free later, when the last query that reads it is through: one day at a time
+                    return Ok(None);
+                }
             }
             None => {
                 let floor = retention.disk_free_bytes_min;
@@ -69,15 +73,22 @@ pub(crate) fn apply(
     }
 }
 
+/// Why a day has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    TooOld,
+    TooLarge,
+    DiskFull,
+}
+
 /// The day that has to go next, of those there are (oldest first).
-fn next_to_drop(retention: &Retention, days: &[Day], disk: DiskUse, now: Timestamp) -> Option<Day> {
-    let (oldest, newer) = days.split_first()?;
-    if oldest_kept(retention, now).is_some_and(|kept| oldest.end() <= kept) {
-        return Some(*oldest);
-    }
+fn next_to_drop(retention: &Retention, days: &[Day], disk: DiskUse, now: Timestamp) -> Option<(Day, Why)> {
+    let [oldest, _, ..] = days else { return None };
+    let too_old = oldest_kept(retention, now).is_some_and(|kept| oldest.end() <= kept);
     let too_large = retention.disk_bytes_max.is_some_and(|max| disk.used_bytes > max);
-    let too_full = disk.free_bytes < retention.disk_free_bytes_min;
-    (!newer.is_empty() && (too_large || too_full)).then_some(*oldest)
+    let disk_full = disk.free_bytes < retention.disk_free_bytes_min;
+    let whys = [(too_old, Why::TooOld), (too_large, Why::TooLarge), (disk_full, Why::DiskFull)];
+    whys.into_iter().find(|(applies, _)| *applies).map(|(_, why)| (*oldest, why))
 }
 
 /// Takes a day out of sight, then off the disk. Queries that read it go on: its files are open.
@@ -104,7 +115,7 @@ mod tests {
     use crate::model::Timestamp;
     use crate::store::Retention;
     use crate::store::layout::Day;
-    use crate::store::retention::{DiskUse, next_to_drop};
+    use crate::store::retention::{DiskUse, Why, next_to_drop};
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -116,9 +127,10 @@ mod tests {
     fn a_day_goes_when_its_last_entry_is_too_old() {
         let retention = Retention { age_max: Some(2 * DAY), ..Retention::default() };
         let plenty = DiskUse { used_bytes: 0, free_bytes: u64::MAX };
-        let next = |now| next_to_drop(&retention, &days(&[10, 11]), plenty, Timestamp::from_secs(now));
-        assert_eq!(next(13 * 86_400 - 1), None);
-        assert_eq!(next(13 * 86_400), Some(days(&[10])[0]));
+        let next = |numbers: &[i64], now| next_to_drop(&retention, &days(numbers), plenty, Timestamp::from_secs(now));
+        assert_eq!(next(&[10, 11], 13 * 86_400 - 1), None);
+        assert_eq!(next(&[10, 11], 13 * 86_400), Some((days(&[10])[0], Why::TooOld)));
+        assert_eq!(next(&[11], 1000 * 86_400), None, "a clock that is wrong does not cost everything");
     }
 
     #[test]
@@ -128,8 +140,8 @@ mod tests {
             next_to_drop(&retention, &days(numbers), DiskUse { used_bytes, free_bytes }, Timestamp::from_secs(0))
         };
         assert_eq!(next(&[1, 2], 100, 50), None);
-        assert_eq!(next(&[1, 2], 101, 50), Some(days(&[1])[0]));
-        assert_eq!(next(&[1, 2], 0, 49), Some(days(&[1])[0]));
+        assert_eq!(next(&[1, 2], 101, 50), Some((days(&[1])[0], Why::TooLarge)));
+        assert_eq!(next(&[1, 2], 0, 49), Some((days(&[1])[0], Why::DiskFull)));
         assert_eq!(next(&[2], 101, 49), None);
     }
 }

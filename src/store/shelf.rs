@@ -25,6 +25,9 @@ use crate::store::layout::{Day, Layout};
 use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, Sealer};
 use crate::store::select::{Chunk, Need, Selection};
 
+/// Days whose index stays open for writing between commits: it costs threads and memory.
+const WRITERS_MAX: usize = 2;
+
 /// A stream on a day.
 pub(crate) type StreamKey = (Day, u64);
 
@@ -40,6 +43,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether a folder is that of its day: a dropped day may have been made again.
+    fn has(&self, folder: &Arc<DayFolder>) -> bool {
+        self.days.get(&folder.day).is_some_and(|day| Arc::ptr_eq(&day.folder, folder))
+    }
+
     fn waiting_of(&self, key: StreamKey) -> Vec<Arc<Slot>> {
         self.waiting.iter().filter(|(other, _)| *other == key).map(|(_, slot)| slot.clone()).collect()
     }
@@ -52,6 +60,12 @@ pub(crate) struct DayState {
     pub(crate) view: IndexView,
     /// Written, not committed.
     pub(crate) fresh: Vec<Arc<FreshBlock>>,
+}
+
+impl DayState {
+    fn fresh_bytes(&self) -> u64 {
+        self.fresh.iter().map(|fresh| fresh.place.text_bytes).sum()
+    }
 }
 
 /// The state, and how entries move through it.
@@ -122,19 +136,23 @@ impl Shelf {
     pub(crate) fn remove_day(&self, day: Day) -> Result<PathBuf, Error> {
         let _making = self.making_day.lock().expect("no thread panics while it holds this lock");
         let (from, to) = (self.layout.day(day), self.layout.dropped_day(day));
+        if to.exists() {
+            std::fs::remove_dir_all(&to).map_err(io_error("remove", &to))?;
+        }
         let mut state = self.write();
-        state.days.remove(&day);
+        std::fs::rename(&from, &to).map_err(io_error("move away", &from))?;
+        let fresh = state.days.remove(&day).map_or(0, |day| day.fresh_bytes());
+        self.fresh_bytes.fetch_sub(fresh, Ordering::Relaxed);
         let of_day = |key: &StreamKey| key.0 == day;
         let mut gone: Vec<Arc<Slot>> = state.filling.extract_if(|key, _| of_day(key)).map(|(_, slot)| slot).collect();
         gone.extend(state.waiting.extract_if(.., |(key, _)| of_day(key)).map(|(_, slot)| slot));
-        let renamed = std::fs::rename(&from, &to).map_err(io_error("move away", &from));
         drop(state);
         for slot in gone {
             let mut buffer = slot.write().expect("no thread panics while it holds this lock");
             buffer.closed = true;
             self.memory_bytes.fetch_sub(buffer.memory_bytes() as u64, Ordering::Relaxed);
         }
-        renamed.map(|()| to)
+        Ok(to)
     }
 
     /// Puts the entries of a stream into its buffers; `segment` is the WAL segment that has them.
@@ -158,10 +176,13 @@ impl Shelf {
         segment: u64,
         appended: &mut Appended,
     ) -> Result<(), Error> {
-        let folder = self.folder(day)?;
-        let key = (day, folder.stream_number(labels));
         loop {
-            let slot = self.filling(key, labels, segment)?;
+            // looked up anew in every round: the day may have been dropped, and made again, meanwhile
+            let folder = self.folder(day)?;
+            let key = (day, folder.stream_number(labels));
+            let Some(slot) = self.filling(&folder, key, labels, segment) else {
+                continue;
+            };
             let mut buffer = slot.write().expect("no thread panics while it holds this lock");
             if buffer.closed {
                 continue;
@@ -210,17 +231,19 @@ impl Shelf {
         Ok(())
     }
 
-    /// The stream's filling buffer, made where there is none.
-    fn filling(&self, key: StreamKey, labels: &Labels, segment: u64) -> Result<Arc<Slot>, Error> {
+    /// The stream's filling buffer, made where there is none; `None` where the folder is not the day's any more.
+    fn filling(&self, folder: &Arc<DayFolder>, key: StreamKey, labels: &Labels, segment: u64) -> Option<Arc<Slot>> {
         loop {
             let state = self.read();
+            if !state.has(folder) {
+                return None;
+            }
             if let Some(slot) = state.filling.get(&key) {
-                return Ok(slot.clone());
+                return Some(slot.clone());
             }
             let (closings, waiting) = (state.closings, state.waiting_of(key));
-            let folder = state.days.get(&key.0).map(|day| day.folder.clone());
             drop(state);
-            let mut sealed_max = folder.and_then(|folder| folder.streams().get(&key.1)?.sealed).map(|(_, max)| max);
+            let mut sealed_max = folder.streams().get(&key.1).and_then(|stream| stream.sealed).map(|(_, max)| max);
             for slot in waiting {
                 // closed here and now, so that no thread adds to it after its successor was made
                 let mut buffer = slot.write().expect("no thread panics while it holds this lock");
@@ -229,8 +252,8 @@ impl Shelf {
             }
             let buffer = Buffer::new(key.0, key.1, labels.clone(), segment, sealed_max);
             let mut state = self.write();
-            if state.closings == closings {
-                return Ok(state.filling.entry(key).or_insert_with(|| Arc::new(RwLock::new(buffer))).clone());
+            if state.closings == closings && state.has(folder) {
+                return Some(state.filling.entry(key).or_insert_with(|| Arc::new(RwLock::new(buffer))).clone());
             }
             // a buffer of this stream may have come and gone meanwhile: what is sealed is looked up again
         }
@@ -257,7 +280,7 @@ impl Shelf {
         let all = Arc::new(all);
         let chunk = |place| Chunk::of_block(folder.clone(), place, streams.clone(), Some(only.clone()), all.clone());
         let blocks = places.into_iter().map(|place| (place.offset, chunk(place))).collect();
-        Ok(SealedStream { day: folder.day, stream, waiting, blocks })
+        Ok(SealedStream { generation: folder.generation, stream, waiting, blocks })
     }
 
     /// Whether buffers wait to be sealed.
@@ -313,10 +336,8 @@ impl Shelf {
         for (_, slot) in &waiting {
             slot.write().expect("no thread panics while it holds this lock").closed = true;
         }
-        for group in grouped(waiting) {
-            self.seal_group(&group)?;
-        }
-        Ok(())
+        // a group that fails keeps no other from being sealed
+        grouped(waiting).iter().map(|group| self.seal_group(group)).fold(Ok(()), Result::and)
     }
 
     /// Seals buffers of different streams of one day into one block.
@@ -347,21 +368,39 @@ impl Shelf {
         Ok(())
     }
 
-    /// Commits the fresh blocks of every day.
+    /// Commits the fresh blocks of every day; a day that fails keeps no other from it. Days that had none rest.
     pub(crate) fn commit(&self) -> Result<(), Error> {
-        let days: Vec<DayState> = self.read().days.values().filter(|day| !day.fresh.is_empty()).cloned().collect();
-        for day in days {
-            let view = day.folder.commit(&day.fresh)?;
-            let mut state = self.write();
-            if let Some(current) = state.days.get_mut(&day.folder.day) {
-                current.view = view;
-                current.fresh.retain(|fresh| !day.fresh.iter().any(|done| Arc::ptr_eq(fresh, done)));
+        let days: Vec<DayState> = self.read().days.values().cloned().collect();
+        let (fresh, resting): (Vec<DayState>, Vec<DayState>) = days.into_iter().partition(|day| !day.fresh.is_empty());
+        let rested = resting.iter().map(|day| day.folder.rest()).fold(Ok(()), Result::and);
+        let mut committed = Ok(());
+        for (later_days, day) in fresh.iter().enumerate().map(|(index, day)| (fresh.len() - 1 - index, day)) {
+            committed = committed.and(self.commit_day(day));
+            if later_days >= WRITERS_MAX {
+                committed = committed.and(day.folder.rest());
             }
-            drop(state);
-            let bytes: u64 = day.fresh.iter().map(|fresh| fresh.place.text_bytes).sum();
-            self.fresh_bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
+        committed.and(rested)
+    }
+
+    fn commit_day(&self, day: &DayState) -> Result<(), Error> {
+        let view = day.folder.commit(&day.fresh)?;
+        let mut state = self.write();
+        let state = &mut *state;
+        let Some(current) = state.days.get_mut(&day.folder.day).filter(|now| Arc::ptr_eq(&now.folder, &day.folder))
+        else {
+            return Ok(());
+        };
+        current.view = view;
+        current.fresh.retain(|fresh| !day.fresh.iter().any(|done| Arc::ptr_eq(fresh, done)));
+        self.fresh_bytes.fetch_sub(day.fresh_bytes(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Of the days of a batch, how many have no folder yet; and how many days have one.
+    pub(crate) fn new_days(&self, days: &[Day]) -> (usize, usize) {
+        let state = self.read();
+        (days.iter().filter(|day| !state.days.contains_key(day)).count(), state.days.len())
     }
 
     /// The oldest WAL segment that an entry in memory needs. Entries of fresh blocks need theirs too: call after `commit`.

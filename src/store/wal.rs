@@ -39,8 +39,10 @@ struct State {
     round: u64,
     /// Rounds up to here are done.
     rounds_done: u64,
-    /// Rounds that could not be written, and why; kept until every appender of the round has read it.
-    failed: BTreeMap<u64, Arc<Error>>,
+    /// How many appenders wait for the next write.
+    waiting_count: usize,
+    /// Rounds that could not be written, why, and how many appenders have not read it yet; then it goes.
+    failed: BTreeMap<u64, (Arc<Error>, usize)>,
     /// The open segment, absent while a round is being written.
     segment: Option<Segment>,
     /// How many appended records of a segment have not reached the head yet, by segment.
@@ -54,6 +56,8 @@ struct Segment {
     number: u64,
     file: File,
     len: u64,
+    /// A write failed, and what it left behind could not be cut off yet: nothing may be written behind that.
+    torn: bool,
 }
 
 /// Holds a segment until the appended entries are in the head: as long as it lives, the segment is not removed.
@@ -89,6 +93,7 @@ impl Wal {
         sizes.insert(number, segment.len);
         let state = State {
             waiting: Vec::new(),
+            waiting_count: 0,
             round: 1,
             rounds_done: 0,
             failed: BTreeMap::new(),
@@ -128,6 +133,7 @@ impl Wal {
         state.waiting.extend_from_slice(&(record.len() as u32).to_le_bytes());
         state.waiting.extend_from_slice(&crc32fast::hash(record).to_le_bytes());
         state.waiting.extend_from_slice(record);
+        state.waiting_count += 1;
         let mut wrote = false;
         while state.rounds_done < round {
             state = match state.segment.take() {
@@ -142,7 +148,7 @@ impl Wal {
         if wrote {
             self.synced.notify_all();
         }
-        let failure = state.failed.get(&round).map(|error| share(error));
+        let failure = state.read_failure(round);
         // dropping the pin locks the state again
         drop(state);
         failure.map_or(Ok(pin), Err)
@@ -151,6 +157,7 @@ impl Wal {
     /// Writes and syncs all waiting records. Gives the lock up meanwhile.
     fn write_round<'w>(&'w self, mut state: MutexGuard<'w, State>, mut segment: Segment) -> MutexGuard<'w, State> {
         let bytes = std::mem::take(&mut state.waiting);
+        let appenders = std::mem::take(&mut state.waiting_count);
         let round = state.round;
         state.round += 1;
         drop(state);
@@ -159,13 +166,11 @@ impl Wal {
         let mut state = self.lock();
         state.sizes.insert(segment.number, segment.len);
         state.rounds_done = round;
-        // failures are rare: those of rounds long gone have been read
-        state.failed.retain(|failed, _| failed + 1000 > round);
         match written {
             Ok(()) if full => state.segment = Some(self.next_segment(&mut state, segment)),
             Ok(()) => state.segment = Some(segment),
             Err(error) => {
-                state.failed.insert(round, Arc::new(error));
+                state.failed.insert(round, (Arc::new(error), appenders));
                 // bytes of the failed write may lie at the end: nothing more is written behind them
                 state.segment = Some(self.next_segment(&mut state, segment));
             }
@@ -235,19 +240,39 @@ impl Wal {
     }
 }
 
+impl State {
+    /// Why a round failed, if it did; each of its appenders asks once.
+    fn read_failure(&mut self, round: u64) -> Option<Error> {
+        let (error, unread) = self.failed.get_mut(&round)?;
+        let failure = share(error);
+        *unread -= 1;
+        if *unread == 0 {
+            self.failed.remove(&round);
+        }
+        Some(failure)
+    }
+}
+
 impl Segment {
     fn create(dir: &Path, number: u64) -> Result<Segment, Error> {
         let path = dir.join(wal_segment(number));
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
-        file.write_all(MAGIC).map_err(io_error("write", &path))?;
-        file.sync_all().map_err(io_error("sync", &path))?;
+        // what is left of a failed attempt would be in the way of the next
+        Segment::begin(dir, &path, number).inspect_err(|_| drop(fs::remove_file(&path)))
+    }
+
+    fn begin(dir: &Path, path: &Path, number: u64) -> Result<Segment, Error> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(io_error("create", path))?;
+        file.write_all(MAGIC).map_err(io_error("write", path))?;
+        file.sync_all().map_err(io_error("sync", path))?;
         sync_dir(dir)?;
-        Ok(Segment { number, file, len: MAGIC.len() as u64 })
+        Ok(Segment { number, file, len: MAGIC.len() as u64, torn: false })
     }
 
     fn write(&mut self, dir: &Path, bytes: &[u8]) -> Result<(), Error> {
         let path = dir.join(wal_segment(self.number));
+        if self.torn {
+            self.cut().map_err(io_error("cut", &path))?;
+        }
         let written = self.file.write_all(bytes).map_err(io_error("write", &path));
         match written.and_then(|()| self.file.sync_data().map_err(io_error("sync", &path))) {
             Ok(()) => {
@@ -255,14 +280,23 @@ impl Segment {
                 Ok(())
             }
             Err(error) => {
-                // best effort: what cannot be cut off stays behind the last good record, in a segment that is closed
-                let cut = self.file.set_len(self.len).and_then(|()| self.file.seek(SeekFrom::Start(self.len)));
-                if let Err(error) = cut {
+                self.torn = true;
+                if let Err(error) = self.cut() {
                     tracing::warn!(%error, path = %path.display(), "cannot cut a failed write off the WAL");
                 }
                 Err(error)
             }
         }
+    }
+}
+
+impl Segment {
+    /// Cuts off what a failed write may have left behind the last good record.
+    fn cut(&mut self) -> std::io::Result<()> {
+        self.file.set_len(self.len)?;
+        self.file.seek(SeekFrom::Start(self.len))?;
+        self.torn = false;
+        Ok(())
     }
 }
 

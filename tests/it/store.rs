@@ -380,3 +380,59 @@ fn a_damaged_filter_hides_nothing() {
         assert!(found.contains(line), "{id} is not found");
     }
 }
+
+#[test]
+fn a_day_without_its_index_is_put_aside_and_the_others_are_shown() {
+    let dir = TempDir::new().expect("a temp folder");
+    let lines = sorted(&sample(1500, 10));
+    let store = open(&dir, 1);
+    for batch in lines.chunks(300) {
+        append(&store, batch);
+    }
+    drop(store);
+    let index = data_file(&dir, "index");
+    std::fs::remove_dir_all(&index).expect("it can be removed");
+    let store = open(&dir, 1 << 20);
+    let second_day = 1_795_132_800_000_000_000 + 86_400_000_000_000;
+    let newer: Vec<Line> = lines.iter().filter(|line| line.1 >= second_day).cloned().collect();
+    let found = find(&store, &selection(&[]));
+    let missing = newer.iter().filter(|line| !found.contains(line)).count();
+    assert_eq!(missing, 0, "of {} lines of the other days", newer.len());
+    let aside = format!("{}.damaged-1", index.parent().expect("a day").display());
+    assert!(std::path::Path::new(&aside).join("blocks.dat").exists(), "nothing of the day is thrown away");
+    append(&store, &lines);
+    assert!(find(&store, &selection(&[])) == lines, "lines that come again have a place");
+}
+
+#[test]
+fn a_push_of_a_thousand_days_is_refused_whole() {
+    let dir = TempDir::new().expect("a temp folder");
+    let store = open(&dir, 1 << 20);
+    let lines: Vec<Line> =
+        (0..1000).map(|day| line("a", 1_000_000_000_000_000_000 + day * 86_400_000_000_000, "x")).collect();
+    let record = Cow::Owned(encode(&lines));
+    let error = store.append(&Batch { record, streams: streams(&lines) }).expect_err("it is a mistake");
+    assert!(error.to_string().contains("1000 days"), "{error}");
+    drop(store);
+    assert!(find(&open(&dir, 1 << 20), &selection(&[])).is_empty());
+}
+
+#[test]
+fn a_log_that_is_longer_than_memory_is_taken_over_whole() {
+    let dir = TempDir::new().expect("a temp folder");
+    let lines = sorted(&sample(4000, 11));
+    let store = open(&dir, 64 << 20);
+    for batch in lines.chunks(20) {
+        append(&store, batch);
+    }
+    // as after a kill: the log is all there is
+    let copy = TempDir::new().expect("a temp folder");
+    std::fs::create_dir(copy.path().join("wal")).expect("it can be made");
+    for file in std::fs::read_dir(dir.path().join("wal")).expect("it can be listed") {
+        let file = file.expect("an entry");
+        std::fs::copy(file.path(), copy.path().join("wal").join(file.file_name())).expect("it can be copied");
+    }
+    // so little memory that blocks are sealed and committed while the log is read
+    assert_eq!(find(&open(&copy, 2000), &selection(&[])), lines);
+    assert_eq!(find(&open(&copy, 2000), &selection(&[])), lines);
+}

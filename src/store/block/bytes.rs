@@ -44,6 +44,11 @@ impl<'b> Reader<'b> {
         self.rest.is_empty()
     }
 
+    /// Bytes that were not read yet.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(crate) fn take(&mut self, count: usize) -> Result<&'b [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Malformed("the bytes end too early"))?;
         self.rest = rest;
