@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::api::{Context, Error, blocking};
 use crate::db::logins::{self, Login};
@@ -64,8 +64,8 @@ async fn require(deed: Deed, context: Context, request: Request, next: Next) -> 
         return next.run(request).await;
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let forwarded_for = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    let address = Address::of_client(peer, forwarded_for);
+    let forwarded_for = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+    let address = context.proxies.client(peer, forwarded_for);
     let checked = blocking(move || check(&context.db, deed, &credentials, &address)).await;
     match checked.and_then(|outcome| outcome) {
         Ok(()) => next.run(request).await,

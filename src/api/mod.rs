@@ -35,7 +35,7 @@ pub use auth::Access;
 pub use error::Error;
 pub use metrics::{Metrics, track};
 
-use crate::db::Db;
+use crate::db::{Db, Proxies};
 use crate::ingest::Intake;
 use crate::query::Engine;
 
@@ -52,6 +52,7 @@ pub struct Context {
     pub db: Db,
     pub metrics: Arc<Metrics>,
     pub access: Access,
+    pub proxies: Proxies,
 }
 
 /// Every route for machines. From the outside in: catch panics, refuse what other sites send in a visitor's name,

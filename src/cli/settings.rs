@@ -11,7 +11,7 @@ use clap::Args as _;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::values::{ByteSize, Span};
-use crate::{api, ingest, query, server, store};
+use crate::{api, db, ingest, query, server, store};
 
 /// The file that is read when it is there and no other is named.
 const FILE_DEFAULT: &str = "logcafe.toml";
@@ -98,6 +98,10 @@ pub(crate) struct Settings {
     #[arg(long, help_heading = "Access", env = "LOGCAFE_PUBLIC_URL", value_name = "https://HOST")]
     pub(crate) public_url: Option<String>,
 
+    /// Proxies on other machines whose X-Forwarded-For is believed, as in 10.0.0.2,172.16.0.0/12 [default: none]
+    #[arg(long, help_heading = "Access", env = "LOGCAFE_TRUSTED_PROXY", value_name = "NETWORKS")]
+    pub(crate) trusted_proxy: Option<String>,
+
     /// What to log of its own doings, as in info or warn,logcafe::store=debug [default: info]
     #[arg(long, help_heading = "Its own logs", env = "LOGCAFE_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -138,6 +142,7 @@ impl Settings {
             stream_labels: self.stream_labels.or(other.stream_labels),
             anonymous_push: self.anonymous_push.or(other.anonymous_push),
             public_url: self.public_url.or(other.public_url),
+            trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
         }
@@ -181,6 +186,7 @@ impl Settings {
             push_rate: None,
             push_age: None,
             public_url: None,
+            trusted_proxy: None,
         }
     }
 
@@ -232,6 +238,10 @@ impl Settings {
             query: settings.query()?,
             access: api::Access { anonymous_push: set(settings.anonymous_push) },
             public_url: settings.public_url.as_deref().map(parse_public_url).transpose()?,
+            trusted_proxies: match &settings.trusted_proxy {
+                Some(networks) => db::Proxies::parse(networks).context("trusted-proxy is wrong")?,
+                None => db::Proxies::default(),
+            },
             listen: set(settings.listen),
             // of the five seconds that a stop may take; the rest is for what is in memory
             stop_grace: Duration::from_secs(2),

@@ -53,7 +53,7 @@ mod tests {
         let scratch = scratch();
         let db = &scratch.db;
         let start = Timestamp::from_secs(1_700_000_000);
-        let home = Address::of_client(Some("192.0.2.1".parse().unwrap()), None);
+        let home = Address::new(Some("192.0.2.1".parse().unwrap()));
         users::add(db, "ann", "a long password", Role::Admin, start).unwrap();
         for _ in 0..5 {
             assert_eq!(attempt(db, "ann", "guess", &home, start).unwrap(), Login::Wrong);
@@ -70,7 +70,7 @@ mod tests {
         let scratch = scratch();
         let db = &scratch.db;
         let now = Timestamp::from_secs(1_700_000_000);
-        let home = Address::of_client(Some("192.0.2.1".parse().unwrap()), None);
+        let home = Address::new(Some("192.0.2.1".parse().unwrap()));
         users::add(db, "ann", "a long password", Role::Admin, now).unwrap();
         for _ in 0..100 {
             assert!(matches!(attempt(db, "ann", "a long password", &home, now).unwrap(), Login::Welcome(_)));

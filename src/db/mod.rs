@@ -8,6 +8,7 @@ mod error;
 pub mod logins;
 mod migrate;
 mod password;
+mod proxies;
 pub mod saved_queries;
 mod secret;
 pub mod sessions;
@@ -26,6 +27,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use error::Error;
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use proxies::{NetworkInvalid, Proxies};
 pub use secret::Secret;
 pub use throttle::Address;
 

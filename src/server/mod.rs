@@ -42,6 +42,8 @@ pub struct Config {
     pub access: api::Access,
     /// Where people reach the pages, where that is not where it listens: behind a proxy.
     pub public_url: Option<http::Uri>,
+    /// Which proxies tell where a client comes from, besides those on this machine.
+    pub trusted_proxies: db::Proxies,
     /// How long requests that are under way may go on once the server is asked to stop.
     pub stop_grace: Duration,
 }
@@ -75,9 +77,10 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
     let engine = Arc::new(query::Engine::new(store.clone(), config.query.clone()));
     let intake = Arc::new(Intake::new(store.clone(), config.ingest));
     let metrics = Arc::new(api::Metrics::new(intake.clone(), engine.clone()));
-    let people = web::Context { engine: engine.clone(), db: db.clone(), public_url: config.public_url.clone() };
+    let (public_url, proxies) = (config.public_url.clone(), config.trusted_proxies);
+    let people = web::Context { engine: engine.clone(), db: db.clone(), public_url, proxies: proxies.clone() };
     let own_logs = own_logs.map(|own_logs| OwnLogsThread::spawn(own_logs, intake.clone())).transpose()?;
-    let machines = api::Context { intake, engine, db, metrics, access: config.access };
+    let machines = api::Context { intake, engine, db, metrics, access: config.access, proxies };
     let app = routes::router(machines, people);
 
     let stopping = CancellationToken::new();

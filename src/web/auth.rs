@@ -105,13 +105,12 @@ fn to_login(request: &Request) -> Response {
 #[derive(Clone, Debug)]
 pub(in crate::web) struct From(pub(in crate::web) Address);
 
-impl<S: Sync> FromRequestParts<S> for From {
+impl FromRequestParts<Context> for From {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<From, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<From, Infallible> {
         let peer: Option<IpAddr> = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let forwarded_for = parts.headers.get_all("x-forwarded-for").iter().next_back();
-        let forwarded_for = forwarded_for.and_then(|value| value.to_str().ok());
-        Ok(From(Address::of_client(peer, forwarded_for)))
+        let forwarded_for = parts.headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+        Ok(From(context.proxies.client(peer, forwarded_for)))
     }
 }

@@ -35,7 +35,7 @@ use tower_http::timeout::RequestBodyDeadlineLayer;
 
 pub use error::Error;
 
-use crate::db::{self, Db};
+use crate::db::{self, Db, Proxies};
 use crate::query::Engine;
 
 /// The longest form that is taken: a long query has room in it.
@@ -52,6 +52,7 @@ pub struct Context {
     pub db: Db,
     /// Where people reach this server, if that is not where it listens: behind a proxy that ends TLS.
     pub public_url: Option<Uri>,
+    pub proxies: Proxies,
 }
 
 impl Context {

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use logcafe::db::Db;
 use logcafe::db::tokens::{self, Scope};
 use logcafe::model::Timestamp;
-use logcafe::{api, ingest, query, server, store};
+use logcafe::{api, db, ingest, query, server, store};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -279,6 +279,7 @@ fn config(data: &Path) -> server::Config {
         query: query::Limits::default(),
         access: api::Access::default(),
         public_url: None,
+        trusted_proxies: db::Proxies::default(),
         stop_grace: Duration::from_secs(1),
     }
 }
