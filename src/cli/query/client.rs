@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::cli::query::print::harmless;
 use crate::cli::values::Span;
 use crate::model::{Direction, Timestamp};
 
@@ -137,17 +138,17 @@ fn encode(parameters: &[(&str, String)]) -> String {
 
 /// What the server says, and what can be done about it.
 fn refusal(status: StatusCode, body: &str, query: &str) -> String {
-    let said = body.trim();
+    let said = harmless(body.trim());
     match status {
         StatusCode::UNAUTHORIZED => format!(
             "{said}\nMake a token with `logcafe token add NAME --scope read`; pass it with --token or LOGCAFE_TOKEN"
         ),
-        StatusCode::BAD_REQUEST => match place(said) {
+        StatusCode::BAD_REQUEST => match place(&said) {
             Some((line, column)) => format!("{said}\n{}", with_caret(query, line, column)),
-            None => said.to_owned(),
+            None => said,
         },
         _ if said.is_empty() => format!("the server answered {status}"),
-        _ => said.to_owned(),
+        _ => said,
     }
 }
 
@@ -212,6 +213,11 @@ mod tests {
     fn an_error_in_the_query_is_shown_at_its_place() {
         let text = refusal(StatusCode::BAD_REQUEST, "parse error at line 1, col 7: syntax error\n", "{가=\"a\"x}");
         assert_eq!(text, "parse error at line 1, col 7: syntax error\n  {가=\"a\"x}\n         ^");
+    }
+
+    #[test]
+    fn the_words_of_a_server_cannot_paint_the_terminal() {
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, "no\x1b]0;x\x07\u{202e}\n", ""), "no\\u{1b}]0;x\\u{7}\\u{202e}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Printer {
             Output::Raw => writeln!(out, "{}", line.text)?,
             Output::Jsonl => {
                 let object = json!({"timestamp": rfc3339(line.timestamp), "labels": line.labels, "line": line.text});
-                writeln!(out, "{object}")?;
+                writeln!(out, "{}", self.json(&object))?;
             }
         }
         Ok(())
@@ -55,16 +55,35 @@ impl Printer {
             }
             for (time, value) in &series.points {
                 match self.output {
-                    Output::Text => writeln!(out, "  {} {value}", self.time(*time))?,
-                    Output::Raw => writeln!(out, "{value}")?,
+                    Output::Text => writeln!(out, "  {} {}", self.time(*time), harmless(value))?,
+                    Output::Raw => writeln!(out, "{}", harmless(value))?,
                     Output::Jsonl => {
                         let object = json!({"timestamp": rfc3339(*time), "labels": series.labels, "value": value});
-                        writeln!(out, "{object}")?;
+                        writeln!(out, "{}", self.json(&object))?;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// JSON escapes the control characters of ASCII by itself. On a terminal the others are escaped as well, which is
+    /// the same JSON: they can only stand within strings.
+    fn json(&self, object: &serde_json::Value) -> String {
+        let text = object.to_string();
+        if !self.is_terminal {
+            return text;
+        }
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c.is_control() || turns_text(c) {
+                true => {
+                    let _ = write!(out, "\\u{:04x}", u32::from(c));
+                }
+                false => out.push(c),
+            }
+        }
+        out
     }
 
     fn time(&self, time: Timestamp) -> String {
@@ -104,12 +123,12 @@ fn level_style(labels: &BTreeMap<String, String>) -> Style {
 }
 
 /// Control characters written out, but for newlines and tabs; so are the characters that turn text around.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\t' => out.push(c),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            c if turns_text(c) => {
                 let _ = write!(out, "{}", c.escape_unicode());
             }
             c if c.is_control() => {
@@ -119,6 +138,11 @@ fn harmless(text: &str) -> String {
         }
     }
     out
+}
+
+/// Embeddings, overrides and isolates of the Unicode bidirectional algorithm.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -153,5 +177,18 @@ mod tests {
         let wanted = "{\"labels\":{\"app\":\"a\",\"service_name\":\"a\"},\"line\":\"x\",\
                       \"timestamp\":\"1970-01-01T00:00:01.500000001Z\"}\n";
         check(Output::Jsonl, false, "x", wanted);
+    }
+
+    #[test]
+    fn a_json_line_cannot_paint_the_terminal_and_stays_as_sent_in_a_pipe() {
+        let hostile = "\u{9b}31m\u{7f}\u{202e}\u{2066}한";
+        let json = |line: &str| {
+            format!(
+                "{{\"labels\":{{\"app\":\"a\",\"service_name\":\"a\"}},\"line\":\"{line}\",\
+                 \"timestamp\":\"1970-01-01T00:00:01.500000001Z\"}}\n"
+            )
+        };
+        check(Output::Jsonl, true, hostile, &json("\\u009b31m\\u007f\\u202e\\u2066한"));
+        check(Output::Jsonl, false, "\u{9b}31m\u{202e}", &json("\u{9b}31m\u{202e}"));
     }
 }
