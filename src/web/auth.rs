@@ -61,9 +61,12 @@ pub(in crate::web) async fn require_admin(user: SignedIn, request: Request, foll
 /// The session that a request's cookie names.
 pub(in crate::web) async fn find_session(context: &Context, headers: &HeaderMap) -> Result<Option<SignedIn>, Error> {
     let transport = Transport::of(headers, context.public_url.as_ref());
-    let Some(secret) = cookie::session_secret(headers, transport) else { return Ok(None) };
-    let found = context.ask(move |db| sessions::find(db, &secret, now())).await?;
-    Ok(found.map(|session| SignedIn(Arc::new(session))))
+    for secret in cookie::session_secrets(headers, transport) {
+        if let Some(session) = context.ask(move |db| sessions::find(db, &secret, now())).await? {
+            return Ok(Some(SignedIn(Arc::new(session))));
+        }
+    }
+    Ok(None)
 }
 
 /// Starts a session for this browser, and ends the one that it had.

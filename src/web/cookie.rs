@@ -4,8 +4,8 @@
 //! `__Host-`, so that neither plain HTTP nor a neighbour domain can plant or read it.
 
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
-use http::header::{HOST, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::header::{HOST, ORIGIN, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::db::{Secret, sessions};
 use crate::web::page::Theme;
@@ -13,6 +13,7 @@ use crate::web::page::Theme;
 pub(in crate::web) const THEME: &str = "logcafe_theme";
 const SESSION_OVER_TLS: &str = "__Host-logcafe";
 const SESSION: &str = "logcafe";
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const THEME_SECS_MAX: i64 = 400 * 86_400;
 
 /// How the browser's request came to us, or to the proxy before us.
@@ -23,17 +24,20 @@ pub(in crate::web) enum Transport {
 }
 
 impl Transport {
-    /// As the proxy says, or else as the public address has it where that is the one the browser used.
+    /// TLS where the browser names the public address as the form's origin, whatever the proxies say or leave out;
+    /// else as the proxy says, or else as the public address has it where that is the one the browser used.
     ///
-    /// A browser can only fool itself with the header: it decides how its own cookie is named and kept.
+    /// A browser can only fool itself with the headers: they decide how its own cookie is named and kept.
     pub(in crate::web) fn of(headers: &HeaderMap, public_url: Option<&Uri>) -> Transport {
-        let tls = match headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()) {
-            Some(protocols) => protocols.split(',').next().is_some_and(|first| first.trim() == "https"),
-            None => public_url.is_some_and(|url| {
-                let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-                url.scheme_str() == Some("https") && url.authority().map(|authority| authority.as_str()) == host
-            }),
-        };
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let public = public_url.filter(|url| url.scheme_str() == Some("https")).and_then(Uri::authority);
+        let is_public = |host: &str| public.is_some_and(|public| public.as_str().eq_ignore_ascii_case(host));
+        let from_public_page = text(ORIGIN).and_then(|origin| origin.strip_prefix("https://")).is_some_and(is_public);
+        let tls = from_public_page
+            || match text(FORWARDED_PROTO) {
+                Some(protocols) => protocols.split(',').next().is_some_and(|first| first.trim() == "https"),
+                None => text(HOST).is_some_and(is_public),
+            };
         if tls { Transport::Tls } else { Transport::Plain }
     }
 
@@ -50,9 +54,14 @@ pub(in crate::web) fn find(headers: &HeaderMap, name: &str) -> Option<String> {
     CookieJar::from_headers(headers).get(name).map(|cookie| cookie.value().to_owned())
 }
 
-/// The secret of the session that the browser presents.
-pub(in crate::web) fn session_secret(headers: &HeaderMap, transport: Transport) -> Option<String> {
-    find(headers, transport.session_name())
+/// The secrets of the sessions that the browser presents, the likelier first. A cookie that was given under TLS counts
+/// on every request: no other could have planted it, and behind some proxies only forms show that there is TLS.
+pub(in crate::web) fn session_secrets(headers: &HeaderMap, transport: Transport) -> Vec<String> {
+    let names: &[&str] = match transport {
+        Transport::Tls => &[SESSION_OVER_TLS],
+        Transport::Plain => &[SESSION_OVER_TLS, SESSION],
+    };
+    names.iter().filter_map(|name| find(headers, name)).collect()
 }
 
 /// Gives the browser its session.
@@ -102,6 +111,25 @@ mod tests {
         assert_eq!(Transport::of(&headers(&[("x-forwarded-proto", "http")]), public), Transport::Plain);
         assert_eq!(Transport::of(&headers(&[("host", "logs.example.org")]), public), Transport::Tls);
         assert_eq!(Transport::of(&headers(&[("host", "127.0.0.1:3100")]), public), Transport::Plain);
+    }
+
+    #[test]
+    fn a_form_of_the_public_page_came_over_tls_whatever_the_proxies_say() {
+        let public: Uri = "https://logs.example.org".parse().unwrap();
+        let of = |pairs: &[(&'static str, &'static str)]| Transport::of(&headers(pairs), Some(&public));
+        let (host, origin) = (("host", "127.0.0.1:3100"), ("origin", "https://logs.example.org"));
+        assert_eq!(of(&[host, origin]), Transport::Tls);
+        assert_eq!(of(&[host, origin, ("x-forwarded-proto", "http")]), Transport::Tls);
+        assert_eq!(of(&[host, ("origin", "http://logs.example.org")]), Transport::Plain);
+        assert_eq!(of(&[host, ("origin", "https://elsewhere.example.org")]), Transport::Plain);
+        assert_eq!(Transport::of(&headers(&[origin]), None), Transport::Plain);
+    }
+
+    #[test]
+    fn a_session_given_under_tls_is_found_where_tls_does_not_show() {
+        let both = headers(&[("cookie", "logcafe=a; __Host-logcafe=b")]);
+        assert_eq!(session_secrets(&both, Transport::Plain), ["b", "a"]);
+        assert_eq!(session_secrets(&both, Transport::Tls), ["b"], "the other may be planted");
     }
 
     #[test]
