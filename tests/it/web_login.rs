@@ -92,12 +92,15 @@ fn the_cookie_is_closed_to_scripts_and_bound_to_the_host_under_tls() {
     assert!(!cookie.contains("Secure"));
 
     let mut browser = Browser::new(&server);
+    browser.sign_in("ann", PASSWORD).expect(303);
+    browser.get("/account").expect(200);
     browser.extra.push(("x-forwarded-proto", "https"));
+    assert_eq!(browser.get("/account").status, 303, "under TLS a cookie that plain HTTP may have planted is not taken");
     let cookie = browser.sign_in("ann", PASSWORD).expect(303).header("set-cookie").to_owned();
     assert!(cookie.starts_with("__Host-logcafe=") && cookie.contains("; Secure"), "{cookie}");
     browser.get("/account").expect(200);
     browser.extra.clear();
-    browser.get("/account").expect(303);
+    assert_eq!(browser.get("/account").status, 200, "also where the proxy does not say that there is TLS");
 }
 
 #[test]
