@@ -119,6 +119,8 @@ fn every_encoding_of_both_formats_is_taken() {
 /// Content type and encoding, body, status, and how the answer begins.
 type BadCase = (&'static str, &'static str, Vec<u8>, u16, &'static str);
 
+const TOO_OLD: &str = "entry for stream '{job=\"bad\", service_name=\"bad\"}' has timestamp too old: ";
+
 fn bad_cases() -> Vec<BadCase> {
     let now = now_seconds();
     let row = |line: &[u8]| snappy(&protobuf("{job=\"bad\"}", &[(now, line, &[])]));
@@ -172,13 +174,7 @@ fn bad_cases() -> Vec<BadCase> {
             400,
             "entry for stream '{job=\"bad\", service_name=\"bad\"}' has timestamp too old: 1970-01-21T18:36:40Z; ",
         ),
-        (
-            PROTOBUF,
-            "",
-            at(i64::MIN),
-            400,
-            "entry for stream '{job=\"bad\", service_name=\"bad\"}' has timestamp too old: ",
-        ),
+        (PROTOBUF, "", at(i64::MIN), 400, TOO_OLD),
         (
             PROTOBUF,
             "",
