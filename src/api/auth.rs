@@ -4,6 +4,7 @@
 //! with 403, so that nobody looks for a typing error; wrong passwords are slowed exactly as on the login page.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -27,6 +28,10 @@ pub struct Access {
     /// `--anonymous-push`: for agents on a private network.
     pub anonymous_push: bool,
 }
+
+/// Who was let through, for whatever is shared out between callers. Empty where nobody had to say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller(pub(crate) Arc<str>);
 
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +63,7 @@ pub(crate) async fn require_read(State(context): State<Context>, request: Reques
     require(Deed::Read, context, request, next).await
 }
 
-async fn require(deed: Deed, context: Context, request: Request, next: Next) -> Response {
+async fn require(deed: Deed, context: Context, mut request: Request, next: Next) -> Response {
     let credentials = Credentials::in_headers(request.headers());
     if credentials == Credentials::None && deed == Deed::Push && context.access.anonymous_push {
         return next.run(request).await;
@@ -68,12 +73,15 @@ async fn require(deed: Deed, context: Context, request: Request, next: Next) -> 
     let address = context.proxies.client(peer, forwarded_for);
     let checked = blocking(move || check(&context.db, deed, &credentials, &address)).await;
     match checked.and_then(|outcome| outcome) {
-        Ok(()) => next.run(request).await,
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err(error) => error.into_response(),
     }
 }
 
-fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> Result<(), Error> {
+fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> Result<Caller, Error> {
     let now = Timestamp::from(SystemTime::now());
     match credentials {
         Credentials::None => Err(Error::unauthorized(
@@ -83,11 +91,17 @@ fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> R
             Err(Error::unauthorized("the Authorization header is neither Bearer with a token nor Basic"))
         }
         Credentials::Token(secret) => match tokens::find(db, secret, now)? {
-            Some(token) => allow_token(deed, token.scope),
+            Some(token) => {
+                allow_token(deed, token.scope)?;
+                Ok(Caller(format!("token {}", token.id).into()))
+            }
             None => Err(Error::unauthorized("this token is not known; it may have been revoked")),
         },
         Credentials::Password { name, password } => match logins::attempt(db, name, password, address, now)? {
-            Login::Welcome(user) => allow_person(deed, user.role),
+            Login::Welcome(user) => {
+                allow_person(deed, user.role)?;
+                Ok(Caller(format!("user {}", user.id).into()))
+            }
             Login::Wrong => Err(Error::unauthorized("wrong name or password")),
             Login::Slowed { retry_after } => {
                 let seconds = retry_after.as_secs().max(1);

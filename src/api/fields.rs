@@ -3,13 +3,12 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use http::HeaderMap;
 
 use crate::api::labels::optional_matchers;
 use crate::api::params::{Params, now};
 use crate::api::query::run;
 use crate::api::types::Json;
-use crate::api::{Context, Error, blocking};
+use crate::api::{Context, Error};
 use crate::logql;
 use crate::logql::ast::{Expr, LogExpr};
 use crate::model::TimeRange;
@@ -30,57 +29,53 @@ pub(crate) fn routes() -> Router<Context> {
 
 async fn labels(State(context): State<Context>, params: Params) -> Result<Json, Error> {
     let range = params.ordered_bounds(now())?;
-    let matchers = optional_matchers(params.get("query"))?;
-    let found = blocking(move || context.engine.detected_labels(&matchers, range)).await??;
-    let mut json = Json::default();
-    json.raw("{");
-    if !found.is_empty() {
-        json.raw("\"detectedLabels\":").list(&found, |json, (name, count)| {
-            json.raw("{\"label\":").text(name).raw(",\"cardinality\":").number(count).raw("}");
+    run(context, params, move |engine, ticket, params| {
+        let matchers = optional_matchers(params.get("query"))?;
+        let found = engine.detected_labels(&matchers, range, ticket)?;
+        let mut json = Json::default();
+        json.raw("{");
+        if !found.is_empty() {
+            json.raw("\"detectedLabels\":").list(&found, |json, (name, count)| {
+                json.raw("{\"label\":").text(name).raw(",\"cardinality\":").number(count).raw("}");
+            });
+        }
+        json.raw("}");
+        Ok(json)
+    })
+    .await
+}
+
+async fn fields(State(context): State<Context>, params: Params) -> Result<Json, Error> {
+    run(context, params, |engine, ticket, params| {
+        let asked = Asked::new(params)?;
+        let found = engine.detected_fields(&asked.log, asked.range, asked.line_count, asked.limit, ticket)?;
+        let mut json = Json::default();
+        if found.is_empty() {
+            json.raw("{}");
+            return Ok(json);
+        }
+        json.raw("{\"fields\":").list(&found, field).raw(",\"limit\":").number(asked.limit).raw("}");
+        Ok(json)
+    })
+    .await
+}
+
+async fn values(State(context): State<Context>, Path(name): Path<String>, params: Params) -> Result<Json, Error> {
+    run(context, params, move |engine, ticket, params| {
+        let asked = Asked::new(params)?;
+        let found = engine.detected_values(&name, &asked.log, asked.range, asked.line_count, asked.limit, ticket)?;
+        let mut json = Json::default();
+        if found.is_empty() {
+            json.raw("{}");
+            return Ok(json);
+        }
+        json.raw("{\"values\":").list(&found, |json, value| {
+            json.text(value);
         });
-    }
-    json.raw("}");
-    Ok(json)
-}
-
-async fn fields(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
-    let asked = Asked::new(&params)?;
-    let limit = asked.limit;
-    let found = run(context, &headers, move |engine, ticket| {
-        engine.detected_fields(&asked.log, asked.range, asked.line_count, asked.limit, ticket)
+        json.raw(",\"limit\":").number(asked.limit).raw("}");
+        Ok(json)
     })
-    .await?;
-    let mut json = Json::default();
-    if found.is_empty() {
-        json.raw("{}");
-        return Ok(json);
-    }
-    json.raw("{\"fields\":").list(&found, field).raw(",\"limit\":").number(limit).raw("}");
-    Ok(json)
-}
-
-async fn values(
-    State(context): State<Context>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    params: Params,
-) -> Result<Json, Error> {
-    let asked = Asked::new(&params)?;
-    let limit = asked.limit;
-    let found = run(context, &headers, move |engine, ticket| {
-        engine.detected_values(&name, &asked.log, asked.range, asked.line_count, asked.limit, ticket)
-    })
-    .await?;
-    let mut json = Json::default();
-    if found.is_empty() {
-        json.raw("{}");
-        return Ok(json);
-    }
-    json.raw("{\"values\":").list(&found, |json, value| {
-        json.text(value);
-    });
-    json.raw(",\"limit\":").number(limit).raw("}");
-    Ok(json)
+    .await
 }
 
 /// What both kinds of requests say.

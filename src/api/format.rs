@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::api::params::{Params, now};
 use crate::api::types::Json;
-use crate::api::{Context, Error};
+use crate::api::{Context, Error, blocking};
 use crate::logql;
 
 /// Routes that need no logs.
@@ -21,9 +21,13 @@ pub(crate) fn routes() -> Router<Context> {
 }
 
 /// The one place where Loki's errors are JSON.
-async fn format_query(params: Params) -> Response {
+async fn format_query(params: Params) -> Result<Response, Error> {
+    blocking(move || formatted(params.get("query"))).await
+}
+
+fn formatted(query: &str) -> Response {
     let mut json = Json::default();
-    match logql::parse(params.get("query")) {
+    match logql::parse(query) {
         Ok(expr) => {
             json.raw("{\"status\":\"success\",\"data\":").text(&logql::format_query(&expr)).raw("}");
             json.into_response()
@@ -80,6 +84,6 @@ async fn drilldown_limits(State(context): State<Context>) -> axum::Json<serde_js
 /// Lines are not sorted into patterns: Loki answers so too where that is switched off, and its clients know it.
 async fn patterns(params: Params) -> Result<Response, Error> {
     params.ordered_bounds(now())?;
-    logql::parse_selector(params.get("query"))?;
+    blocking(move || logql::parse_selector(params.get("query"))).await??;
     Ok(StatusCode::NOT_FOUND.into_response())
 }

@@ -5,8 +5,9 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 
 use crate::api::params::{Params, now};
+use crate::api::query::run;
 use crate::api::types::Json;
-use crate::api::{Context, Error, blocking};
+use crate::api::{Context, Error};
 use crate::logql;
 use crate::model::Matcher;
 
@@ -21,33 +22,39 @@ pub(crate) fn routes() -> Router<Context> {
 
 async fn names(State(context): State<Context>, params: Params) -> Result<Json, Error> {
     let range = params.bounds(now())?;
-    let matchers = optional_matchers(params.get("query"))?;
-    let names = blocking(move || context.engine.label_names(&matchers, range)).await??;
-    Ok(Json::names(&names))
+    run(context, params, move |engine, ticket, params| {
+        let matchers = optional_matchers(params.get("query"))?;
+        Ok(Json::names(&engine.label_names(&matchers, range, ticket)?))
+    })
+    .await
 }
 
 async fn values(State(context): State<Context>, Path(name): Path<String>, params: Params) -> Result<Json, Error> {
     let range = params.bounds(now())?;
-    let matchers = optional_matchers(params.get("query"))?;
-    let values = blocking(move || context.engine.label_values(&name, &matchers, range)).await??;
-    Ok(Json::names(&values))
+    run(context, params, move |engine, ticket, params| {
+        let matchers = optional_matchers(params.get("query"))?;
+        Ok(Json::names(&engine.label_values(&name, &matchers, range, ticket)?))
+    })
+    .await
 }
 
 async fn series(State(context): State<Context>, params: Params) -> Result<Json, Error> {
     let range = params.bounds(now())?;
-    let asked: Vec<&str> = params.all("match").chain(params.all("match[]")).collect();
-    let selectors: Vec<Vec<Matcher>> = match asked.as_slice() {
-        ["{}"] => Vec::new(),
-        asked => asked.iter().map(|text| logql::parse_selector(text)).collect::<Result<_, _>>()?,
-    };
-    let found = blocking(move || context.engine.series(&selectors, range)).await??;
-    let mut json = Json::default();
-    json.raw("{\"status\":\"success\",\"data\":")
-        .list(&found, |json, labels| {
-            json.labels(labels);
-        })
-        .raw("}");
-    Ok(json)
+    run(context, params, move |engine, ticket, params| {
+        let selectors: Vec<Vec<Matcher>> = match params.selectors()?.as_slice() {
+            ["{}"] => Vec::new(),
+            asked => logql::parse_selectors(asked)?,
+        };
+        let found = engine.series(&selectors, range, ticket)?;
+        let mut json = Json::default();
+        json.raw("{\"status\":\"success\",\"data\":")
+            .list(&found, |json, labels| {
+                json.labels(labels);
+            })
+            .raw("}");
+        Ok(json)
+    })
+    .await
 }
 
 /// A selector without stages; an empty text stands for every stream.

@@ -3,16 +3,16 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use crate::api::params::{Params, now};
 use crate::api::query::run;
 use crate::api::types::{Json, by_stream, merged};
-use crate::api::{Context, Error, blocking};
+use crate::api::{Context, Error};
 use crate::logql;
 use crate::logql::ast::Expr;
-use crate::model::{Matcher, Timestamp};
-use crate::query::{Data, RangeQuery};
+use crate::model::Timestamp;
+use crate::query::{Data, Engine, LogLine, Ticket};
 
 /// Routes of another age.
 pub(crate) fn routes() -> Router<Context> {
@@ -23,27 +23,25 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/api/prom/series", get(series).post(series))
 }
 
-async fn query(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
+async fn query(State(context): State<Context>, params: Params) -> Result<Json, Error> {
     let asked = params.range(now())?;
-    let expr = logql::parse(params.get("query"))?;
-    if let Expr::Metric(_) = expr {
-        let message = "rpc error: code = Code(400) desc = legacy endpoints only support streams result type";
-        return Err(Error::new(StatusCode::BAD_REQUEST, message));
-    }
-    let query = RangeQuery {
-        expr,
-        range: asked.range,
-        step_ns: asked.step_ns,
-        interval_ns: asked.interval_ns,
-        limit: asked.limit as usize,
-        direction: asked.direction,
-    };
-    let answer = run(context, &headers, move |engine, ticket| engine.range(&query, ticket)).await?;
-    let Data::Streams(lines) = answer.data else {
-        return Err(Error::bad_request("legacy endpoints only support streams result type"));
-    };
+    run(context, params, move |engine, ticket, params| {
+        let expr = logql::parse(params.get("query"))?;
+        if let Expr::Metric(_) = expr {
+            let message = "rpc error: code = Code(400) desc = legacy endpoints only support streams result type";
+            return Err(Error::new(StatusCode::BAD_REQUEST, message));
+        }
+        match engine.range(&asked.query(expr), ticket)?.data {
+            Data::Streams(lines) => Ok(streams(&lines)),
+            _ => Err(Error::bad_request("legacy endpoints only support streams result type")),
+        }
+    })
+    .await
+}
+
+fn streams(lines: &[LogLine]) -> Json {
     let mut json = Json::default();
-    json.raw("{\"streams\":").list(by_stream(&lines, merged), |json, (labels, lines)| {
+    json.raw("{\"streams\":").list(by_stream(lines, merged), |json, (labels, lines)| {
         json.raw("{\"labels\":").text(&labels.to_string()).raw(",\"entries\":");
         json.list(lines, |json, line| {
             json.raw("{\"ts\":").text(&rfc3339(line.timestamp)).raw(",\"line\":").text(&line.line).raw("}");
@@ -51,33 +49,39 @@ async fn query(State(context): State<Context>, headers: HeaderMap, params: Param
         json.raw("}");
     });
     json.raw("}");
-    Ok(json)
+    json
 }
 
 async fn names(State(context): State<Context>, params: Params) -> Result<Json, Error> {
     let range = params.bounds(now())?;
-    let names = blocking(move || context.engine.label_names(&[], range)).await??;
-    Ok(list("values", &names))
+    let work = move |engine: &Engine, ticket: &Ticket, _: &Params| {
+        Ok(list("values", &engine.label_names(&[], range, ticket)?))
+    };
+    run(context, params, work).await
 }
 
 /// Loki 3.7.6 answers with the names of labels here. That is a slip of its router: nobody can use it.
 async fn values(State(context): State<Context>, Path(name): Path<String>, params: Params) -> Result<Json, Error> {
     let range = params.bounds(now())?;
-    let values = blocking(move || context.engine.label_values(&name, &[], range)).await??;
-    Ok(list("values", &values))
+    let work = move |engine: &Engine, ticket: &Ticket, _: &Params| {
+        Ok(list("values", &engine.label_values(&name, &[], range, ticket)?))
+    };
+    run(context, params, work).await
 }
 
 async fn series(State(context): State<Context>, params: Params) -> Result<Json, Error> {
     let range = params.bounds(now())?;
-    let asked = params.all("match").chain(params.all("match[]"));
-    let selectors: Vec<Vec<Matcher>> = asked.map(logql::parse_selector).collect::<Result<_, _>>()?;
-    let found = blocking(move || context.engine.series(&selectors, range)).await??;
-    let mut json = Json::default();
-    json.raw("{\"series\":").list(&found, |json, labels| {
-        json.labels(labels);
-    });
-    json.raw("}");
-    Ok(json)
+    run(context, params, move |engine, ticket, params| {
+        let selectors = logql::parse_selectors(&params.selectors()?)?;
+        let found = engine.series(&selectors, range, ticket)?;
+        let mut json = Json::default();
+        json.raw("{\"series\":").list(&found, |json, labels| {
+            json.labels(labels);
+        });
+        json.raw("}");
+        Ok(json)
+    })
+    .await
 }
 
 fn list(name: &str, values: &[String]) -> Json {

@@ -8,12 +8,17 @@ use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 
 use crate::api::Error;
+use crate::api::auth::Caller;
+use crate::logql::ast::Expr;
 use crate::logql::gotext::number::{parse_float, parse_int};
 use crate::logql::gotext::quote::quote;
 use crate::model::{Direction, TimeRange, Timestamp};
+use crate::query::RangeQuery;
 
-/// Bytes of a form; Go reads as many.
-const FORM_BYTES_MAX: usize = 10 << 20;
+/// Bytes of a form: many times the longest query.
+const FORM_BYTES_MAX: usize = 1 << 20;
+/// Selectors that one request may name.
+const SELECTORS_MAX: usize = 100;
 /// Lines of an answer where nothing is said.
 const LIMIT_DEFAULT: u32 = 100;
 /// How far an answer reaches back where nothing is said.
@@ -24,7 +29,10 @@ const NANOS: i64 = 1_000_000_000;
 
 /// All parameters of a request; those of the form come before those of the query string.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct Params {
+    pairs: Vec<(String, String)>,
+    caller: Caller,
+}
 
 /// What `query_range` is asked for, apart from the query itself.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +44,25 @@ pub(crate) struct RangeParams {
     pub(crate) interval_ns: i64,
 }
 
+impl RangeParams {
+    /// The query that is asked with these.
+    pub(crate) fn query(self, expr: Expr) -> RangeQuery {
+        RangeQuery {
+            expr,
+            range: self.range,
+            step_ns: self.step_ns,
+            interval_ns: self.interval_ns,
+            limit: self.limit as usize,
+            direction: self.direction,
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Params, Error> {
+        let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
         let url = request.uri().query().unwrap_or("").to_owned();
         let mut pairs = Vec::new();
         let is_form = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
@@ -53,19 +76,36 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             decode(&body, &mut pairs);
         }
         decode(url.as_bytes(), &mut pairs);
-        Ok(Params(pairs))
+        Ok(Params { pairs, caller })
     }
 }
 
 impl Params {
     /// The first value under a name; `""` where there is none.
     pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        self.pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
     /// All values under a name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Who asks.
+    pub(crate) fn caller(&self) -> &str {
+        &self.caller.0
+    }
+
+    /// The selectors of `match` and `match[]`, as they are written.
+    pub(crate) fn selectors(&self) -> Result<Vec<&str>, Error> {
+        let found: Vec<&str> = self.all("match").chain(self.all("match[]")).collect();
+        if found.len() > SELECTORS_MAX {
+            let count = found.len();
+            return Err(Error::bad_request(format!(
+                "too many selectors in match[]: {count}, of which {SELECTORS_MAX} may come; ask in several requests"
+            )));
+        }
+        Ok(found)
     }
 
     /// `start`, `end` and `since`: the last hour where nothing is said.
@@ -281,13 +321,14 @@ fn prometheus_duration(text: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
+    use crate::api::auth::Caller;
     use crate::api::params::{Params, decode, prometheus_duration, timestamp};
     use crate::model::{Direction, Timestamp};
 
     fn params(text: &str) -> Params {
         let mut pairs = Vec::new();
         decode(text.as_bytes(), &mut pairs);
-        Params(pairs)
+        Params { pairs, caller: Caller::default() }
     }
 
     #[test]
@@ -323,6 +364,14 @@ mod tests {
         assert_eq!(prometheus_duration("0.1h").unwrap_err(), "unknown unit \".\" in duration \"0.1h\"");
         assert_eq!(prometheus_duration("1m1h").unwrap_err(), "not a valid duration string: \"1m1h\"");
         assert_eq!(prometheus_duration("400y").unwrap_err(), "duration out of range");
+    }
+
+    #[test]
+    fn a_request_names_at_most_a_hundred_selectors() {
+        let text = |count| vec!["match[]={a=\"b\"}"; count].join("&");
+        assert_eq!(params(&text(100)).selectors().map(|found| found.len()).ok(), Some(100));
+        let error = params(&text(101)).selectors().expect_err("too many");
+        assert!(error.message().contains("match[]: 101, of which 100"), "{error}");
     }
 
     #[test]

@@ -3,15 +3,14 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::api::params::{Params, now};
 use crate::api::types::{Encoding, Json};
 use crate::api::{Context, Error, blocking};
 use crate::logql;
-use crate::query::{self, CancelOnDrop, InstantQuery, RangeQuery, Ticket};
+use crate::query::{CancelOnDrop, Engine, InstantQuery, Ticket};
 
 const ENCODING_FLAGS: HeaderName = HeaderName::from_static("x-loki-response-encoding-flags");
 
@@ -25,18 +24,12 @@ pub(crate) fn routes() -> Router<Context> {
 async fn range(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
     refuse_parquet(&headers)?;
     let asked = params.range(now())?;
-    let query = RangeQuery {
-        expr: logql::parse(params.get("query"))?,
-        range: asked.range,
-        step_ns: asked.step_ns,
-        interval_ns: asked.interval_ns,
-        limit: asked.limit as usize,
-        direction: asked.direction,
-    };
     let encoding = encoding(&headers);
-    run(context, &headers, move |engine, ticket| engine.range(&query, ticket))
-        .await
-        .map(|answer| Json::answer(&answer, &encoding))
+    run(context, params, move |engine, ticket, params| {
+        let query = asked.query(logql::parse(params.get("query"))?);
+        Ok(Json::answer(&engine.range(&query, ticket)?, &encoding))
+    })
+    .await
 }
 
 async fn instant(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
@@ -44,25 +37,29 @@ async fn instant(State(context): State<Context>, headers: HeaderMap, params: Par
     let limit = params.limit("limit", 100)?;
     let time = params.time(now())?;
     params.direction()?;
-    let query = InstantQuery { expr: logql::parse(params.get("query"))?, time, limit: limit as usize };
     let encoding = encoding(&headers);
-    run(context, &headers, move |engine, ticket| engine.instant(&query, ticket))
-        .await
-        .map(|answer| Json::answer(&answer, &encoding))
+    run(context, params, move |engine, ticket, params| {
+        let query = InstantQuery { expr: logql::parse(params.get("query"))?, time, limit: limit as usize };
+        Ok(Json::answer(&engine.instant(&query, ticket)?, &encoding))
+    })
+    .await
 }
 
-/// Runs what may take long: off the async threads, ended when the client goes away, in line with other callers.
-pub(crate) async fn run<T: Send + 'static>(
+/// Runs what may take long: off the async threads, ended when the client goes away, in line with other callers. The
+/// turn lasts until `work` has written its answer: reading queries and writing answers take memory as running them does.
+pub(crate) async fn run(
     context: Context,
-    headers: &HeaderMap,
-    work: impl FnOnce(&query::Engine, &Ticket) -> Result<T, query::Error> + Send + 'static,
-) -> Result<T, Error> {
-    // credentials tell callers apart; nothing else of them is kept
-    let caller = headers.get(AUTHORIZATION).map_or(0, |value| xxh3_64(value.as_bytes()));
-    let ticket = context.engine.ticket().for_user(&caller.to_string());
+    params: Params,
+    work: impl FnOnce(&Engine, &Ticket, &Params) -> Result<Json, Error> + Send + 'static,
+) -> Result<Json, Error> {
+    let ticket = context.engine.ticket().for_user(params.caller());
     let _guard = CancelOnDrop::new(&ticket);
     let engine = context.engine;
-    Ok(blocking(move || work(&engine, &ticket)).await??)
+    blocking(move || {
+        let _turn = engine.turn(&ticket)?;
+        work(&engine, &ticket, &params)
+    })
+    .await?
 }
 
 fn encoding(headers: &HeaderMap) -> Encoding {

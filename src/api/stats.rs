@@ -3,7 +3,6 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use http::HeaderMap;
 
 use crate::api::params::{Params, now};
 use crate::api::query::run;
@@ -20,30 +19,31 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/loki/api/v1/index/volume_range", get(volume_range).post(volume_range))
 }
 
-async fn stats(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
+async fn stats(State(context): State<Context>, params: Params) -> Result<Json, Error> {
     let range = params.ordered_bounds(now())?;
-    let matchers = logql::parse_selector(params.get("query"))?;
-    let found = run(context, &headers, move |engine, ticket| engine.summary(&matchers, range, ticket)).await?;
-    let mut json = Json::default();
-    json.raw("{\"streams\":").number(found.streams).raw(",\"chunks\":").number(found.chunks);
-    json.raw(",\"bytes\":").number(found.bytes).raw(",\"entries\":").number(found.entries).raw("}");
-    Ok(json)
+    run(context, params, move |engine, ticket, params| {
+        let matchers = logql::parse_selector(params.get("query"))?;
+        let found = engine.summary(&matchers, range, ticket)?;
+        let mut json = Json::default();
+        json.raw("{\"streams\":").number(found.streams).raw(",\"chunks\":").number(found.chunks);
+        json.raw(",\"bytes\":").number(found.bytes).raw(",\"entries\":").number(found.entries).raw("}");
+        Ok(json)
+    })
+    .await
 }
 
-async fn volume(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
-    let query = volume_query(&params)?;
-    answer(context, &headers, query).await
+async fn volume(State(context): State<Context>, params: Params) -> Result<Json, Error> {
+    run(context, params, |engine, ticket, params| Ok(Json::metric(&engine.volume(&volume_query(params)?, ticket)?)))
+        .await
 }
 
-async fn volume_range(State(context): State<Context>, headers: HeaderMap, params: Params) -> Result<Json, Error> {
-    let query = volume_query(&params)?;
-    let step_ns = params.step(query.range)?;
-    answer(context, &headers, VolumeQuery { step_ns: Some(step_ns), ..query }).await
-}
-
-async fn answer(context: Context, headers: &HeaderMap, query: VolumeQuery) -> Result<Json, Error> {
-    let data = run(context, headers, move |engine, ticket| engine.volume(&query, ticket)).await?;
-    Ok(Json::metric(&data))
+async fn volume_range(State(context): State<Context>, params: Params) -> Result<Json, Error> {
+    run(context, params, |engine, ticket, params| {
+        let query = volume_query(params)?;
+        let step_ns = params.step(query.range)?;
+        Ok(Json::metric(&engine.volume(&VolumeQuery { step_ns: Some(step_ns), ..query }, ticket)?))
+    })
+    .await
 }
 
 fn volume_query(params: &Params) -> Result<VolumeQuery, Error> {

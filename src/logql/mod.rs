@@ -26,5 +26,5 @@ mod token;
 
 pub use error::ParseError;
 pub use highlight::{Class, Piece, highlight};
-pub use parser::{parse, parse_any_selector, parse_lenient, parse_selector};
+pub use parser::{parse, parse_any_selector, parse_lenient, parse_selector, parse_selectors};
 pub use pretty::format_query;

@@ -13,7 +13,9 @@ use regex_syntax::hir::Hir;
 use crate::model::re2::translate::{Dot, Translated};
 
 /// Memory that one compiled pattern may take. `\pL{500}` takes some 3 MB.
-const COMPILED_BYTES_MAX: usize = 16 << 20;
+const COMPILED_BYTES_MAX: usize = 4 << 20;
+/// Memory that a pattern takes which is one of many.
+pub const SMALL_BYTES_MAX: usize = 320 << 10;
 /// Memory for the automaton that is built while matching, per pattern and thread.
 const DFA_BYTES_MAX: usize = 4 << 20;
 
@@ -55,9 +57,19 @@ pub fn parse(pattern: &str) -> Result<Hir, Error> {
     parser.parse(&text).map_err(|_| too_large(pattern))
 }
 
+/// Whether a pattern takes at most [`SMALL_BYTES_MAX`] once it is compiled. One that is wrong takes nothing.
+pub fn is_small(pattern: &str) -> bool {
+    let Ok(translated) = translate::translate(pattern, Dot::Any) else { return true };
+    build_within(SMALL_BYTES_MAX, pattern, &format!("\\A(?:{})\\z", translated.text)).is_ok()
+}
+
 fn build(pattern: &str, text: &str) -> Result<Regex, Error> {
+    build_within(COMPILED_BYTES_MAX, pattern, text)
+}
+
+fn build_within(bytes_max: usize, pattern: &str, text: &str) -> Result<Regex, Error> {
     let mut builder = RegexBuilder::new(text);
-    builder.size_limit(COMPILED_BYTES_MAX).dfa_size_limit(DFA_BYTES_MAX).nest_limit(translate::DEPTH_MAX + 10);
+    builder.size_limit(bytes_max).dfa_size_limit(DFA_BYTES_MAX).nest_limit(translate::DEPTH_MAX + 10);
     builder.build().map_err(|_| too_large(pattern))
 }
 

@@ -87,7 +87,13 @@ impl Engine {
 
     /// Labels of streams that are worth picking from, with the number of their values. Names whose values are all
     /// numbers or UUIDs identify something, and are left out.
-    pub fn detected_labels(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<(String, u64)>, Error> {
+    pub fn detected_labels(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        ticket: &Ticket,
+    ) -> Result<Vec<(String, u64)>, Error> {
+        let _turn = self.turn(ticket)?;
         let mut values: BTreeMap<String, HashSet<String>> = BTreeMap::new();
         for stream in self.store.streams(matchers, range)? {
             for (name, value) in stream.iter() {

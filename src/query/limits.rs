@@ -1,6 +1,6 @@
 //! What a query may use, and how it is ended from outside.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,14 @@ pub struct Ticket {
     user: Arc<str>,
     /// What could not be read, for whoever reads the answer.
     damages: Arc<Mutex<Vec<String>>>,
+    turn: Arc<TurnState>,
+}
+
+/// Whether it is the turn of a ticket's request, and how long that took.
+#[derive(Debug, Default)]
+struct TurnState {
+    has_begun: AtomicBool,
+    waited_ns: AtomicU64,
 }
 
 /// Damages that an answer names; more of them say no more.
@@ -49,13 +57,37 @@ const DAMAGES_MAX: usize = 10;
 impl Ticket {
     /// A query that may run until `deadline`.
     pub fn until(deadline: Instant) -> Ticket {
-        Ticket { cancelled: Arc::default(), deadline, user: Arc::from(""), damages: Arc::default() }
+        Ticket {
+            cancelled: Arc::default(),
+            deadline,
+            user: Arc::from(""),
+            damages: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     /// The same, on behalf of someone: whoever asks much does not keep others waiting.
     #[must_use]
     pub fn for_user(self, user: &str) -> Ticket {
         Ticket { user: Arc::from(user), ..self }
+    }
+
+    pub(crate) fn has_turn(&self) -> bool {
+        self.turn.has_begun.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn begin_turn(&self, waited: Duration) {
+        self.turn.waited_ns.store(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.turn.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end_turn(&self) {
+        self.turn.has_begun.store(false, Ordering::Relaxed);
+    }
+
+    /// How long the request waited in line.
+    pub(crate) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.turn.waited_ns.load(Ordering::Relaxed))
     }
 
     pub(crate) fn user(&self) -> &str {

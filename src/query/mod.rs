@@ -24,6 +24,7 @@ pub use answer::{
     VolumeBy, VolumeQuery,
 };
 pub use limits::{CancelOnDrop, Limits, Ticket};
+pub use queue::Turn;
 
 use crate::logql::ast::Expr;
 use crate::logql::metric::steps::Steps;
@@ -93,6 +94,12 @@ impl Engine {
         Ticket::until(Instant::now() + self.limits.query_timeout)
     }
 
+    /// Waits in line for a turn, which ends when it is dropped: hold it until the answer is written, so that the answers
+    /// that are in memory are no more than the requests that run.
+    pub fn turn(&self, ticket: &Ticket) -> Result<Turn<'_>, Error> {
+        self.queue.enter(ticket)
+    }
+
     /// Answers a query over a span of time: lines for a log query, a matrix for a metric query.
     pub fn range(&self, query: &RangeQuery, ticket: &Ticket) -> Result<Answer, Error> {
         match &query.expr {
@@ -145,7 +152,7 @@ impl Engine {
     ) -> Result<Answer, Error> {
         let begin = Instant::now();
         let _turn = self.queue.enter(ticket)?;
-        let mut stats = Stats { waited: begin.elapsed(), ..Stats::default() };
+        let mut stats = Stats { waited: ticket.waited(), ..Stats::default() };
         let data = run(&Budget::new(&self.limits), &mut stats)?;
         stats.elapsed = begin.elapsed();
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::query::{Error, Ticket};
 
@@ -29,9 +29,13 @@ struct State {
     next_place: u64,
 }
 
-/// A query's turn; it ends when this is dropped.
+/// Places that one user may have in the line.
+const WAITING_MAX_OF_USER: usize = 16;
+
+/// A request's turn; it ends when this is dropped. Queries of a ticket that has its turn already run within that.
 #[derive(Debug)]
-pub(crate) struct Turn<'q>(&'q Queue);
+#[must_use]
+pub struct Turn<'q>(Option<(&'q Queue, Ticket)>);
 
 impl Queue {
     pub(crate) fn new(concurrent_max: usize, waiting_max: usize) -> Queue {
@@ -40,14 +44,29 @@ impl Queue {
 
     /// Waits until it is this query's turn, or until the query is ended.
     pub(crate) fn enter(&self, ticket: &Ticket) -> Result<Turn<'_>, Error> {
+        if ticket.has_turn() {
+            return Ok(Turn(None));
+        }
+        let begin = Instant::now();
+        self.wait(ticket)?;
+        ticket.begin_turn(begin.elapsed());
+        Ok(Turn(Some((self, ticket.clone()))))
+    }
+
+    fn wait(&self, ticket: &Ticket) -> Result<(), Error> {
         let mut state = self.lock();
         if state.running < self.concurrent_max && state.waiting.is_empty() {
             state.running += 1;
-            return Ok(Turn(self));
+            return Ok(());
         }
         let waiting_count: usize = state.waiting.iter().map(|(_, places)| places.len()).sum();
         if waiting_count >= self.waiting_max {
             return Err(Error::Crowded { waiting_max: self.waiting_max });
+        }
+        let own_count =
+            state.waiting.iter().find(|(user, _)| user == ticket.user()).map_or(0, |(_, places)| places.len());
+        if own_count >= WAITING_MAX_OF_USER {
+            return Err(Error::Crowded { waiting_max: WAITING_MAX_OF_USER });
         }
         let place = state.next_place;
         state.next_place += 1;
@@ -57,7 +76,7 @@ impl Queue {
         }
         loop {
             if state.called.remove(&place) {
-                return Ok(Turn(self));
+                return Ok(());
             }
             if let Err(error) = ticket.check() {
                 state.forget(place);
@@ -99,8 +118,11 @@ impl State {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.lock().call_next();
-        self.0.moved.notify_all();
+        if let Some((queue, ticket)) = &self.0 {
+            ticket.end_turn();
+            queue.lock().call_next();
+            queue.moved.notify_all();
+        }
     }
 }
 
@@ -109,7 +131,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::{Duration, Instant};
 
-    use crate::query::queue::Queue;
+    use crate::query::queue::{Queue, WAITING_MAX_OF_USER};
     use crate::query::{Error, Ticket};
 
     fn ticket(user: &str) -> Ticket {
@@ -149,6 +171,37 @@ mod tests {
         assert!(matches!(queue.enter(&gone), Err(Error::Cancelled)));
         drop(first);
         assert!(queue.enter(&ticket("c")).is_ok());
+    }
+
+    #[test]
+    fn a_turn_covers_all_queries_of_its_ticket() {
+        let queue = Queue::new(1, 0);
+        let (one, other) = (ticket("a"), ticket("a"));
+        let turn = queue.enter(&one).expect("there is room");
+        drop(queue.enter(&one).expect("within its turn"));
+        assert!(queue.enter(&other).is_err());
+        drop(turn);
+        assert!(queue.enter(&other).is_ok());
+    }
+
+    #[test]
+    fn one_user_does_not_fill_the_line() {
+        let queue = Queue::new(1, 100);
+        let first = queue.enter(&ticket("a")).expect("there is room");
+        let greedy = ticket("a");
+        std::thread::scope(|scope| {
+            for _ in 0..WAITING_MAX_OF_USER {
+                scope.spawn(|| drop(queue.enter(&greedy.clone())));
+            }
+            while queue.lock().waiting.iter().map(|(_, places)| places.len()).sum::<usize>() < WAITING_MAX_OF_USER {
+                std::thread::yield_now();
+            }
+            assert!(matches!(queue.enter(&ticket("a")), Err(Error::Crowded { waiting_max: WAITING_MAX_OF_USER })));
+            let modest = scope.spawn(|| queue.enter(&ticket("b")).is_ok());
+            greedy.cancel();
+            drop(first);
+            assert!(modest.join().expect("no panic"));
+        });
     }
 
     #[test]

@@ -16,6 +16,7 @@
 
 use crate::logql::ast::{Expr, LineFilter, LineOp, LineTest, LogExpr, MetricExpr, Stage};
 use crate::logql::error::ParseError;
+use crate::logql::parser::patterns;
 use crate::logql::parser::stages::UnwrapNext;
 use crate::logql::parser::{EmptySelector, Parser, check_length, parse_with};
 use crate::logql::token::Kind;
@@ -23,6 +24,7 @@ use crate::logql::token::Kind;
 /// Reads a query or words to search for, as the pages take them. See the module for the rules.
 pub fn parse_lenient(text: &str) -> Result<Expr, ParseError> {
     check_length(text)?;
+    patterns::check(&[text])?;
     if text.trim().is_empty() {
         return Ok(Expr::Log(LogExpr { selector: Vec::new(), stages: Vec::new() }));
     }

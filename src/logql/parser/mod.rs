@@ -11,6 +11,7 @@ mod expr;
 mod label_filter;
 mod lenient;
 mod metric;
+mod patterns;
 mod rules;
 mod selector;
 mod stages;
@@ -44,6 +45,12 @@ pub fn parse_any_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     parse_selector_with(text, EmptySelector::Allowed)
 }
 
+/// Reads several selectors, whose patterns count together.
+pub fn parse_selectors(texts: &[&str]) -> Result<Vec<Vec<Matcher>>, ParseError> {
+    patterns::check(texts)?;
+    texts.iter().map(|text| parse_selector(text)).collect()
+}
+
 fn parse_selector_with(text: &str, empty_selector: EmptySelector) -> Result<Vec<Matcher>, ParseError> {
     match parse_with(text, empty_selector)? {
         Expr::Log(LogExpr { selector, stages }) if stages.is_empty() => Ok(selector),
@@ -66,6 +73,7 @@ enum EmptySelector {
 
 fn parse_with(text: &str, empty_selector: EmptySelector) -> Result<Expr, ParseError> {
     check_length(text)?;
+    patterns::check(&[text])?;
     let mut parser = Parser::new(text, empty_selector);
     let node = parser.expr()?;
     if parser.cursor.peek() != Kind::End {

@@ -106,7 +106,8 @@ async fn show(
 ) -> Result<Response, Error> {
     let now = whole_seconds(now());
     let (state, faults) = State::read(&params, browser_zone(&headers).as_deref(), now);
-    if let Some(query) = edit.applied(&state) {
+    let (edited, state) = blocking(move || (edit.applied(&state), state)).await?;
+    if let Some(query) = edited {
         return Ok(Redirect::to(&state.with_query(query).url()).into_response());
     }
     let ticket = context.engine.ticket().for_user(&user.user.name);
@@ -123,7 +124,8 @@ async fn show(
         let tools = view::tools(&state, &asked, &streams, faults, now);
         let found = search::find(&engine, &state, &asked, range, part, &ticket);
         let body = body_of(&state, &asked, found, part, now);
-        let is_unfed = part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, &streams);
+        let is_unfed =
+            part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, &streams, &name);
         (state, tools, body, is_unfed)
     });
     let (state, tools, body, is_unfed) = found.await?;

@@ -41,7 +41,7 @@ pub(crate) fn find(
 /// The streams that have lines in the range, for the lists of labels; how many lines, where that is quickly counted.
 pub(crate) fn streams(engine: &Engine, range: Option<TimeRange>, user: &str) -> Vec<Stream> {
     let Some(range) = range else { return Vec::new() };
-    let found = engine.series(&[], range).unwrap_or_default();
+    let found = engine.series(&[], range, &engine.ticket().for_user(user)).unwrap_or_default();
     let counts = line_counts(engine, &found, range, user);
     let stream = |labels: Labels| Stream {
         line_count: counts.as_ref().map(|counts| counts.get(&labels).copied().unwrap_or(0)),
@@ -153,8 +153,10 @@ fn metric(engine: &Engine, expr: Expr, range: TimeRange, step_ns: i64, ticket: &
 }
 
 /// Whether anything but our own lines was ever stored. Looks beyond the streams of the view only where those do not say.
-pub(crate) fn is_fed(engine: &Engine, streams: &[Stream]) -> bool {
+pub(crate) fn is_fed(engine: &Engine, streams: &[Stream], user: &str) -> bool {
     let foreign = |labels: &Labels| labels.get("job") != Some("logcafe");
-    let ever = || engine.series(&[], TimeRange::ALL).is_ok_and(|streams| streams.iter().any(foreign));
+    let all = || engine.series(&[], TimeRange::ALL, &engine.ticket().for_user(user));
+    // who cannot be told so is not told to send lines
+    let ever = || all().map_or(true, |streams| streams.iter().any(foreign));
     streams.iter().any(|stream| foreign(&stream.labels)) || ever()
 }
