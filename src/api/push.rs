@@ -85,7 +85,11 @@ async fn receive(intake: &Intake, room: &mut Room, headers: &HeaderMap, body: Bo
     let mut received = BytesMut::with_capacity(first_guess);
     let mut body = body;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| api::Error::bad_request(format!("the body broke off: {error}")))?;
+        // nothing is wrong with the push itself: an agent on a slow line shall send it again, and not drop it
+        let frame = frame.map_err(|error| {
+            let text = format!("the body broke off: {error}");
+            api::Error::retry_after(StatusCode::SERVICE_UNAVAILABLE, BUSY_RETRY_S, text)
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         let bytes = received.len() as u64 + data.len() as u64;
         let counted = match bytes > bytes_max {
