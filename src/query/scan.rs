@@ -129,4 +129,22 @@ mod tests {
         ticket.cancel();
         assert!(matches!(spread(&chunks, &ticket, || 0, visit), Err(Error::Cancelled)));
     }
+
+    #[test]
+    fn long_lines_are_a_reason_to_look_at_the_ticket() {
+        let store = TestStore::new();
+        let line = "x".repeat(200 << 10);
+        let lines: Vec<(i64, &str)> = (1..=10).map(|at| (at, line.as_str())).collect();
+        store.push(&[("app", "a")], &lines);
+        let chunks = store.store.select(&store.everything()).expect("selected").chunks;
+        let ticket = ticket();
+        let mut count = 0;
+        let read = rows(&chunks[0], TimeRange::ALL, Direction::Forward, &ticket, |_, _| {
+            count += 1;
+            ticket.cancel();
+            Ok(())
+        });
+        assert!(matches!(read, Err(Error::Cancelled)));
+        assert_eq!(count, 1);
+    }
 }
