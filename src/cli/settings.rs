@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args as _;
 use serde::{Deserialize, Serialize};
 
@@ -233,7 +233,7 @@ impl Settings {
         let settings = self.or_defaults();
         let data = set(settings.data.clone());
         Ok(server::Config {
-            store: settings.store(&data),
+            store: settings.store(&data)?,
             ingest: settings.ingest()?,
             query: settings.query()?,
             access: api::Access { anonymous_push: set(settings.anonymous_push) },
@@ -249,8 +249,11 @@ impl Settings {
         })
     }
 
-    fn store(&self, data: &Path) -> store::Config {
-        store::Config {
+    fn store(&self, data: &Path) -> anyhow::Result<store::Config> {
+        if let Some(ByteSize(bytes)) = self.retention_size.filter(|size| size.0 < RETENTION_BYTES_MIN) {
+            bail!("retention-size is {bytes} bytes, and would drop nearly all logs; write the unit, as in 50GB");
+        }
+        Ok(store::Config {
             dir: data.join("logs"),
             retention: store::Retention {
                 age_max: self.retention_age.map(|span| span.0),
@@ -258,7 +261,7 @@ impl Settings {
                 disk_free_bytes_min: set(self.disk_free).0,
             },
             head_bytes_max: set(self.head_memory).0,
-        }
+        })
     }
 
     fn ingest(&self) -> anyhow::Result<ingest::Limits> {
@@ -296,6 +299,9 @@ impl Settings {
         })
     }
 }
+
+/// A bound below this was meant in another unit.
+const RETENTION_BYTES_MIN: u64 = 10_000_000;
 
 fn set<T>(value: Option<T>) -> T {
     value.expect("the defaults give a value to all that must have one")
@@ -341,6 +347,13 @@ mod tests {
             let variable = flag.and_then(|flag| flag.get_env()).map(|name| name.to_string_lossy().into_owned());
             assert_eq!(variable, Some(format!("LOGCAFE_{}", key.to_uppercase().replace('-', "_"))), "{key}");
         }
+    }
+
+    #[test]
+    fn a_size_without_its_unit_drops_no_logs() {
+        let refused = parse_file("retention-size = \"50\"").unwrap().into_config().unwrap_err().to_string();
+        assert!(refused.contains("retention-size is 50 bytes") && refused.contains("50GB"), "{refused}");
+        assert!(parse_file("retention-size = \"50GB\"").unwrap().into_config().is_ok());
     }
 
     #[test]

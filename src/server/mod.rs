@@ -103,8 +103,9 @@ fn open(config: &Config) -> anyhow::Result<(Arc<Store>, Db, Option<Secret>)> {
         tracing::warn!(%path, "every account of this machine can read the logs; chmod 700 on this folder closes it");
     }
     let db = Db::open(&db_path(&config.data))?;
-    let setup_code = db::setup::new_code(&db, Timestamp::from(SystemTime::now()))?;
     let store = Store::open(config.store.clone(), &ingest::replay)?;
+    // only after the folder is known to be ours: a new code ends the one before, which another server may have shown
+    let setup_code = db::setup::new_code(&db, Timestamp::from(SystemTime::now()))?;
     Ok((Arc::new(store), db, setup_code))
 }
 

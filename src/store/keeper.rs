@@ -328,7 +328,13 @@ impl Keeper {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        let days: Vec<DayState> = self.shelf.read().days.values().cloned().collect();
+        let (days, slots) = self.places(TimeRange::ALL);
+        let rows =
+            |slot: &Arc<Slot>| slot.read().expect("no thread panics while it holds this lock").row_count() as u64;
+        let sealed = |day: &DayState| {
+            let fresh: u64 = day.fresh.iter().map(|fresh| fresh.place.entry_count).sum();
+            day.view.entry_count().unwrap_or(0) + fresh
+        };
         let disk = retention::DiskUse::of(&self.layout);
         Usage {
             disk_bytes: disk.used_bytes,
@@ -337,7 +343,7 @@ impl Keeper {
             wal_bytes: self.wal.size(),
             stream_count: days.iter().map(|day| day.folder.streams().len() as u64).sum(),
             block_count: days.iter().map(|day| day.view.block_count() + day.fresh.len() as u64).sum(),
-            entry_count: days.iter().map(|day| day.view.entry_count().unwrap_or(0)).sum(),
+            entry_count: days.iter().map(sealed).sum::<u64>() + slots.iter().map(rows).sum::<u64>(),
             day_count: days.len() as u64,
         }
     }

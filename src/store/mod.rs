@@ -77,7 +77,7 @@ pub struct Usage {
     /// Streams of all days, each counted once a day.
     pub stream_count: u64,
     pub block_count: u64,
-    /// Entries in committed blocks.
+    /// Entries that are kept, those in memory included.
     pub entry_count: u64,
     pub day_count: u64,
 }

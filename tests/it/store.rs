@@ -146,6 +146,7 @@ fn exact_duplicates_are_stored_once_even_when_the_first_are_sealed() {
     assert_eq!(lines.chunks(50).map(|batch| append(&store, batch)).sum::<u64>(), 0);
     assert_eq!(append(&store, &other_level), 2000, "other metadata makes another entry");
     assert_eq!(find(&store, &selection(&[])).len(), 4000);
+    assert_eq!(store.usage().entry_count, 4000, "what is sealed and what is in memory");
 }
 
 #[test]

@@ -58,14 +58,16 @@ async fn demo(config: server::Config, own_logs: server::OwnLogs) -> anyhow::Resu
     let signals = Signals::new()?;
     let data = config.data.clone();
     // accounts come before the server, so that it does not ask for a first one
-    let (password, token) =
+    let Logins { password, push_token, read_token } =
         tokio::task::spawn_blocking(move || make_accounts(&data)).await.context("making accounts")??;
     let handle = server::start(config, Some(own_logs)).await?;
     let push_url = format!("http://{}/loki/api/v1/push", handle.address());
-    let mut pusher = Pusher::new(push_url, token)?;
+    let mut pusher = Pusher::new(push_url, push_token)?;
     pusher.push_history().await?;
     anstream::println!("logcafe demo is ready at {}", handle.base_url());
     anstream::println!("Sign in as {USER} with the password {password}");
+    let (url, query) = (handle.base_url(), r#"{app="payments"} | json | duration_ms > 1000"#);
+    anstream::println!("From a terminal: LOGCAFE_TOKEN={read_token} logcafe query --addr {url} '{query}'");
     tokio::select! {
         () = signals.any() => {}
         outcome = pusher.push_forever() => outcome?,
@@ -73,8 +75,16 @@ async fn demo(config: server::Config, own_logs: server::OwnLogs) -> anyhow::Resu
     handle.stop().await
 }
 
-/// An admin and a push token; the password and the token's secret.
-fn make_accounts(data: &std::path::Path) -> Result<(String, String), db::Error> {
+/// The ways into a demo.
+struct Logins {
+    /// Of the admin `USER`.
+    password: String,
+    push_token: String,
+    read_token: String,
+}
+
+/// An admin, a token for the sample services, and one for the terminal.
+fn make_accounts(data: &std::path::Path) -> Result<Logins, db::Error> {
     let db = Db::open(&server::db_path(data))?;
     let now = Timestamp::from(SystemTime::now());
     let words = ["amber", "basil", "cedar", "dune", "ember", "fjord", "grove", "hazel", "indigo", "juniper"];
@@ -82,8 +92,9 @@ fn make_accounts(data: &std::path::Path) -> Result<(String, String), db::Error> 
     let mut word = || words[dice.random_range(0..words.len())];
     let password = format!("{}-{}-{}-{:04}", word(), word(), word(), rand::random_range(0..10_000));
     users::add(&db, USER, &password, Role::Admin, now)?;
-    let secret = tokens::create(&db, "sample services", Scope::Push, now)?;
-    Ok((password, secret.reveal().to_owned()))
+    let push_token = tokens::create(&db, "sample services", Scope::Push, now)?.reveal().to_owned();
+    let read_token = tokens::create(&db, "terminal", Scope::Read, now)?.reveal().to_owned();
+    Ok(Logins { password, push_token, read_token })
 }
 
 /// Pushes what the services log, through the same door as every agent.

@@ -79,7 +79,9 @@ impl Client {
         // an error means that a provider is installed already
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().build().context("cannot prepare requests")?;
-        Ok(Client { http, base: base.trim_end_matches('/').to_owned(), token })
+        // `serve --listen` takes an address without a scheme, so it is written here too
+        let scheme = if base.contains("://") { "" } else { "http://" };
+        Ok(Client { http, base: format!("{scheme}{}", base.trim_end_matches('/')), token })
     }
 
     pub(crate) async fn query_range(
