@@ -1,7 +1,8 @@
 //! The `sessions` table: browsers that are signed in.
 //!
 //! Promises: a session ends when it is revoked, when it was not used for [`IDLE_DAYS_MAX`] days, and after
-//! [`AGE_DAYS_MAX`] days in any case; a person has at most [`PER_PERSON_MAX`] of them; the secret is only in the browser's cookie.
+//! [`AGE_DAYS_MAX`] days in any case; a person has at most `PER_PERSON_MAX` of them; the secret is only in the
+//! browser's cookie.
 
 use rusqlite::OptionalExtension;
 
