@@ -29,25 +29,9 @@ pub(crate) fn is_comparison(op: BinaryOp) -> bool {
     }
 }
 
-/// The number an operator makes of two; comparisons give 1 or 0. By 0 there is no dividing: the answer is NaN.
+/// The number an operator makes of two; the set operators make none, which is NaN here.
 pub fn apply(op: BinaryOp, left: f64, right: f64) -> f64 {
-    let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
-    match op {
-        BinaryOp::Add => left + right,
-        BinaryOp::Subtract => left - right,
-        BinaryOp::Multiply => left * right,
-        BinaryOp::Divide | BinaryOp::Modulo if right == 0.0 => f64::NAN,
-        BinaryOp::Divide => left / right,
-        BinaryOp::Modulo => left % right,
-        BinaryOp::Power => left.powf(right),
-        BinaryOp::Equal => truth(left == right),
-        BinaryOp::NotEqual => truth(left != right),
-        BinaryOp::Greater => truth(left > right),
-        BinaryOp::GreaterOrEqual => truth(left >= right),
-        BinaryOp::Less => truth(left < right),
-        BinaryOp::LessOrEqual => truth(left <= right),
-        BinaryOp::Or | BinaryOp::And | BinaryOp::Unless => f64::NAN,
-    }
+    op.apply(left, right).unwrap_or(f64::NAN)
 }
 
 /// Which side of an operator is a number on its own.

@@ -57,10 +57,6 @@ impl LabelFormatter {
         self.formats.iter().flat_map(reads).collect()
     }
 
-    pub(crate) fn reads_line(&self) -> bool {
-        self.formats.iter().any(|format| matches!(format.value, FormatValue::Template(_)))
-    }
-
     pub(crate) fn run(&self, timestamp: Timestamp, line: &str, budget: &Budget, labels: &mut LineLabels<'_>) {
         let first_template = self.formats.iter().position(|format| matches!(format.value, FormatValue::Template(_)));
         let (renames, rest) = self.formats.split_at(first_template.unwrap_or(self.formats.len()));

@@ -162,24 +162,6 @@ impl Pipeline {
         let line = if buffer.changed { &buffer.now } else { line };
         Some(Processed { line, value, stream, metadata, changes, wanted: &self.wanted })
     }
-
-    /// Whether any stage looks at the text of the line. If none does, a count needs no text at all.
-    pub fn reads_line(&self) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::Label(_) | Step::Drop(_) | Step::Keep(_) => false,
-            Step::LabelFormat(formatter) => formatter.reads_line(),
-            Step::Line(_)
-            | Step::Json
-            | Step::JsonFields(_)
-            | Step::Logfmt(_)
-            | Step::LogfmtFields(_)
-            | Step::Regexp(_)
-            | Step::Pattern(_)
-            | Step::Unpack
-            | Step::Decolorize
-            | Step::LineFormat(_) => true,
-        })
-    }
 }
 
 impl Step {
