@@ -1,6 +1,7 @@
 //! The folder of one day: block and filter files, the day's streams, and the index over them.
 //!
-//! Promises: what `commit` returned for is durable; bytes behind the last commit are cut off when the folder is opened.
+//! Promises: what `commit` and `replace` returned for is durable; bytes behind the last commit are cut off when the folder
+//! is opened, and those of replaced blocks are erased then at the latest.
 //! Never: unsealed entries, and no order between days.
 
 use std::collections::HashMap;
@@ -8,11 +9,12 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use crate::model::{Labels, Matcher};
 use crate::store::block::bytes::{Malformed, Reader, put_text, put_varint};
 use crate::store::error::{Error, damaged, io_error};
+use crate::store::hole::{self, Hole, HoleFile};
 use crate::store::index::{BlockIndex, BlockPlace, BlockWords, IndexView, NewBlock};
 use crate::store::layout::{BLOCKS, Day, INDEX, SKIP, STREAMS};
 use crate::store::wal::sync_dir;
@@ -39,6 +41,13 @@ pub(crate) struct SealedBlock {
     pub(crate) max: i64,
     pub(crate) entry_count: usize,
     pub(crate) text_bytes: usize,
+}
+
+/// A committed block that loses entries, and what is left of it, if anything.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    pub(crate) old: BlockPlace,
+    pub(crate) new: Option<SealedBlock>,
 }
 
 /// A stream's labels, and the span of its sealed entries.
@@ -69,6 +78,8 @@ pub(crate) struct DayFolder {
 #[derive(Debug)]
 struct Writer {
     lens: Lens,
+    /// What replaced blocks left behind and is not erased yet.
+    holes: Vec<Hole>,
     streams_file: File,
     index: BlockIndex,
     /// A sync failed: the system may take what was not written for written, so nothing is committed any more. The next
@@ -85,27 +96,29 @@ struct Lens {
     sequence: u64,
 }
 
-impl Lens {
+impl Writer {
     /// The payload of a commit.
-    fn to_payload(self) -> String {
-        format!("blocks={} skip={} streams={} sequence={}", self.blocks, self.skip, self.streams, self.sequence)
+    fn payload(&self) -> String {
+        let Lens { blocks, skip, streams, sequence } = self.lens;
+        let lens = format!("blocks={blocks} skip={skip} streams={streams} sequence={sequence}");
+        if self.holes.is_empty() { lens } else { format!("{lens} holes={}", hole::print(&self.holes)) }
     }
+}
 
-    fn from_payload(payload: &str) -> Option<Lens> {
-        let mut lens = Lens::default();
-        for part in payload.split(' ') {
-            let (name, value) = part.split_once('=')?;
-            let value = value.parse().ok()?;
-            match name {
-                "blocks" => lens.blocks = value,
-                "skip" => lens.skip = value,
-                "streams" => lens.streams = value,
-                "sequence" => lens.sequence = value,
-                _ => return None,
-            }
+fn from_payload(payload: &str) -> Option<(Lens, Vec<Hole>)> {
+    let (mut lens, mut holes) = (Lens::default(), Vec::new());
+    for part in payload.split(' ') {
+        let (name, value) = part.split_once('=')?;
+        match name {
+            "blocks" => lens.blocks = value.parse().ok()?,
+            "skip" => lens.skip = value.parse().ok()?,
+            "streams" => lens.streams = value.parse().ok()?,
+            "sequence" => lens.sequence = value.parse().ok()?,
+            "holes" => holes = hole::parse(value)?,
+            _ => return None,
         }
-        Some(lens)
     }
+    Some((lens, holes))
 }
 
 impl DayFolder {
@@ -119,9 +132,9 @@ impl DayFolder {
             return Err(damaged(&index_dir, "there are blocks, and the index over them is gone"));
         }
         let (index, payload) = BlockIndex::open(&dir.join(INDEX))?;
-        let lens = match payload {
-            None => Lens::default(),
-            Some(payload) => Lens::from_payload(&payload)
+        let (lens, holes) = match payload {
+            None => (Lens::default(), Vec::new()),
+            Some(payload) => from_payload(&payload)
                 .ok_or_else(|| damaged(&dir.join(INDEX), format!("its last commit says {payload:?}")))?,
         };
         let blocks = open_cut(&dir.join(BLOCKS), lens.blocks)?;
@@ -144,8 +157,9 @@ impl DayFolder {
             blocks,
             skip,
             streams: RwLock::new(Arc::new(streams)),
-            writer: Mutex::new(Writer { lens, streams_file, index, unsure: false }),
+            writer: Mutex::new(Writer { lens, holes: Vec::new(), streams_file, index, unsure: false }),
         };
+        folder.erase(&holes)?;
         Ok((folder, view))
     }
 
@@ -176,9 +190,20 @@ impl DayFolder {
 
     /// Writes a block behind the others. It is durable after the next commit.
     pub(crate) fn write(&self, block: SealedBlock) -> Result<FreshBlock, Error> {
-        let mut writer = self.writer.lock().expect("no thread panics while it holds this lock");
+        let mut writer = self.lock_writer();
+        let sequence = writer.lens.sequence;
+        let fresh = self.write_as(&mut writer, block, sequence)?;
+        writer.lens.sequence += 1;
+        Ok(fresh)
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().expect("no thread panics while it holds this lock")
+    }
+
+    fn write_as(&self, writer: &mut Writer, block: SealedBlock, sequence: u64) -> Result<FreshBlock, Error> {
         let lens = writer.lens;
-        self.write_streams(&mut writer, &block)?;
+        self.write_streams(writer, &block)?;
         self.blocks.write_all_at(&block.bytes, lens.blocks).map_err(io_error("write", &self.dir.join(BLOCKS)))?;
         self.skip.write_all_at(&block.filter, lens.skip).map_err(io_error("write", &self.dir.join(SKIP)))?;
         let place = BlockPlace {
@@ -191,11 +216,10 @@ impl DayFolder {
             lead_len: block.lead_len as u64,
             skip_offset: lens.skip,
             skip_len: block.filter.len() as u64,
-            sequence: lens.sequence,
+            sequence,
         };
         writer.lens.blocks += place.len;
         writer.lens.skip += place.skip_len;
-        writer.lens.sequence += 1;
         Ok(FreshBlock { place, streams: block.streams, words: block.words, filter: block.filter })
     }
 
@@ -224,7 +248,15 @@ impl DayFolder {
 
     /// Makes written blocks durable and puts them into the index. Gives the index's new state.
     pub(crate) fn commit(&self, blocks: &[Arc<FreshBlock>]) -> Result<IndexView, Error> {
-        let mut writer = self.writer.lock().expect("no thread panics while it holds this lock");
+        self.commit_with(&mut self.lock_writer(), blocks, &[])
+    }
+
+    fn commit_with(
+        &self,
+        writer: &mut Writer,
+        blocks: &[Arc<FreshBlock>],
+        replaced: &[u64],
+    ) -> Result<IndexView, Error> {
         if writer.unsure {
             return Err(damaged(
                 &self.dir,
@@ -241,14 +273,76 @@ impl DayFolder {
             .iter()
             .map(|block| NewBlock { place: block.place, streams: &block.streams, words: &block.words })
             .collect();
-        let payload = writer.lens.to_payload();
-        writer.index.commit(&new, &payload)?;
+        let payload = writer.payload();
+        writer.index.commit(&new, replaced, &payload)?;
         Ok(writer.index.view())
+    }
+
+    /// Puts what is left of committed blocks into their place, in one durable commit. Gives the index's new state, and
+    /// the holes that are to be erased once nobody reads the old blocks any more.
+    pub(crate) fn replace(&self, replacements: Vec<Replacement>) -> Result<(IndexView, Vec<Hole>), Error> {
+        let mut writer = self.lock_writer();
+        let (mut fresh, mut replaced, mut holes) = (Vec::new(), Vec::new(), Vec::new());
+        for Replacement { old, new } in replacements {
+            if let Some(new) = new {
+                fresh.push(Arc::new(self.write_as(&mut writer, new, old.sequence)?));
+            }
+            replaced.push(old.sequence);
+            holes.push(Hole { file: HoleFile::Blocks, offset: old.offset, len: old.len });
+            holes.push(Hole { file: HoleFile::Skip, offset: old.skip_offset, len: old.skip_len });
+        }
+        let known = writer.holes.len();
+        writer.holes.extend_from_slice(&holes);
+        match self.commit_with(&mut writer, &fresh, &replaced) {
+            Ok(view) => Ok((view, holes)),
+            Err(error) => {
+                // the old blocks are still there to be read
+                writer.holes.truncate(known);
+                Err(error)
+            }
+        }
+    }
+
+    /// Erases what replaced blocks left behind.
+    pub(crate) fn erase(&self, holes: &[Hole]) -> Result<(), Error> {
+        for hole in holes {
+            let (file, name) = match hole.file {
+                HoleFile::Blocks => (&self.blocks, BLOCKS),
+                HoleFile::Skip => (&self.skip, SKIP),
+            };
+            hole.erase(file).map_err(io_error("erase a part of", &self.dir.join(name)))?;
+        }
+        // the next commit syncs the files before it forgets the holes
+        self.lock_writer().holes.retain(|hole| !holes.contains(hole));
+        Ok(())
+    }
+
+    /// Removes the words of replaced blocks from the index's files.
+    pub(crate) fn purge(&self) -> Result<(), Error> {
+        self.lock_writer().index.purge()
+    }
+
+    /// Finds out anew which span each stream has in sealed blocks: those of `view`, and `fresh` ones.
+    pub(crate) fn measure_streams(&self, view: &IndexView, fresh: &[Arc<FreshBlock>]) -> Result<(), Error> {
+        let mut streams = self.streams.write().expect("no thread panics while it holds this lock");
+        let mut measured = Streams::clone(&streams);
+        measured.values_mut().for_each(|stream| stream.sealed = None);
+        let mut cover = |number, min, max| {
+            if let Some(stream) = measured.get_mut(&number) {
+                stream.cover(min, max);
+            }
+        };
+        view.spans(&mut cover)?;
+        for block in fresh {
+            block.streams.iter().for_each(|number| cover(*number, block.place.min, block.place.max));
+        }
+        *streams = Arc::new(measured);
+        Ok(())
     }
 
     /// Frees what writing needs, after a time without any.
     pub(crate) fn rest(&self) -> Result<(), Error> {
-        self.writer.lock().expect("no thread panics while it holds this lock").index.rest()
+        self.lock_writer().index.rest()
     }
 
     /// The bytes `from..to` of a block.

@@ -7,12 +7,14 @@
 //! fields with the block's place, span and counts.
 
 use std::fs;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use tantivy::fastfield::Column;
 use tantivy::index::SegmentReader;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::postings::{Postings, SegmentPostings};
+use tantivy::query::RangeQuery;
 use tantivy::schema::{BytesOptions, FAST, Field, INDEXED, IndexRecordOption, Schema};
 use tantivy::{DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, Term};
 
@@ -106,6 +108,12 @@ struct Fields {
 const NUMBERS: [&str; 8] =
     ["entries", "text_bytes", "offset", "len", "lead_len", "skip_offset", "skip_len", "sequence"];
 
+impl Fields {
+    fn sequence(&self) -> Field {
+        self.numbers[NUMBERS.len() - 1]
+    }
+}
+
 impl BlockPlace {
     fn numbers(&self) -> [u64; NUMBERS.len()] {
         [
@@ -159,10 +167,10 @@ impl BlockIndex {
         Ok((BlockIndex { dir: dir.to_owned(), index, reader, fields, writer: None }, payload))
     }
 
-    /// Adds blocks in one durable commit that carries `payload`.
-    pub(crate) fn commit(&mut self, blocks: &[NewBlock<'_>], payload: &str) -> Result<(), Error> {
+    /// Takes the blocks with the sequences of `replaced` out and adds others, in one durable commit that carries `payload`.
+    pub(crate) fn commit(&mut self, blocks: &[NewBlock<'_>], replaced: &[u64], payload: &str) -> Result<(), Error> {
         let path = self.dir.clone();
-        let committed = self.try_commit(blocks, payload);
+        let committed = self.try_commit(blocks, replaced, payload);
         if committed.is_err() {
             // a writer that failed once may be beyond use: the next commit begins with a new one
             self.writer = None;
@@ -170,17 +178,14 @@ impl BlockIndex {
         committed.map_err(|source| Error::Index { path, source })
     }
 
-    fn try_commit(&mut self, blocks: &[NewBlock<'_>], payload: &str) -> tantivy::Result<()> {
+    fn try_commit(&mut self, blocks: &[NewBlock<'_>], replaced: &[u64], payload: &str) -> tantivy::Result<()> {
         let fields = self.fields;
-        if self.writer.is_none() {
-            let options = IndexWriterOptions::builder()
-                .num_worker_threads(1)
-                .memory_budget_per_thread(WRITER_BYTES)
-                .num_merge_threads(1)
-                .build();
-            self.writer = Some(self.index.writer_with_options(options)?);
+        let writer = self.writer()?;
+        for sequence in replaced {
+            let term = Term::from_field_u64(fields.sequence(), *sequence);
+            // what is added below comes after this, and stays
+            writer.delete_query(Box::new(RangeQuery::new(Bound::Included(term.clone()), Bound::Included(term))))?;
         }
-        let writer = self.writer.as_mut().expect("it was just made where there was none");
         for block in blocks {
             writer.add_document(document(fields, block))?;
         }
@@ -192,6 +197,43 @@ impl BlockIndex {
         self.reader.reload()
     }
 
+    fn writer(&mut self) -> tantivy::Result<&mut IndexWriter> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => {
+                let options = IndexWriterOptions::builder()
+                    .num_worker_threads(1)
+                    .memory_budget_per_thread(WRITER_BYTES)
+                    .num_merge_threads(1)
+                    .build();
+                self.index.writer_with_options(options)?
+            }
+        };
+        Ok(self.writer.insert(writer))
+    }
+
+    /// Writes those parts of the index anew that hold words of replaced blocks, and removes the old ones.
+    pub(crate) fn purge(&mut self) -> Result<(), Error> {
+        let path = self.dir.clone();
+        self.try_purge().map_err(|source| Error::Index { path, source })
+    }
+
+    fn try_purge(&mut self) -> tantivy::Result<()> {
+        let metas = self.index.searchable_segment_metas()?;
+        let stale: Vec<_> = metas.iter().filter(|meta| meta.has_deletes()).map(|meta| meta.id()).collect();
+        let writer = self.writer()?;
+        for segment in stale {
+            // a merge that goes on by itself may have taken it meanwhile, and has purged it then
+            if let Err(error) = writer.merge(&[segment]).wait() {
+                tracing::debug!(%error, "a part of the index is being merged already");
+            }
+        }
+        self.rest_now()?;
+        self.reader.reload()?;
+        self.writer()?.garbage_collect_files().wait()?;
+        sync_dir(&self.dir).map_err(|error| tantivy::TantivyError::SystemError(error.to_string()))
+    }
+
     /// Whether a folder holds an index that was made once.
     pub(crate) fn exists(dir: &Path) -> bool {
         dir.join("meta.json").exists()
@@ -199,12 +241,11 @@ impl BlockIndex {
 
     /// Frees the writer's threads and memory. The next commit makes a new one.
     pub(crate) fn rest(&mut self) -> Result<(), Error> {
-        match self.writer.take() {
-            Some(writer) => {
-                writer.wait_merging_threads().map_err(|source| Error::Index { path: self.dir.clone(), source })
-            }
-            None => Ok(()),
-        }
+        self.rest_now().map_err(|source| Error::Index { path: self.dir.clone(), source })
+    }
+
+    fn rest_now(&mut self) -> tantivy::Result<()> {
+        self.writer.take().map_or(Ok(()), IndexWriter::wait_merging_threads)
     }
 
     /// The index as it was committed last. It stays readable whatever happens later.
@@ -480,7 +521,7 @@ mod tests {
             NewBlock { place: place(1), streams: &[7, u64::MAX], words: &texts[1] },
             NewBlock { place: place(2), streams: &[9], words: &opaque },
         ];
-        index.commit(&blocks, "abc").expect("it commits");
+        index.commit(&blocks, &[], "abc").expect("it commits");
         drop(index);
         let (index, payload) = BlockIndex::open(dir.path()).expect("it opens again");
         assert_eq!(payload.as_deref(), Some("abc"));

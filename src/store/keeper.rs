@@ -8,16 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::{Batch, Labels, Matcher, TimeRange, Timestamp};
-use crate::store::day::matching;
-use crate::store::error::{Error, io_error};
-use crate::store::filter::Filter;
+use crate::store::candidates::Candidates;
+use crate::store::error::{Error, damaged, io_error};
 use crate::store::head::Slot;
-use crate::store::index::{BlockPlace, Search};
 use crate::store::layout::{Day, Layout};
+use crate::store::remove::{Judge, Pruner, Removed, Unread};
 use crate::store::select::{Chunk, Selection, Snapshot};
 use crate::store::shelf::{DayState, FILLING_AGE_MAX, Shelf, StreamKey};
 use crate::store::wal::{SEGMENT_BYTES_MAX, Wal};
-use crate::store::words::Demands;
 use crate::store::{Appended, Config, Replay, Usage, day_folders, retention};
 
 /// Text of uncommitted blocks at which they are committed: what a crash costs is decoding this much again.
@@ -38,6 +36,10 @@ const NEW_DAYS_MAX: usize = 400;
 const DAYS_MAX: usize = 10_000;
 /// How long an append waits for memory before it is refused.
 const APPEND_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Blocks that lose entries in one commit of a removal.
+const REPLACED_TOGETHER: usize = 32;
+/// How long a removal waits for an append that is under way before it looks again.
+const SETTLE_PAUSE: Duration = Duration::from_millis(20);
 /// Sequences of unsealed chunks come after those of all blocks.
 const UNSEALED_SEQUENCE: u64 = 1 << 62;
 
@@ -55,6 +57,11 @@ pub(crate) struct Keeper {
     first_unplaced: AtomicU64,
     /// Free space is short, and there is nothing left to drop: what the refusal says.
     disk_full: Mutex<Option<(u64, u64)>>,
+    /// Held by whoever moves entries from one place to the next.
+    moving: Mutex<()>,
+    /// One removal at a time.
+    removing: Mutex<Pruner>,
+    unread: Unread,
     /// Wakes the thread.
     work: Condvar,
     /// Wakes appends that wait for memory.
@@ -84,6 +91,9 @@ impl Keeper {
             replaying: AtomicBool::new(false),
             first_unplaced: AtomicU64::new(u64::MAX),
             disk_full: Mutex::default(),
+            moving: Mutex::default(),
+            removing: Mutex::new(Pruner::new()),
+            unread: Unread::default(),
             work: Condvar::new(),
             space: Condvar::new(),
             turn: Mutex::default(),
@@ -193,6 +203,8 @@ impl Keeper {
                 drop(turn);
             }
             let now = Instant::now();
+            let moving = self.take_moving();
+            self.unread.erase();
             // each step is done whatever became of the others: dropping old days is what heals a full disk
             let mut tended = self.tend();
             if now >= next_commit {
@@ -203,6 +215,7 @@ impl Keeper {
                 next_retention = now + RETENTION_EVERY;
                 tended = tended.and(self.retain());
             }
+            drop(moving);
             if let Err(error) = tended {
                 tracing::error!(%error, "the store cannot be tended; trying again");
                 drop(self.work.wait_timeout(self.take_turn(), LOOK_EVERY));
@@ -271,7 +284,73 @@ impl Keeper {
         self.commit()?;
         sealed?;
         let days: Vec<DayState> = self.shelf.read().days.values().cloned().collect();
+        self.unread.erase();
         days.iter().try_for_each(|day| day.folder.rest())
+    }
+
+    /// Removes what is selected and judged so, of all that was appended before. It is gone from blocks and from the
+    /// write-ahead log when this returns, and its bytes are erased once the last query that reads them is through.
+    pub(crate) fn remove(&self, selection: &Selection, judge: &mut Judge<'_>) -> Result<Removed, Error> {
+        let mut pruner = self.removing.lock().expect("no thread panics while it holds this lock");
+        self.settle()?;
+        let mut removed = Removed::default();
+        for mut day in self.places(selection.range).0 {
+            // sealed since all was settled: what is in them was appended later, and is not in the index yet
+            day.fresh.clear();
+            let candidates = Candidates::of(&day, selection)?;
+            let mut changed = false;
+            for places in candidates.places.chunks(REPLACED_TOGETHER) {
+                let mut replacements = Vec::new();
+                for place in places {
+                    if self.stopping.load(Ordering::Relaxed) {
+                        return Err(Error::Closed);
+                    }
+                    let reader = candidates.reader(&day.folder, place);
+                    replacements.extend(pruner.prune(&reader, selection, judge, &mut removed)?);
+                }
+                if !replacements.is_empty() {
+                    changed = true;
+                    let _moving = self.take_moving();
+                    if let Some((readers, holes)) = self.shelf.replace(&day.folder, replacements)? {
+                        self.unread.push(readers, day.folder.clone(), holes);
+                    }
+                }
+            }
+            if changed {
+                let _moving = self.take_moving();
+                day.folder.purge()?;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Brings everything that was appended before into committed blocks, and out of the write-ahead log.
+    fn settle(&self) -> Result<(), Error> {
+        self.wal.rotate(0);
+        let begun = self.wal.newest();
+        let deadline = Instant::now() + APPEND_WAIT_MAX;
+        loop {
+            let moving = self.take_moving();
+            self.shelf.close_largest(0);
+            self.shelf.seal_waiting()?;
+            self.commit()?;
+            drop(moving);
+            if self.wal.oldest() >= begun {
+                return Ok(());
+            }
+            if self.first_unplaced.load(Ordering::Relaxed) < begun {
+                return Err(damaged(&self.layout.wal(), "entries that could not be taken over at the start are in it"));
+            }
+            // an append is under way
+            if self.stopping.load(Ordering::Relaxed) || Instant::now() > deadline {
+                return Err(if self.stopping.load(Ordering::Relaxed) { Error::Closed } else { Error::Busy });
+            }
+            drop(self.space.wait_timeout(self.take_turn(), SETTLE_PAUSE));
+        }
+    }
+
+    fn take_moving(&self) -> MutexGuard<'_, ()> {
+        self.moving.lock().expect("no thread panics while it holds this lock")
     }
 
     pub(crate) fn select(&self, selection: &Selection) -> Result<Snapshot, Error> {
@@ -283,7 +362,7 @@ impl Keeper {
         let (days, slots) = self.places(selection.range);
         let mut chunks = Vec::new();
         for day in &days {
-            chunks.extend(sealed_chunks(day, &selection)?);
+            chunks.extend(Candidates::of(day, &selection)?.chunks(day, &selection));
         }
         chunks.sort_by_key(|chunk| chunk.sequence);
         for (index, slot) in slots.iter().enumerate() {
@@ -356,47 +435,4 @@ fn put_aside(layout: &Layout, day: Day, error: &Error) -> Result<(), Error> {
     let to = (1..).map(|number| layout.damaged_day(day, number)).find(|path| !path.exists()).unwrap_or_default();
     tracing::error!(%error, aside = %to.display(), "a day cannot be opened; its logs are put aside and not shown");
     std::fs::rename(&from, &to).map_err(io_error("move aside", &from))
-}
-
-/// The sealed blocks of a day that may hold what is selected.
-fn sealed_chunks(day: &DayState, selection: &Arc<Selection>) -> Result<Vec<Chunk>, Error> {
-    let streams = day.folder.streams();
-    let wanted = matching(&streams, &selection.matchers);
-    if wanted.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(Vec::new());
-    }
-    let demands: Vec<Demands> = selection.needles.iter().map(|needle| Demands::of(needle.as_bytes())).collect();
-    let words: Vec<_> = demands.iter().flat_map(|demands| demands.words.iter().cloned()).collect();
-    // a filter that cannot be read rules nothing out
-    let has_ids = |filter: Result<Vec<u8>, Error>, place: &BlockPlace| {
-        let decoded = filter.and_then(|bytes| {
-            let filter = Filter::decode(&bytes).map_err(|why| day.folder.damaged_filter(place, why))?;
-            Ok(demands.iter().flat_map(|demands| &demands.ids).all(|id| filter.may_have(id)))
-        });
-        decoded.unwrap_or_else(|error| {
-            tracing::error!(%error, "a query goes on without a filter, and is slower");
-            true
-        })
-    };
-    let ids_matter = demands.iter().any(|demands| !demands.ids.is_empty());
-    let search = Search { streams: wanted.as_deref(), range: selection.range, words: &words };
-    let mut places: Vec<BlockPlace> = Vec::new();
-    for place in day.view.search(&search)? {
-        if !ids_matter || has_ids(day.folder.read_filter(&place), &place) {
-            places.push(place);
-        }
-    }
-    for fresh in &day.fresh {
-        let of_wanted = |number: &u64| wanted.as_ref().is_none_or(|wanted| wanted.binary_search(number).is_ok());
-        if fresh.place.overlaps(selection.range)
-            && fresh.streams.iter().any(of_wanted)
-            && words.iter().all(|word| fresh.words.may_have(word))
-            && (!ids_matter || has_ids(Ok(fresh.filter.clone()), &fresh.place))
-        {
-            places.push(fresh.place);
-        }
-    }
-    let wanted = wanted.map(Arc::new);
-    let chunk = |place| Chunk::of_block(day.folder.clone(), place, streams.clone(), wanted.clone(), selection.clone());
-    Ok(places.into_iter().map(chunk).collect())
 }

@@ -5,14 +5,17 @@
 //! Never: LogQL, HTTP. This is the only area that names tantivy.
 
 mod block;
+mod candidates;
 mod day;
 mod duplicates;
 mod error;
 mod filter;
 mod head;
+mod hole;
 mod index;
 mod keeper;
 mod layout;
+mod remove;
 mod retention;
 mod seal;
 mod select;
@@ -27,6 +30,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use error::Error;
+pub use remove::Removed;
 pub use select::{Chunk, Need, Row, Selection, Snapshot};
 
 use crate::model::{Batch, Labels, Matcher, StreamEntries, TimeRange};
@@ -117,6 +121,14 @@ impl Store {
     /// What there is for a selection at this moment. Cheap: no block is read until its chunk is visited.
     pub fn select(&self, selection: &Selection) -> Result<Snapshot, Error> {
         self.keeper.select(selection)
+    }
+
+    /// Removes the entries that are selected and of which `judge` says so, of all that was appended before. When this
+    /// returns, they are found no more, also after a crash; their bytes are erased from the disk once the last query
+    /// that reads them is through. An error leaves some of them: removing again goes on. Blocks the calling thread for as
+    /// long as reading all that is selected takes, one removal at a time; appends and queries go on.
+    pub fn remove(&self, selection: &Selection, judge: &mut dyn FnMut(&Row<'_>) -> bool) -> Result<Removed, Error> {
+        self.keeper.remove(selection, judge)
     }
 
     /// The streams that pass all matchers and have entries in the range, each once, in no order. A stream counts from

@@ -4,6 +4,7 @@
 //! age are not shown any more even where their day is still there. Never: parts of a day.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::model::Timestamp;
@@ -40,7 +41,8 @@ fn bytes_below(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
     let size = |entry: fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-        Ok(metadata) => metadata.len(),
+        // less than its length where parts were erased
+        Ok(metadata) => metadata.len().min(metadata.blocks() * 512),
         Err(_) => 0,
     };
     entries.flatten().map(size).sum()

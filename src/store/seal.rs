@@ -33,8 +33,19 @@ impl Sealer {
 
     /// Makes a block of closed buffers, each of another stream of the same day and none empty.
     pub(crate) fn seal(&mut self, buffers: &[&Buffer]) -> SealedBlock {
-        let content = &mut self.content;
-        fill_content(content, buffers);
+        fill_content(&mut self.content, buffers);
+        self.seal_content()
+    }
+
+    /// Makes a block of entries that were in a block before; there is at least one.
+    pub(crate) fn seal_again(&mut self, fill: impl FnOnce(&mut Content)) -> SealedBlock {
+        self.content.clear();
+        fill(&mut self.content);
+        self.seal_content()
+    }
+
+    fn seal_content(&mut self) -> SealedBlock {
+        let content = &self.content;
         let encoded = encode(content, &mut self.codec);
         let (words, filter) = look_ups(content);
         SealedBlock {

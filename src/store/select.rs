@@ -7,6 +7,7 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
+use crate::store::block::bytes::Malformed;
 use crate::store::block::{Codec, Lead};
 use crate::store::day::{DayFolder, Streams};
 use crate::store::error::Error;
@@ -63,6 +64,9 @@ pub struct Snapshot {
     pub chunks: Vec<Chunk>,
 }
 
+/// Whoever holds a clone may read the blocks of its time: replaced ones are erased when the last clone is gone.
+pub(crate) type Readers = Arc<()>;
+
 /// A piece of the store that is read as one: a sealed block, or the unsealed lines of a stream.
 #[derive(Clone, Debug)]
 pub struct Chunk {
@@ -85,6 +89,8 @@ enum Source {
         streams: Arc<Streams>,
         /// The wanted ones, sorted; `None` is all.
         wanted: Option<Arc<Vec<u64>>>,
+        /// Held so that the block is not erased meanwhile.
+        _readers: Readers,
     },
     Buffer {
         slot: Arc<Slot>,
@@ -102,6 +108,7 @@ impl Chunk {
         streams: Arc<Streams>,
         wanted: Option<Arc<Vec<u64>>>,
         selection: Arc<Selection>,
+        readers: Readers,
     ) -> Chunk {
         Chunk {
             min: Timestamp::from_nanos(place.min),
@@ -110,7 +117,7 @@ impl Chunk {
             entry_count: place.entry_count,
             line_bytes: place.text_bytes,
             selection,
-            source: Source::Block { folder, place, streams, wanted },
+            source: Source::Block { folder, place, streams, wanted, _readers: readers },
         }
     }
 
@@ -154,7 +161,7 @@ impl Chunk {
                 visit_buffer(&buffer, *row_count, selection, &finders, direction, visit);
                 Ok(())
             }
-            Source::Block { folder, place, streams, wanted } => CODEC.with_borrow_mut(|codec| {
+            Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
                 let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
                 block.visit(selection, &finders, direction, visit, codec)
             }),
@@ -228,16 +235,18 @@ pub(crate) fn each_with_needle(
 }
 
 /// A sealed block that is being read.
-struct BlockReader<'c> {
-    folder: &'c DayFolder,
-    place: &'c BlockPlace,
-    streams: &'c Streams,
-    wanted: Option<&'c [u64]>,
+pub(crate) struct BlockReader<'c> {
+    pub(crate) folder: &'c DayFolder,
+    pub(crate) place: &'c BlockPlace,
+    pub(crate) streams: &'c Streams,
+    /// The numbers of the wanted streams, sorted; `None` is all.
+    pub(crate) wanted: Option<&'c [u64]>,
 }
 
-/// Where the texts of a block's entries are.
-struct Texts {
-    bytes: Vec<u8>,
+/// A block whose head is decoded, and as much of its text as is needed.
+pub(crate) struct OpenBlock {
+    pub(crate) lead: Lead,
+    text: Vec<u8>,
     /// The end of each entry's text; empty where texts are not needed.
     ends: Vec<u32>,
     /// The length of each, where no more is needed.
@@ -245,6 +254,29 @@ struct Texts {
 }
 
 impl BlockReader<'_> {
+    /// Decodes all of the block.
+    pub(crate) fn open(&self, codec: &mut Codec) -> Result<OpenBlock, Error> {
+        let bytes = self.folder.read_block(self.place, 0, self.place.len)?;
+        let (lead_bytes, text_section) = self.split(&bytes);
+        let lead = Lead::decode(lead_bytes, codec).map_err(|why| self.damaged(why))?;
+        self.with_text(lead, text_section, codec)
+    }
+
+    /// An error that names the block.
+    pub(crate) fn damaged(&self, why: Malformed) -> Error {
+        self.folder.damaged_block(self.place, why)
+    }
+
+    fn split<'b>(&self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+        bytes.split_at(bytes.len().min(self.place.lead_len as usize))
+    }
+
+    fn with_text(&self, lead: Lead, text_section: &[u8], codec: &mut Codec) -> Result<OpenBlock, Error> {
+        let ends = lead.text_ends(codec).map_err(|why| self.damaged(why))?;
+        let text = lead.text(text_section, codec).map_err(|why| self.damaged(why))?;
+        Ok(OpenBlock { lead, text, ends, lengths: Vec::new() })
+    }
+
     fn visit(
         &self,
         selection: &Selection,
@@ -253,29 +285,27 @@ impl BlockReader<'_> {
         visit: Visit<'_>,
         codec: &mut Codec,
     ) -> Result<(), Error> {
-        let damaged = |why| self.folder.damaged_block(self.place, why);
         let with_text = selection.need == Need::Lines || !finders.is_empty();
         let end = if with_text { self.place.len } else { self.place.lead_len };
         let bytes = self.folder.read_block(self.place, 0, end)?;
-        let (lead_bytes, text_section) = bytes.split_at(self.place.lead_len.min(end) as usize);
-        let lead = Lead::decode(lead_bytes, codec).map_err(damaged)?;
+        let (lead_bytes, text_section) = self.split(&bytes);
+        let lead = Lead::decode(lead_bytes, codec).map_err(|why| self.damaged(why))?;
         let runs = self.runs(&lead, selection.range);
         if runs.is_empty() {
             return Ok(());
         }
-        let texts = if with_text {
-            let ends = lead.text_ends(codec).map_err(damaged)?;
-            Texts { bytes: lead.text(text_section, codec).map_err(damaged)?, ends, lengths: Vec::new() }
+        let block = if with_text {
+            self.with_text(lead, text_section, codec)?
         } else {
             let lengths = match selection.need {
                 Need::Times => Vec::new(),
-                Need::Lengths | Need::Lines => lead.text_lengths(codec).map_err(damaged)?,
+                Need::Lengths | Need::Lines => lead.text_lengths(codec).map_err(|why| self.damaged(why))?,
             };
-            Texts { bytes: Vec::new(), ends: Vec::new(), lengths }
+            OpenBlock { lead, text: Vec::new(), ends: Vec::new(), lengths }
         };
         for (stream_index, stream, entries) in in_direction(runs.into_iter(), direction) {
-            let run = RunReader { lead: &lead, texts: &texts, stream_index, stream };
-            if run.visit(entries, finders, direction, visit).map_err(damaged)?.is_break() {
+            let run = RunReader { block: &block, stream_index, stream };
+            if run.visit(entries, finders, direction, visit).map_err(|why| self.damaged(why))?.is_break() {
                 break;
             }
         }
@@ -283,7 +313,7 @@ impl BlockReader<'_> {
     }
 
     /// The wanted streams of the block, each with the entries that lie in the range.
-    fn runs<'s>(&'s self, lead: &Lead, range: TimeRange) -> Vec<(usize, &'s Labels, Range<usize>)> {
+    pub(crate) fn runs<'s>(&'s self, lead: &Lead, range: TimeRange) -> Vec<(usize, &'s Labels, Range<usize>)> {
         let mut runs = Vec::new();
         for (stream_index, (number, entries)) in lead.streams.iter().enumerate() {
             if self.wanted.is_some_and(|wanted| wanted.binary_search(number).is_err()) {
@@ -301,6 +331,40 @@ impl BlockReader<'_> {
     }
 }
 
+impl OpenBlock {
+    fn text_start(&self, entry: usize) -> usize {
+        if entry == 0 { 0 } else { self.ends[entry - 1] as usize }
+    }
+
+    /// The text of an entry; empty where texts are not needed.
+    pub(crate) fn text(&self, entry: usize) -> &[u8] {
+        match self.ends.get(entry) {
+            Some(end) => &self.text[self.text_start(entry)..*end as usize],
+            None => &[],
+        }
+    }
+
+    /// An entry of the stream that comes at `stream_index` in the block.
+    pub(crate) fn row<'b>(
+        &'b self,
+        entry: usize,
+        stream_index: usize,
+        stream: &'b Labels,
+    ) -> Result<Row<'b>, Malformed> {
+        let text = self.text(entry);
+        let set = self.lead.set_of(entry);
+        Ok(Row {
+            timestamp: Timestamp::from_nanos(self.lead.times[entry]),
+            line: std::str::from_utf8(text).map_err(|_| Malformed("a text is not UTF-8"))?,
+            line_bytes: self.lengths.get(entry).map_or(text.len(), |length| *length as usize),
+            metadata: &self.lead.sets[set],
+            metadata_index: set,
+            stream,
+            stream_index,
+        })
+    }
+}
+
 fn in_direction<I: DoubleEndedIterator>(items: I, direction: Direction) -> impl Iterator<Item = I::Item> {
     let (mut forward, mut backward) = match direction {
         Direction::Forward => (Some(items), None),
@@ -315,8 +379,7 @@ fn in_direction<I: DoubleEndedIterator>(items: I, direction: Direction) -> impl 
 
 /// The entries of one stream in a block.
 struct RunReader<'r> {
-    lead: &'r Lead,
-    texts: &'r Texts,
+    block: &'r OpenBlock,
     stream_index: usize,
     stream: &'r Labels,
 }
@@ -328,18 +391,19 @@ impl RunReader<'_> {
         finders: &[Finder<'_>],
         direction: Direction,
         visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, crate::store::block::bytes::Malformed> {
+    ) -> Result<ControlFlow<()>, Malformed> {
+        let row = |entry| self.block.row(entry, self.stream_index, self.stream);
         let Some(longest) = longest(finders) else {
             for entry in in_direction(entries, direction) {
-                if visit(self.row(entry)?).is_break() {
+                if visit(row(entry)?).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
             return Ok(ControlFlow::Continue(()));
         };
         for entry in in_direction(self.with_needle(entries, longest).into_iter(), direction) {
-            let text = self.text(entry);
-            if finders.iter().all(|finder| finder.find(text).is_some()) && visit(self.row(entry)?).is_break() {
+            let text = self.block.text(entry);
+            if finders.iter().all(|finder| finder.find(text).is_some()) && visit(row(entry)?).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -348,8 +412,8 @@ impl RunReader<'_> {
 
     /// The entries whose text has the needle.
     fn with_needle(&self, entries: Range<usize>, finder: &Finder<'_>) -> Vec<usize> {
-        let (start, ends) = (self.text_start(entries.start), &self.texts.ends[entries.clone()]);
-        let texts = &self.texts.bytes[start..self.text_start(entries.end)];
+        let (start, ends) = (self.block.text_start(entries.start), &self.block.ends[entries.clone()]);
+        let texts = &self.block.text[start..self.block.text_start(entries.end)];
         let place_of = |byte: usize| ends.partition_point(|end| *end as usize <= start + byte);
         let mut found = Vec::new();
         each_with_needle(
@@ -362,31 +426,5 @@ impl RunReader<'_> {
             },
         );
         found
-    }
-
-    fn text_start(&self, entry: usize) -> usize {
-        if entry == 0 { 0 } else { self.texts.ends[entry - 1] as usize }
-    }
-
-    fn text(&self, entry: usize) -> &[u8] {
-        match self.texts.ends.get(entry) {
-            Some(end) => &self.texts.bytes[self.text_start(entry)..*end as usize],
-            None => &[],
-        }
-    }
-
-    fn row(&self, entry: usize) -> Result<Row<'_>, crate::store::block::bytes::Malformed> {
-        let text = self.text(entry);
-        let malformed = |_| crate::store::block::bytes::Malformed("a text is not UTF-8");
-        let set = self.lead.set_of(entry);
-        Ok(Row {
-            timestamp: Timestamp::from_nanos(self.lead.times[entry]),
-            line: std::str::from_utf8(text).map_err(malformed)?,
-            line_bytes: self.texts.lengths.get(entry).map_or(text.len(), |length| *length as usize),
-            metadata: &self.lead.sets[set],
-            metadata_index: set,
-            stream: self.stream,
-            stream_index: self.stream_index,
-        })
     }
 }

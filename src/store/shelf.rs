@@ -16,14 +16,15 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Entry, Labels, StreamEntries, TimeRange};
 use crate::store::Appended;
-use crate::store::day::{DayFolder, FreshBlock};
+use crate::store::day::{DayFolder, FreshBlock, Replacement};
 use crate::store::duplicates::{BlockIdentities, SealedStream};
 use crate::store::error::{Error, io_error};
 use crate::store::head::{Buffer, Slot, identity};
+use crate::store::hole::Hole;
 use crate::store::index::{IndexView, Search};
 use crate::store::layout::{Day, Layout};
 use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, Sealer};
-use crate::store::select::{Chunk, Need, Selection};
+use crate::store::select::{Chunk, Need, Readers, Selection};
 
 /// Days whose index stays open for writing between commits: it costs threads and memory.
 const WRITERS_MAX: usize = 2;
@@ -60,6 +61,8 @@ pub(crate) struct DayState {
     pub(crate) view: IndexView,
     /// Written, not committed.
     pub(crate) fresh: Vec<Arc<FreshBlock>>,
+    /// For those who read the blocks as they are now.
+    pub(crate) readers: Readers,
 }
 
 impl DayState {
@@ -115,7 +118,7 @@ impl Shelf {
     /// Opens a day that has a folder.
     pub(crate) fn open_day(&self, day: Day) -> Result<(), Error> {
         let (folder, view) = DayFolder::open(day, &self.layout.day(day))?;
-        let state = DayState { folder: Arc::new(folder), view, fresh: Vec::new() };
+        let state = DayState { folder: Arc::new(folder), view, fresh: Vec::new(), readers: Readers::default() };
         self.write().days.entry(day).or_insert(state);
         Ok(())
     }
@@ -278,7 +281,12 @@ impl Shelf {
         let (streams, only) = (folder.streams(), Arc::new(wanted.to_vec()));
         let all = Selection { matchers: Vec::new(), range: TimeRange::ALL, needles: Vec::new(), need: Need::Lines };
         let all = Arc::new(all);
-        let chunk = |place| Chunk::of_block(folder.clone(), place, streams.clone(), Some(only.clone()), all.clone());
+        // of a day that is gone there are no places
+        let readers = day.map(|day| day.readers).unwrap_or_default();
+        let chunk = |place| {
+            let (streams, only) = (streams.clone(), Some(only.clone()));
+            Chunk::of_block(folder.clone(), place, streams, only, all.clone(), readers.clone())
+        };
         let blocks = places.into_iter().map(|place| (place.offset, chunk(place))).collect();
         Ok(SealedStream { generation: folder.generation, stream, waiting, blocks })
     }
@@ -395,6 +403,28 @@ impl Shelf {
         current.fresh.retain(|fresh| !day.fresh.iter().any(|done| Arc::ptr_eq(fresh, done)));
         self.fresh_bytes.fetch_sub(day.fresh_bytes(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Puts what is left of committed blocks of a day into their place. Gives what is to be erased once the readers that
+    /// come with it are gone; `None` where the day went meanwhile. Nothing may be sealed or committed at the same time.
+    pub(crate) fn replace(
+        &self,
+        folder: &Arc<DayFolder>,
+        replacements: Vec<Replacement>,
+    ) -> Result<Option<(Readers, Vec<Hole>)>, Error> {
+        let Some(fresh) = self.read().days.get(&folder.day).map(|day| day.fresh.clone()) else {
+            return Ok(None);
+        };
+        let (view, holes) = folder.replace(replacements)?;
+        if let Err(error) = folder.measure_streams(&view, &fresh) {
+            tracing::error!(%error, "streams without entries may be listed until the next start");
+        }
+        let mut state = self.write();
+        let Some(day) = state.days.get_mut(&folder.day).filter(|now| Arc::ptr_eq(&now.folder, folder)) else {
+            return Ok(None);
+        };
+        day.view = view;
+        Ok(Some((std::mem::take(&mut day.readers), holes)))
     }
 
     /// Of the days of a batch, how many have no folder yet; and how many days have one.

@@ -230,6 +230,11 @@ impl Wal {
         self.lock().sizes.first_key_value().map_or(0, |(number, _)| *number)
     }
 
+    /// The newest segment, which is the open one.
+    pub(crate) fn newest(&self) -> u64 {
+        self.lock().sizes.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
     /// Bytes of all segments.
     pub(crate) fn size(&self) -> u64 {
         self.lock().sizes.values().sum()

@@ -11,5 +11,6 @@ mod push;
 mod query;
 mod serve;
 mod store;
+mod store_remove;
 mod web_login;
 mod web_saved;

@@ -10,13 +10,13 @@ use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
 /// A stream's name, a time in ns, a text and a level.
-type Line = (String, i64, String, String);
+pub(crate) type Line = (String, i64, String, String);
 
-fn line(app: &str, time: i64, text: &str) -> Line {
+pub(crate) fn line(app: &str, time: i64, text: &str) -> Line {
     (app.to_owned(), time, text.to_owned(), "info".to_owned())
 }
 
-fn labels(app: &str) -> Labels {
+pub(crate) fn labels(app: &str) -> Labels {
     Labels::from([("app", app), ("env", "test")])
 }
 
@@ -46,18 +46,18 @@ fn replay(record: &[u8], sink: &mut dyn FnMut(&[StreamEntries<'_>])) -> Result<(
 }
 
 /// A store whose memory is small, so that blocks are sealed soon.
-fn open(dir: &TempDir, head_bytes_max: u64) -> Store {
+pub(crate) fn open(dir: &TempDir, head_bytes_max: u64) -> Store {
     let config = Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max };
     Store::open(config, &replay).expect("the store opens")
 }
 
 /// Appends and gives how many lines were new.
-fn append(store: &Store, lines: &[Line]) -> u64 {
+pub(crate) fn append(store: &Store, lines: &[Line]) -> u64 {
     let record = Cow::Owned(encode(lines));
     store.append(&Batch { record, streams: streams(lines) }).expect("it is stored").entry_count
 }
 
-fn selection(needles: &[&str]) -> Selection {
+pub(crate) fn selection(needles: &[&str]) -> Selection {
     Selection {
         matchers: Vec::new(),
         range: TimeRange::ALL,
@@ -67,7 +67,7 @@ fn selection(needles: &[&str]) -> Selection {
 }
 
 /// All selected lines, sorted.
-fn find(store: &Store, selection: &Selection) -> Vec<Line> {
+pub(crate) fn find(store: &Store, selection: &Selection) -> Vec<Line> {
     let snapshot = store.select(selection).expect("it can be selected");
     let mut lines = Vec::new();
     for chunk in &snapshot.chunks {
@@ -83,7 +83,7 @@ fn find(store: &Store, selection: &Selection) -> Vec<Line> {
     lines
 }
 
-fn sorted(lines: &[Line]) -> Vec<Line> {
+pub(crate) fn sorted(lines: &[Line]) -> Vec<Line> {
     let mut lines = lines.to_vec();
     lines.sort();
     lines.dedup();
@@ -91,7 +91,7 @@ fn sorted(lines: &[Line]) -> Vec<Line> {
 }
 
 /// Lines of several services over three days, some of them with ids; different for each seed.
-fn sample(count: usize, seed: u64) -> Vec<Line> {
+pub(crate) fn sample(count: usize, seed: u64) -> Vec<Line> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = move || {
         state ^= state << 13;
@@ -325,7 +325,7 @@ fn threads_that_push_late_and_equal_lines_into_one_stream_store_each_once() {
 }
 
 /// The data file of that name in the first folder of a day.
-fn data_file(dir: &TempDir, name: &str) -> std::path::PathBuf {
+pub(crate) fn data_file(dir: &TempDir, name: &str) -> std::path::PathBuf {
     let days = std::fs::read_dir(dir.path().join("days")).expect("days can be listed");
     let mut files: Vec<_> = days.map(|day| day.expect("an entry").path().join(name)).collect();
     files.sort();
