@@ -38,6 +38,7 @@ pub(crate) struct Caller(pub(crate) Arc<str>);
 enum Deed {
     Push,
     Read,
+    Delete,
 }
 
 /// What the `Authorization` header holds.
@@ -61,6 +62,11 @@ pub(crate) async fn require_push(State(context): State<Context>, request: Reques
 /// Lets readers through: read tokens and people.
 pub(crate) async fn require_read(State(context): State<Context>, request: Request, next: Next) -> Response {
     require(Deed::Read, context, request, next).await
+}
+
+/// Lets admins through, who have said so with their password.
+pub(crate) async fn require_admin(State(context): State<Context>, request: Request, next: Next) -> Response {
+    require(Deed::Delete, context, request, next).await
 }
 
 async fn require(deed: Deed, context: Context, mut request: Request, next: Next) -> Response {
@@ -93,14 +99,14 @@ fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> R
         Credentials::Token(secret) => match tokens::find(db, secret, now)? {
             Some(token) => {
                 allow_token(deed, token.scope)?;
-                Ok(Caller(format!("token {}", token.id).into()))
+                Ok(Caller(format!("token {}", token.name).into()))
             }
             None => Err(Error::unauthorized("this token is not known; it may have been revoked")),
         },
         Credentials::Password { name, password } => match logins::attempt(db, name, password, address, now)? {
             Login::Welcome(user) => {
                 allow_person(deed, user.role)?;
-                Ok(Caller(format!("user {}", user.id).into()))
+                Ok(Caller(user.name.into()))
             }
             Login::Wrong => Err(Error::unauthorized("wrong name or password")),
             Login::Slowed { retry_after } => {
@@ -116,13 +122,15 @@ fn allow_token(deed: Deed, scope: Scope) -> Result<(), Error> {
     match (deed, scope) {
         (Deed::Push, Scope::Push) | (Deed::Read, Scope::Read) => Ok(()),
         (Deed::Push, Scope::Read) => Err(Error::forbidden("this token may read, not push; add one with --scope push")),
+        (Deed::Delete, _) => Err(Error::forbidden("no token may delete; send an admin's name and password")),
         (Deed::Read, Scope::Push) => Err(Error::forbidden("this token may push, not read; add one with --scope read")),
     }
 }
 
 fn allow_person(deed: Deed, role: Role) -> Result<(), Error> {
     match (deed, role) {
-        (Deed::Read, Role::Admin | Role::Reader) | (Deed::Push, Role::Admin) => Ok(()),
+        (Deed::Read, Role::Admin | Role::Reader) | (Deed::Push | Deed::Delete, Role::Admin) => Ok(()),
+        (Deed::Delete, Role::Reader) => Err(Error::forbidden("a reader may not delete; an admin may")),
         (Deed::Push, Role::Reader) => Err(Error::forbidden("a reader may not push; use a push token")),
     }
 }

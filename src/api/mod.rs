@@ -4,6 +4,7 @@
 //! Never: the store itself (it writes through `ingest`, reads through `query`), HTML.
 
 mod auth;
+mod delete;
 mod error;
 mod fields;
 mod format;
@@ -32,6 +33,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
 pub use auth::Access;
+pub use delete::{Wake, parse as parse_deletion};
 pub use error::Error;
 pub use metrics::{Metrics, track};
 
@@ -53,6 +55,7 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     pub access: Access,
     pub proxies: Proxies,
+    pub deletions: Wake,
 }
 
 /// Every route for machines. From the outside in: catch panics, refuse what other sites send in a visitor's name,
@@ -65,7 +68,8 @@ pub fn router(context: Context) -> Router {
         .merge(legacy::routes())
         .route_layer(from_fn_with_state(context.clone(), auth::require_read));
     let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
-    let mut routes = status::open_routes().merge(reading).merge(pushing);
+    let deleting = delete::routes().route_layer(from_fn_with_state(context.clone(), auth::require_admin));
+    let mut routes = status::open_routes().merge(reading).merge(pushing).merge(deleting);
     for folder in ["/loki/{*path}", "/api/{*path}", "/otlp/{*path}", "/prometheus/{*path}"] {
         routes = routes.route(folder, any(not_found));
     }

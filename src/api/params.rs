@@ -68,7 +68,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
         let is_form = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
             value.to_str().is_ok_and(|text| text.trim_start().starts_with("application/x-www-form-urlencoded"))
         });
-        if is_form && request.method() == Method::POST {
+        if is_form && (request.method() == Method::POST || request.method() == Method::PUT) {
             let body = to_bytes(request.into_body(), FORM_BYTES_MAX).await.map_err(|error| {
                 let message = format!("cannot read the form, of which {FORM_BYTES_MAX} bytes may come: {error}");
                 Error::new(StatusCode::PAYLOAD_TOO_LARGE, message)
@@ -94,6 +94,11 @@ impl Params {
     /// Who asks.
     pub(crate) fn caller(&self) -> &str {
         &self.caller.0
+    }
+
+    /// A time under a name, in any of Loki's forms; `default` where there is none.
+    pub(crate) fn timestamp(&self, name: &str, default: Timestamp) -> Result<Timestamp, String> {
+        timestamp(self.get(name), default)
     }
 
     /// The selectors of `match` and `match[]`, as they are written.

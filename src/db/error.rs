@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::db::deletions::OPEN_MAX;
 use crate::db::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 
 /// The first group is the operator's to mend, the second the asking person's.
@@ -46,6 +47,12 @@ pub enum Error {
     SavedNameTaken(String),
     #[error("this saved query is not there, or not yours")]
     SavedUnknown,
+    #[error("{OPEN_MAX} requests to delete wait already; try again when some are through")]
+    DeletionsCrowded,
+    #[error("there is no such request to delete")]
+    DeletionUnknown,
+    #[error("deletion of request which is in process or already processed is not allowed")]
+    DeletionBegun,
     #[error("{what} takes at most {max}")]
     SavedTooLarge { what: &'static str, max: usize },
 }
@@ -73,6 +80,9 @@ impl Error {
             | Error::SavedNameInvalid
             | Error::SavedNameTaken(_)
             | Error::SavedUnknown
+            | Error::DeletionsCrowded
+            | Error::DeletionUnknown
+            | Error::DeletionBegun
             | Error::SavedTooLarge { .. } => true,
         }
     }

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_sessions", include_str!("../../migrations/0002_sessions.sql")),
     ("0003_tokens", include_str!("../../migrations/0003_tokens.sql")),
     ("0004_saved_queries", include_str!("../../migrations/0004_saved_queries.sql")),
+    ("0005_deletions", include_str!("../../migrations/0005_deletions.sql")),
 ];
 
 /// A connection with the tables of this version.

@@ -1,9 +1,10 @@
-//! The small state in SQL: people, their sessions, machines' tokens, saved queries. One file per table.
+//! The small state in SQL: people, their sessions, machines' tokens, saved queries, requests to delete. One file per table.
 //!
 //! Promises: of passwords, sessions, tokens and setup codes only hashes are stored; what a function returned for is
 //! on disk; other processes may use the same file at the same time.
 //! Never: log lines, HTTP. This is the only area that speaks SQL. All calls block: use `spawn_blocking`.
 
+pub mod deletions;
 mod error;
 pub mod logins;
 mod migrate;

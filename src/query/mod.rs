@@ -11,6 +11,7 @@ mod logs;
 mod metric;
 mod plan;
 mod queue;
+mod remove;
 mod scan;
 #[cfg(test)]
 mod testing;
@@ -25,6 +26,7 @@ pub use answer::{
 };
 pub use limits::{CancelOnDrop, Limits, Ticket};
 pub use queue::Turn;
+pub use remove::Removal;
 
 use crate::logql::ast::Expr;
 use crate::logql::metric::steps::Steps;

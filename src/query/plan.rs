@@ -84,7 +84,7 @@ fn wanted(grouping: Option<&Grouping>) -> Wanted {
 }
 
 /// The stages without those filters that the store has seen to: `|= "text"` on a line that nothing changed before.
-fn without_pushed_down(stages: &[Stage]) -> Vec<Stage> {
+pub(crate) fn without_pushed_down(stages: &[Stage]) -> Vec<Stage> {
     let unchanged = stages.iter().take_while(|stage| !changes_line(stage)).count();
     let kept = stages.iter().enumerate().filter(|(index, stage)| *index >= unchanged || !is_plain_search(stage));
     kept.map(|(_, stage)| stage.clone()).collect()

@@ -3,6 +3,7 @@
 //! Promises: when `start` returns, requests are answered; when `stop` returns, accepted pushes are on disk and
 //! nothing runs any more.
 
+mod deletions;
 mod listener;
 mod own_logs;
 mod routes;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use own_logs::{Format, OwnLogs, init as init_logs};
 
+use deletions::DeletionsThread;
 use listener::Patience;
 use own_logs::OwnLogsThread;
 
@@ -57,6 +59,7 @@ pub struct Handle {
     stopping: CancellationToken,
     listening: JoinHandle<()>,
     own_logs: Option<OwnLogsThread>,
+    deletions: DeletionsThread,
     store: Arc<Store>,
 }
 
@@ -80,14 +83,16 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
     let (public_url, proxies) = (config.public_url.clone(), config.trusted_proxies);
     let people = web::Context { engine: engine.clone(), db: db.clone(), public_url, proxies: proxies.clone() };
     let own_logs = own_logs.map(|own_logs| OwnLogsThread::spawn(own_logs, intake.clone())).transpose()?;
-    let machines = api::Context { intake, engine, db, metrics, access: config.access, proxies };
+    let deletions = DeletionsThread::spawn(db.clone(), engine.clone())?;
+    let wake = deletions.wake();
+    let machines = api::Context { intake, engine, db, metrics, access: config.access, proxies, deletions: wake };
     let app = routes::router(machines, people);
 
     let stopping = CancellationToken::new();
     let listening =
         tokio::spawn(listener::run(listener, app, Patience::default(), stopping.clone(), config.stop_grace));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, data = %config.data.display(), "ready");
-    Ok(Handle { address, base_url, setup_code, stopping, listening, own_logs, store })
+    Ok(Handle { address, base_url, setup_code, stopping, listening, own_logs, deletions, store })
 }
 
 /// Everything that is on disk, and the code for the first account where there is none yet. Blocks.
@@ -143,12 +148,15 @@ impl Handle {
             tracing::error!(error = %panic, "the listener ended badly");
         }
         tracing::info!("stopping: closing the store");
-        let (own_logs, store) = (self.own_logs, self.store);
+        let (own_logs, deletions, store) = (self.own_logs, self.deletions, self.store);
         let closing = move || {
+            deletions.stop();
             if let Some(own_logs) = own_logs {
                 own_logs.finish();
             }
-            store.close()
+            let closed = store.close();
+            deletions.join();
+            closed
         };
         tokio::task::spawn_blocking(closing).await.context("closing the store")??;
         Ok(())

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::FallocateFlags;
 
 /// Zeros that are written at a time where no hole can be made.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The data file that a hole is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -275,6 +275,8 @@ impl Keeper {
     /// Makes written blocks durable, once the thread is gone. Where decoding the write-ahead log again would take
     /// long, everything is sealed first.
     pub(crate) fn finish(&self) -> Result<(), Error> {
+        // a removal that is under way ends at its next block
+        let _removing = self.removing.lock().expect("no thread panics while it holds this lock");
         if self.wal.size() > IDLE_WAL_BYTES_MAX {
             self.shelf.close_largest(0);
             self.wal.rotate(0);

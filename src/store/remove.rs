@@ -105,17 +105,24 @@ fn keep(content: &mut Content, block: &OpenBlock, goes: &[bool]) {
 
 /// Holes that are made once nobody reads the blocks that were there.
 #[derive(Debug, Default)]
-pub(crate) struct Unread(Mutex<Vec<(Readers, Arc<DayFolder>, Vec<Hole>)>>);
+pub(crate) struct Unread(Mutex<Vec<Waiting>>);
+
+#[derive(Debug)]
+struct Waiting {
+    readers: Readers,
+    folder: Arc<DayFolder>,
+    holes: Vec<Hole>,
+}
 
 impl Unread {
     pub(crate) fn push(&self, readers: Readers, folder: Arc<DayFolder>, holes: Vec<Hole>) {
-        self.0.lock().expect("no thread panics while it holds this lock").push((readers, folder, holes));
+        self.0.lock().expect("no thread panics while it holds this lock").push(Waiting { readers, folder, holes });
     }
 
     /// Erases what nobody reads any more. A hole that cannot be made stays known to its folder, for the next start.
     pub(crate) fn erase(&self) {
         let mut waiting = self.0.lock().expect("no thread panics while it holds this lock");
-        waiting.retain(|(readers, folder, holes)| {
+        waiting.retain(|Waiting { readers, folder, holes }| {
             // readers of later states hold other tokens, so the count only falls
             if Arc::strong_count(readers) > 1 {
                 return true;

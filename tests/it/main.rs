@@ -4,6 +4,7 @@ mod auth;
 mod browser;
 mod cli;
 mod crash;
+mod delete;
 mod harness;
 mod logql;
 mod otlp;

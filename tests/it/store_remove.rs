@@ -67,7 +67,11 @@ fn removed_lines_are_gone_at_once_after_a_crash_and_after_a_clean_start() {
         drop(store);
         let store = open(&dir, head_bytes_max);
         assert_eq!(find(&store, &selection(&[])), without(&lines, goes), "after a clean start");
-        assert_eq!(lines.chunks(100).map(|batch| append(&store, batch)).sum::<u64>(), gone as u64, "they may come again");
+        assert_eq!(
+            lines.chunks(100).map(|batch| append(&store, batch)).sum::<u64>(),
+            gone as u64,
+            "they may come again"
+        );
         assert_eq!(find(&store, &selection(&[])), sorted(&lines));
     }
 }
