@@ -27,7 +27,7 @@ async fn range(State(context): State<Context>, headers: HeaderMap, params: Param
     let encoding = encoding(&headers);
     run(context, params, move |engine, ticket, params| {
         let query = asked.query(logql::parse(params.get("query"))?);
-        Ok(Json::answer(&engine.range(&query, ticket)?, &encoding))
+        Ok(Json::answer(&engine.range(&query, ticket)?, &encoding)?)
     })
     .await
 }
@@ -40,7 +40,7 @@ async fn instant(State(context): State<Context>, headers: HeaderMap, params: Par
     let encoding = encoding(&headers);
     run(context, params, move |engine, ticket, params| {
         let query = InstantQuery { expr: logql::parse(params.get("query"))?, time, limit: limit as usize };
-        Ok(Json::answer(&engine.instant(&query, ticket)?, &encoding))
+        Ok(Json::answer(&engine.instant(&query, ticket)?, &encoding)?)
     })
     .await
 }

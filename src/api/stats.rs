@@ -33,7 +33,7 @@ async fn stats(State(context): State<Context>, params: Params) -> Result<Json, E
 }
 
 async fn volume(State(context): State<Context>, params: Params) -> Result<Json, Error> {
-    run(context, params, |engine, ticket, params| Ok(Json::metric(&engine.volume(&volume_query(params)?, ticket)?)))
+    run(context, params, |engine, ticket, params| Ok(Json::metric(engine.volume(&volume_query(params)?, ticket)?)?))
         .await
 }
 
@@ -41,7 +41,7 @@ async fn volume_range(State(context): State<Context>, params: Params) -> Result<
     run(context, params, |engine, ticket, params| {
         let query = volume_query(params)?;
         let step_ns = params.step(query.range)?;
-        Ok(Json::metric(&engine.volume(&VolumeQuery { step_ns: Some(step_ns), ..query }, ticket)?))
+        Ok(Json::metric(engine.volume(&VolumeQuery { step_ns: Some(step_ns), ..query }, ticket)?)?)
     })
     .await
 }

@@ -5,13 +5,25 @@ use std::io::Write as _;
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
+use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::model::{Labels, Timestamp};
-use crate::query::{Answer, Data, LogLine, Sample, Series, Stats};
+use crate::model::{Labels, Memory, MemoryExceeded, Share, Timestamp};
+use crate::query::{self, Answer, Data, LogLine, Sample, Series, Stats};
 
 /// A JSON text on its way out.
 #[derive(Debug, Default)]
-pub(crate) struct Json(Vec<u8>);
+pub(crate) struct Json {
+    bytes: Vec<u8>,
+    /// What pays for it; none for texts that are small by their nature.
+    share: Option<Share>,
+    /// It would have become larger than it may; what is written is of no use.
+    exceeded: Option<MemoryExceeded>,
+}
+
+/// So much is paid for and made room for in advance, or a quarter of the text where that is more.
+const ROOM_BYTES_MIN: usize = 64 << 10;
+/// The room for an item: a list looks at its room only between two of them.
+const ROOM_BYTES_MAX: usize = 1 << 20;
 
 /// What `X-Loki-Response-Encoding-Flags` asks for. Flags that nobody knows are said back all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,27 +47,27 @@ impl Encoding {
 
 impl IntoResponse for Json {
     fn into_response(mut self) -> Response {
-        self.0.push(b'\n');
-        ([(CONTENT_TYPE, "application/json; charset=UTF-8")], self.0).into_response()
+        self.bytes.push(b'\n');
+        ([(CONTENT_TYPE, "application/json; charset=UTF-8")], self.bytes).into_response()
     }
 }
 
 impl Json {
     /// Text that is JSON already: brackets, commas, names.
     pub(crate) fn raw(&mut self, text: &str) -> &mut Json {
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
         self
     }
 
     /// A text, quoted.
     pub(crate) fn text(&mut self, text: &str) -> &mut Json {
-        serde_json::to_writer(&mut self.0, text).expect("a text can be written to memory");
+        serde_json::to_writer(&mut self.bytes, text).expect("a text can be written to memory");
         self
     }
 
     /// Anything that prints itself as a JSON number.
     pub(crate) fn number(&mut self, number: impl std::fmt::Display) -> &mut Json {
-        write!(self.0, "{number}").expect("a number can be written to memory");
+        write!(self.bytes, "{number}").expect("a number can be written to memory");
         self
     }
 
@@ -71,8 +83,25 @@ impl Json {
                 self.raw(",");
             }
             item(self, value);
+            if !self.is_paid() {
+                break;
+            }
         }
         self.raw("]")
+    }
+
+    /// Whether there may be more text: what is there is paid for, and there is room for the next item.
+    fn is_paid(&mut self) -> bool {
+        let Some(share) = &mut self.share else { return true };
+        let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if capacity - len < (len / 8).clamp(ROOM_BYTES_MIN / 2, ROOM_BYTES_MAX) {
+            // by a quarter and not to the double, of which half would be paid for in vain
+            match share.set(capacity.max(len + (len / 4).max(ROOM_BYTES_MIN))) {
+                Ok(()) => self.bytes.reserve_exact((len / 4).max(ROOM_BYTES_MIN)),
+                Err(exceeded) => self.exceeded = Some(exceeded),
+            }
+        }
+        self.exceeded.is_none()
     }
 
     /// `{"app":"web"}`
@@ -121,16 +150,14 @@ impl Json {
     }
 
     /// A vector or a matrix that carries no statistics of its own.
-    pub(crate) fn metric(data: &Data) -> Json {
-        Json::answer(
-            &Answer { data: data.clone(), stats: Stats::default(), warnings: Vec::new() },
-            &Encoding::default(),
-        )
+    pub(crate) fn metric(data: Data) -> Result<Json, query::Error> {
+        let (stats, warnings, memory) = (Stats::default(), Vec::new(), Memory::unbounded());
+        Json::answer(&Answer { data, stats, warnings, memory }, &Encoding::default())
     }
 
-    /// The answer to a query.
-    pub(crate) fn answer(answer: &Answer, encoding: &Encoding) -> Json {
-        let mut json = Json::default();
+    /// The answer to a query, which must fit what that may use.
+    pub(crate) fn answer(answer: &Answer, encoding: &Encoding) -> Result<Json, query::Error> {
+        let mut json = Json { share: Some(Share::of(&answer.memory)), ..Json::default() };
         json.raw("{\"status\":\"success\",");
         if !answer.warnings.is_empty() {
             json.raw("\"warnings\":")
@@ -154,17 +181,20 @@ impl Json {
                 json.raw("\"result\":").streams(lines, encoding.categories());
             }
             Data::Matrix(series) => {
-                json.raw("\"matrix\",\"result\":").list(series, Json::series);
+                json.raw("\"matrix\",\"result\":").list(series.iter(), |json, series| json.series(&series));
             }
             Data::Vector(samples) => {
-                json.raw("\"vector\",\"result\":").list(samples, Json::sample);
+                json.raw("\"vector\",\"result\":").list(samples.iter(), |json, sample| json.sample(&sample));
             }
             Data::Scalar { time, value } => {
                 json.raw("\"scalar\",\"result\":").point(*time, *value);
             }
         }
         json.raw(",\"stats\":").stats(&answer.stats, returned).raw("}}");
-        json
+        match json.exceeded {
+            Some(exceeded) => Err(exceeded.into()),
+            None => Ok(json),
+        }
     }
 
     fn series(&mut self, series: &Series) {
@@ -225,18 +255,30 @@ impl Json {
     }
 }
 
-/// Lines by their labels, in the order of the first line of each.
-pub(crate) fn by_stream(lines: &[LogLine], labels: fn(&LogLine) -> Labels) -> Vec<(Labels, Vec<&LogLine>)> {
-    let mut streams: Vec<(Labels, Vec<&LogLine>)> = Vec::new();
-    let mut known: HashMap<Labels, usize> = HashMap::new();
+/// Lines by their labels, in the order of the first line of each. The labels are made one stream after the other: all of
+/// them together may be as large as the lines.
+pub(crate) fn by_stream(
+    lines: &[LogLine],
+    labels: fn(&LogLine) -> Labels,
+) -> impl Iterator<Item = (Labels, Vec<&LogLine>)> {
+    let mut streams: Vec<Vec<&LogLine>> = Vec::new();
+    let mut known: HashMap<u128, usize> = HashMap::new();
     for line in lines {
-        let index = *known.entry(labels(line)).or_insert_with_key(|labels| {
-            streams.push((labels.clone(), Vec::new()));
+        // labels that differ agree in this hash once in 2^128 times
+        let mut hasher = Xxh3Default::new();
+        for (name, value) in labels(line).iter() {
+            for text in [name, value] {
+                hasher.update(text.as_bytes());
+                hasher.update(&[0xff]);
+            }
+        }
+        let index = *known.entry(hasher.digest128()).or_insert_with(|| {
+            streams.push(Vec::new());
             streams.len() - 1
         });
-        streams[index].1.push(line);
+        streams[index].push(line);
     }
-    streams
+    streams.into_iter().map(move |lines| (labels(lines[0]), lines))
 }
 
 /// All labels of a line in one set.
@@ -253,21 +295,22 @@ mod tests {
     use std::time::Duration;
 
     use crate::api::types::{Encoding, Json};
-    use crate::model::{Labels, Timestamp};
-    use crate::query::{Answer, Data, LogLine, Sample, Stats};
+    use crate::model::{Labels, Memory, Timestamp};
+    use crate::query::{self, Answer, Data, LogLine, Sample, Stats};
 
     fn text(data: Data, flags: &[&str]) -> String {
         let encoding = Encoding { flags: flags.iter().map(|flag| (*flag).to_owned()).collect() };
         let stats = Stats { elapsed: Duration::from_secs(1), ..Stats::default() };
-        let json = Json::answer(&Answer { data, stats, warnings: Vec::new() }, &encoding);
-        String::from_utf8(json.0).expect("UTF-8")
+        let answer = Answer { data, stats, warnings: Vec::new(), memory: Memory::unbounded() };
+        let json = Json::answer(&answer, &encoding).expect("no bound");
+        String::from_utf8(json.bytes).expect("UTF-8")
     }
 
     #[test]
     fn an_answer_is_json_that_others_read() {
         let labels = Labels::from([("a", "\"quoted\"\n")]);
         let sample = Sample { labels, timestamp: Timestamp::from_nanos(1_500_999_999), value: f64::INFINITY };
-        let text = text(Data::Vector(vec![sample]), &[]);
+        let text = text(Data::Vector([sample].into_iter().collect()), &[]);
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(value["data"]["result"][0]["metric"]["a"], "\"quoted\"\n");
         assert_eq!(value["data"]["result"][0]["value"], serde_json::json!([1.5, "+Inf"]));
@@ -296,6 +339,25 @@ mod tests {
     fn times_before_the_epoch_keep_their_sign() {
         let mut json = Json::default();
         json.seconds(Timestamp::from_nanos(-1_500_000_000)).raw(" ").seconds(Timestamp::from_nanos(-5_000_000));
-        assert_eq!(json.0, b"-1.500 -0.005");
+        assert_eq!(json.bytes, b"-1.500 -0.005");
+    }
+
+    #[test]
+    fn an_answer_larger_than_its_query_may_be_is_an_error() {
+        let line = |number: i64| LogLine {
+            timestamp: Timestamp::from_nanos(number),
+            line: "x".repeat(1000),
+            stream: Labels::from([("app", "web")]),
+            structured: Labels::default(),
+            parsed: Labels::default(),
+        };
+        let answer = |bytes_max: usize| {
+            let data = Data::Streams((0..1000).map(line).collect());
+            let answer = Answer { data, stats: Stats::default(), warnings: Vec::new(), memory: Memory::new(bytes_max) };
+            Json::answer(&answer, &Encoding::default()).map(|json| (json.bytes.len(), answer.memory.used()))
+        };
+        let (length, counted) = answer(2 << 20).expect("there is room");
+        assert!(length > 1_000_000 && counted >= length, "{counted} of {length}");
+        assert!(matches!(answer(1 << 20), Err(query::Error::Limit(_))));
     }
 }

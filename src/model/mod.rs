@@ -5,10 +5,12 @@
 pub mod entry;
 pub mod labels;
 pub mod matcher;
+pub mod memory;
 pub mod re2;
 pub mod time;
 
 pub use entry::{Batch, Entry, StreamEntries};
 pub use labels::Labels;
 pub use matcher::{MatchOp, Matcher};
+pub use memory::{Memory, MemoryExceeded, Share};
 pub use time::{Direction, TimeRange, Timestamp};

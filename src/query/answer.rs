@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::logql::ast::Expr;
-use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
+use crate::model::{Direction, Labels, Matcher, Memory, TimeRange, Timestamp};
+use crate::query::{Matrix, Vector};
 
 /// A query over a span of time.
 #[derive(Clone, Debug)]
@@ -29,23 +30,21 @@ pub struct InstantQuery {
 }
 
 /// What a query found.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Answer {
     pub data: Data,
     pub stats: Stats,
     pub warnings: Vec<String>,
+    /// What the query may use, its answer included: who writes that counts the text here.
+    pub memory: Memory,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Data {
     Streams(Vec<LogLine>),
-    /// By series, points in the order of time.
-    Matrix(Vec<Series>),
-    Vector(Vec<Sample>),
-    Scalar {
-        time: Timestamp,
-        value: f64,
-    },
+    Matrix(Matrix),
+    Vector(Vector),
+    Scalar { time: Timestamp, value: f64 },
 }
 
 /// One line of a log answer, in the answer's order: by time over all streams.

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::gotext::{bytes, duration, number};
 use crate::logql::stage::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL, Pipeline, Scratch};
-use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
-use crate::query::limits::Budget;
+use crate::model::{Direction, Labels, Matcher, MemoryExceeded, Share, TimeRange, Timestamp};
+use crate::query::limits::memory;
 use crate::query::{DetectedField, Engine, Error, FieldKind, LogLine, RangeQuery, Stats, Ticket, logs};
 
 /// Tries what lines are written in.
@@ -17,6 +17,9 @@ struct Readers {
     logfmt: Pipeline,
     scratch: Scratch,
 }
+
+/// What a value takes besides its text.
+const VALUE_BYTES: usize = 64;
 
 /// What is known of a field so far.
 struct Seen {
@@ -36,19 +39,19 @@ impl Engine {
         limit: usize,
         ticket: &Ticket,
     ) -> Result<Vec<DetectedField>, Error> {
-        let lines = self.newest(log, range, line_count, ticket)?;
+        let (lines, mut share) = self.newest(log, range, line_count, ticket)?;
         let mut readers = Readers::new();
         let mut fields: BTreeMap<String, Seen> = BTreeMap::new();
         for line in &lines {
             for (name, value) in line.structured.iter() {
-                see(&mut fields, limit, name, value, None, &[]);
+                see(&mut fields, limit, (name, value), None, &[], &mut share)?;
             }
             let (found, parser) = readers.read(line);
             let paths = if parser == Some("json") { json_paths(&line.line) } else { BTreeMap::new() };
             for (name, value) in with_parsed(line, &found).iter() {
                 let stem = name.strip_suffix("_extracted").unwrap_or(name);
                 let path = found.get(name).and_then(|_| paths.get(name).or_else(|| paths.get(stem)));
-                see(&mut fields, limit, name, value, parser, path.map_or(&[], Vec::as_slice));
+                see(&mut fields, limit, (name, value), parser, path.map_or(&[], Vec::as_slice), &mut share)?;
             }
         }
         let field = |(name, seen): (String, Seen)| DetectedField {
@@ -71,16 +74,21 @@ impl Engine {
         limit: usize,
         ticket: &Ticket,
     ) -> Result<Vec<String>, Error> {
-        let lines = self.newest(log, range, line_count, ticket)?;
+        let (lines, mut share) = self.newest(log, range, line_count, ticket)?;
         let mut readers = Readers::new();
         let mut values = BTreeSet::new();
         for line in &lines {
             if values.len() >= limit {
                 break;
             }
-            values.extend(line.structured.get(name).map(str::to_owned));
             let (found, _) = readers.read(line);
-            values.extend(with_parsed(line, &found).get(name).map(str::to_owned));
+            let fields = with_parsed(line, &found);
+            for value in [line.structured.get(name), fields.get(name)].into_iter().flatten() {
+                if !values.contains(value) {
+                    share.take(value.len() + VALUE_BYTES)?;
+                    values.insert(value.to_owned());
+                }
+            }
         }
         Ok(values.into_iter().collect())
     }
@@ -94,24 +102,23 @@ impl Engine {
         ticket: &Ticket,
     ) -> Result<Vec<(String, u64)>, Error> {
         let _turn = self.turn(ticket)?;
-        let mut values: BTreeMap<String, HashSet<String>> = BTreeMap::new();
-        for stream in self.store.streams(matchers, range)? {
-            for (name, value) in stream.iter() {
-                values.entry(name.to_owned()).or_default().insert(value.to_owned());
-            }
+        let streams = self.store.streams(matchers, range)?;
+        let mut values: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+        for (name, value) in streams.iter().flat_map(Labels::iter) {
+            values.entry(name).or_default().insert(value);
         }
         let telling = values.into_iter().filter(|(_, values)| !values.iter().all(|value| is_id(value)));
-        Ok(telling.map(|(name, values)| (name, values.len() as u64)).collect())
+        Ok(telling.map(|(name, values)| (name.to_owned(), values.len() as u64)).collect())
     }
 
-    /// The newest lines, in the order in which Loki looks at them: by stream, and the newest of each first.
+    /// The newest lines, and what pays for what is found in them. They are in the order in which Loki looks at them: by stream, and the newest of each first.
     fn newest(
         &self,
         log: &LogExpr,
         range: TimeRange,
         line_count: usize,
         ticket: &Ticket,
-    ) -> Result<Vec<LogLine>, Error> {
+    ) -> Result<(Vec<LogLine>, Share), Error> {
         let _turn = self.queue.enter(ticket)?;
         let query = RangeQuery {
             expr: crate::logql::ast::Expr::Log(log.clone()),
@@ -121,23 +128,23 @@ impl Engine {
             limit: line_count.min(self.limits.entries_max),
             direction: Direction::Backward,
         };
-        let budget = Budget::new(&self.limits);
-        let mut lines = logs::run(&self.store, log, &query, &budget, ticket, &mut Stats::default())?;
+        let (memory, _reading) = memory(&self.limits);
+        let mut lines = logs::run(&self.store, log, &query, &memory, ticket, &mut Stats::default())?;
         lines.sort_by(|a, b| a.stream.cmp(&b.stream));
-        Ok(lines)
+        Ok((lines, Share::of(&memory)))
     }
 }
 
 fn see(
     fields: &mut BTreeMap<String, Seen>,
     limit: usize,
-    name: &str,
-    value: &str,
+    (name, value): (&str, &str),
     parser: Option<&'static str>,
     json_path: &[String],
-) {
+    share: &mut Share,
+) -> Result<(), MemoryExceeded> {
     if !fields.contains_key(name) && fields.len() >= limit {
-        return;
+        return Ok(());
     }
     let seen = fields.entry(name.to_owned()).or_insert_with(|| Seen {
         kind: FieldKind::Text,
@@ -148,6 +155,7 @@ fn see(
     // of what lines disagree on the last one decides, as in Loki
     seen.kind = kind_of(value);
     if !seen.values.contains(value) {
+        share.take(value.len() + VALUE_BYTES)?;
         seen.values.insert(value.to_owned());
     }
     if let Some(parser) = parser.filter(|parser| !seen.parsers.contains(parser)) {
@@ -156,6 +164,7 @@ fn see(
     if !json_path.is_empty() {
         seen.json_path = json_path.to_vec();
     }
+    Ok(())
 }
 
 impl Readers {

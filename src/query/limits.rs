@@ -1,9 +1,10 @@
 //! What a query may use, and how it is ended from outside.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::model::{Memory, MemoryExceeded, Share};
 use crate::query::Error;
 use crate::store;
 
@@ -13,7 +14,7 @@ pub struct Limits {
     pub query_timeout: Duration,
     /// Lines that one log query may ask for (Loki's `max_entries_limit_per_query`).
     pub entries_max: usize,
-    /// Memory of one query's intermediate results, in bytes.
+    /// By how much one query may raise the memory of the process, in bytes: what it gathers, and its answer.
     pub memory_bytes_max: usize,
     /// Queries that run at the same time; others wait in line.
     pub concurrent_max: usize,
@@ -145,34 +146,25 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// The memory that one query has taken for what it gathers, over all its threads.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    used: AtomicUsize,
-    max: usize,
+/// Of the memory of a query, what reading takes: the blocks that its threads have open, and what they hold together
+/// before they hand it over. It is not counted piece by piece.
+const READ_BYTES_MAX: usize = 32 << 20;
+
+/// The memory of one query. The share is for reading, and is dropped when that is over.
+pub(crate) fn memory(limits: &Limits) -> (Memory, Share) {
+    let memory = Memory::new(limits.memory_bytes_max);
+    let mut reading = Share::of(&memory);
+    reading.take(READ_BYTES_MAX.min(limits.memory_bytes_max / 8)).expect("a part is not more than the whole");
+    (memory, reading)
 }
 
-impl Budget {
-    pub(crate) fn new(limits: &Limits) -> Budget {
-        Budget { used: AtomicUsize::new(0), max: limits.memory_bytes_max }
-    }
-
-    /// Counts memory that was taken; an error once there is more of it than the query may have.
-    pub(crate) fn take(&self, bytes: usize) -> Result<(), Error> {
-        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if used <= self.max {
-            return Ok(());
-        }
-        Err(Error::Limit(format!(
+impl From<MemoryExceeded> for Error {
+    fn from(exceeded: MemoryExceeded) -> Error {
+        Error::Limit(format!(
             "the query needs more memory than one query may use ({} MiB): shorten the range, group by fewer labels or \
              select fewer streams, or raise query-memory",
-            self.max >> 20
-        )))
-    }
-
-    /// Counts memory that was given back.
-    pub(crate) fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+            exceeded.bytes_max >> 20
+        ))
     }
 }
 
@@ -180,7 +172,8 @@ impl Budget {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use crate::query::limits::Budget;
+    use crate::model::Share;
+    use crate::query::limits::memory;
     use crate::query::{CancelOnDrop, Error, Limits, Ticket};
 
     #[test]
@@ -199,11 +192,11 @@ mod tests {
 
     #[test]
     fn too_much_memory_is_an_error_that_names_the_setting() {
-        let budget = Budget::new(&Limits { memory_bytes_max: 1 << 20, ..Limits::default() });
-        assert!(budget.take(1 << 20).is_ok());
-        let error = budget.take(1).expect_err("there is nothing left");
+        let (memory, reading) = memory(&Limits { memory_bytes_max: 1 << 20, ..Limits::default() });
+        let mut share = Share::of(&memory);
+        let error = Error::from(share.take(1 << 20).expect_err("reading has its part"));
         assert!(error.to_string().contains("query-memory") && error.to_string().contains("1 MiB"), "{error}");
-        budget.give_back(2);
-        assert!(budget.take(1).is_ok());
+        drop(reading);
+        assert!(share.take(1 << 20).is_ok());
     }
 }

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::logql::ast::LogExpr;
 use crate::logql::stage::{Processed, Scratch};
-use crate::model::{Direction, TimeRange, Timestamp};
-use crate::query::limits::Budget;
+use crate::model::{Direction, Labels, Memory, Share, TimeRange, Timestamp};
 use crate::query::plan::Plan;
 use crate::query::scan::{Numbered, rows, spread};
 use crate::query::{Error, LogLine, RangeQuery, Stats, Ticket};
@@ -28,15 +27,17 @@ pub(crate) fn run(
     store: &Store,
     log: &LogExpr,
     query: &RangeQuery,
-    budget: &Budget,
+    memory: &Memory,
     ticket: &Ticket,
     stats: &mut Stats,
 ) -> Result<Vec<LogLine>, Error> {
     if query.interval_ns > 0 {
-        return at_intervals(store, log, query, budget, ticket, stats);
+        return at_intervals(store, log, query, memory, ticket, stats);
     }
     // one more than is answered tells whether something was left out
-    let mut lines = first(store, log, query, query.range, query.limit.saturating_add(1), budget, ticket, stats)?;
+    let (mut lines, share) =
+        first(store, log, query, query.range, query.limit.saturating_add(1), memory, ticket, stats)?;
+    share.spend();
     stats.cut = lines.len() > query.limit;
     lines.truncate(query.limit);
     Ok(lines)
@@ -47,15 +48,16 @@ fn at_intervals(
     store: &Store,
     log: &LogExpr,
     query: &RangeQuery,
-    budget: &Budget,
+    memory: &Memory,
     ticket: &Ticket,
     stats: &mut Stats,
 ) -> Result<Vec<LogLine>, Error> {
     const BATCH: usize = 1000;
     let mut range = query.range;
     let mut taken: Vec<LogLine> = Vec::new();
+    let mut share = Share::of(memory);
     loop {
-        let batch = first(store, log, query, range, BATCH, budget, ticket, stats)?;
+        let (batch, _batch_share) = first(store, log, query, range, BATCH, memory, ticket, stats)?;
         let is_last = batch.len() < BATCH;
         for line in batch {
             let far_enough = taken.last().is_none_or(|last| {
@@ -68,17 +70,17 @@ fn at_intervals(
             if far_enough {
                 if taken.len() == query.limit {
                     stats.cut = true;
+                    share.spend();
                     return Ok(taken);
                 }
+                share.take(memory_bytes(&line))?;
                 taken.push(line);
             }
         }
-        let Some(last) = taken.last() else {
+        let Some(last) = taken.last().filter(|_| !is_last) else {
+            share.spend();
             return Ok(taken);
         };
-        if is_last {
-            return Ok(taken);
-        }
         match query.direction {
             Direction::Forward => range.start = last.timestamp.plus_nanos(query.interval_ns),
             Direction::Backward => range.end = last.timestamp.plus_nanos(-query.interval_ns).plus_nanos(1),
@@ -86,7 +88,7 @@ fn at_intervals(
     }
 }
 
-/// The first `limit` lines in a range.
+/// The first `limit` lines in a range, and what pays for them.
 #[expect(clippy::too_many_arguments, reason = "what a query is made of, at the one place where all of it meets")]
 fn first(
     store: &Store,
@@ -94,10 +96,10 @@ fn first(
     query: &RangeQuery,
     range: TimeRange,
     limit: usize,
-    budget: &Budget,
+    memory: &Memory,
     ticket: &Ticket,
     stats: &mut Stats,
-) -> Result<Vec<LogLine>, Error> {
+) -> Result<(Vec<LogLine>, Share), Error> {
     let mut plan = Plan::for_logs(store, log, range)?;
     match query.direction {
         Direction::Forward => plan.chunks.sort_by_key(|numbered| numbered.chunk.min),
@@ -111,21 +113,29 @@ fn first(
             Direction::Forward => i64::MAX,
             Direction::Backward => i64::MIN,
         }),
-        budget,
         ticket,
         lines: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
-    let make = || Worker { kept: BinaryHeap::new(), scratch: Scratch::default(), matched: 0 };
+    let make = || Worker { kept: BinaryHeap::new(), share: Share::of(memory), scratch: Scratch::default(), matched: 0 };
     let workers = spread(&plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
 
     stats.lines_processed += shared.lines.into_inner();
     stats.bytes_processed += shared.bytes.into_inner();
     stats.lines_matched += workers.iter().map(|worker| worker.matched).sum::<u64>();
-    let mut found: Vec<Found> = workers.into_iter().flat_map(|worker| worker.kept).collect();
+    let mut found: Vec<Found> = Vec::new();
+    let mut shares = Vec::new();
+    for worker in workers {
+        found.extend(worker.kept);
+        shares.push(worker.share);
+    }
     found.sort_unstable();
     found.truncate(limit);
-    Ok(found.into_iter().map(|found| found.line).collect())
+    let lines: Vec<LogLine> = found.into_iter().map(|found| found.line).collect();
+    drop(shares);
+    let mut share = Share::of(memory);
+    share.take(lines.iter().map(memory_bytes).sum())?;
+    Ok((lines, share))
 }
 
 /// What all workers of a query see.
@@ -135,7 +145,6 @@ struct Shared<'q> {
     limit: usize,
     /// Lines beyond this time are not among the first: some worker has enough that are before them.
     bound: AtomicI64,
-    budget: &'q Budget,
     ticket: &'q Ticket,
     lines: AtomicU64,
     bytes: AtomicU64,
@@ -144,6 +153,8 @@ struct Shared<'q> {
 struct Worker {
     /// The first lines this worker has met, the last of them on top.
     kept: BinaryHeap<Found>,
+    /// Pays for what is kept.
+    share: Share,
     scratch: Scratch,
     matched: u64,
 }
@@ -175,17 +186,18 @@ impl Shared<'_> {
             worker.matched += 1;
             let (direction, chunk) = (self.direction, numbered.number);
             let found = Found { direction, chunk, row: place, line: line_of(&row, &processed) };
-            self.keep(&mut worker.kept, found)
+            self.keep(worker, found)
         })?;
         Ok(ControlFlow::Continue(()))
     }
 
-    fn keep(&self, kept: &mut BinaryHeap<Found>, found: Found) -> Result<(), Error> {
-        self.budget.take(found.memory_bytes())?;
+    fn keep(&self, worker: &mut Worker, found: Found) -> Result<(), Error> {
+        let Worker { kept, share, .. } = worker;
+        share.take(memory_bytes(&found.line))?;
         kept.push(found);
         if kept.len() > self.limit {
             let dropped = kept.pop().expect("more than the limit is more than nothing");
-            self.budget.give_back(dropped.memory_bytes());
+            share.give_back(memory_bytes(&dropped.line));
         }
         if kept.len() == self.limit {
             let last = kept.peek().map_or(0, |found| found.line.timestamp.nanos());
@@ -224,12 +236,14 @@ fn line_of(row: &Row<'_>, processed: &Processed<'_>) -> LogLine {
     }
 }
 
-impl Found {
-    fn memory_bytes(&self) -> usize {
-        // labels of streams and metadata are mostly shared with the store
-        let parsed = self.line.parsed.iter().map(|(name, value)| name.len() + value.len() + 64);
-        self.line.line.len() + size_of::<Found>() + parsed.sum::<usize>()
-    }
+/// What a line takes. The labels of its stream and its metadata are mostly those of the store; where they are not, that
+/// is a few more bytes than are counted here.
+fn memory_bytes(line: &LogLine) -> usize {
+    /// Two strings, each in a piece of memory of its own.
+    const PAIR_BYTES: usize = 2 * (size_of::<String>() + 24);
+    let pairs =
+        |labels: &Labels| labels.iter().map(|(name, value)| name.len() + value.len() + PAIR_BYTES).sum::<usize>();
+    size_of::<Found>() + line.line.capacity() + pairs(&line.parsed)
 }
 
 /// The order of an answer: by time, then by stream, then in the order of the pushes, all of it reversed for backward.

@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::logql::ast::{Grouping, MetricExpr, RangeAggregation, RangeOp};
-use crate::logql::metric::range::{Aggregation, Slide};
+use crate::logql::metric::range::{Aggregation, Slides};
 use crate::logql::metric::samples::{Keep, Sample, Samples};
+use crate::logql::metric::series::{Pairs, Sets};
 use crate::logql::metric::steps::{PaneFinder, Steps, Windows};
 use crate::logql::metric::{self, Evaluator, RangeSeries};
 use crate::logql::stage::{ERROR_LABEL, Processed, Scratch};
-use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::query::limits::Budget;
+use crate::model::{Direction, Memory, MemoryExceeded, Share, TimeRange, Timestamp};
+use crate::query::matrix::PointAt;
 use crate::query::plan::Plan;
 use crate::query::scan::{Numbered, rows, spread};
-use crate::query::{self, Data, Error, Series, Stats, Ticket};
+use crate::query::{Data, Error, Matrix, Stats, Ticket, Vector};
 use crate::store::{Row, Store};
 
 /// Answers a metric query with the points of all its steps.
@@ -24,38 +26,21 @@ pub(crate) fn run_range(
     store: &Store,
     expr: &MetricExpr,
     steps: Steps,
-    budget: &Budget,
+    memory: &Memory,
     ticket: &Ticket,
     stats: &mut Stats,
 ) -> Result<Data, Error> {
-    let mut evaluator = evaluator(store, expr, steps, budget, ticket, stats)?;
-    let mut points: Vec<Vec<(Timestamp, f64)>> = Vec::new();
+    let mut evaluator = evaluator(store, expr, steps, memory, ticket, stats)?;
+    let mut points: Vec<PointAt> = Vec::new();
+    let mut share = Share::of(memory);
     for step in 0..steps.count() {
         ticket.check()?;
         let found = evaluator.step(step)?;
-        budget.take(found.len() * size_of::<(Timestamp, f64)>())?;
-        for point in found {
-            let index = point.series as usize;
-            if points.len() <= index {
-                points.resize(index + 1, Vec::new());
-            }
-            points[index].push((steps.time(step), point.value));
-        }
+        share.room(&mut points, found.len())?;
+        points.extend(found.iter().map(|point| PointAt { series: point.series, step, value: point.value }));
     }
-    let with_points = (0u32..).zip(points).filter(|(_, points)| !points.is_empty());
-    let mut series: Vec<Series> =
-        with_points.map(|(series, points)| Series { labels: evaluator.labels(series).clone(), points }).collect();
-    series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    // label_replace can give two series the same labels: their points go into one
-    series.dedup_by(|later, kept| {
-        let same = later.labels == kept.labels;
-        if same {
-            kept.points.append(&mut later.points);
-            kept.points.sort_by_key(|(time, _)| *time);
-        }
-        same
-    });
-    Ok(Data::Matrix(series))
+    let times = (0..steps.count()).map(|step| steps.time(step)).collect();
+    Ok(Data::Matrix(Matrix::new(evaluator, points, times, share)?))
 }
 
 /// Answers a metric query with the points of one moment.
@@ -63,82 +48,79 @@ pub(crate) fn run_instant(
     store: &Store,
     expr: &MetricExpr,
     time: Timestamp,
-    budget: &Budget,
+    memory: &Memory,
     ticket: &Ticket,
     stats: &mut Stats,
 ) -> Result<Data, Error> {
-    let mut evaluator = evaluator(store, expr, Steps::at(time), budget, ticket, stats)?;
+    let mut evaluator = evaluator(store, expr, Steps::at(time), memory, ticket, stats)?;
     if let Some(value) = evaluator.number() {
         return Ok(Data::Scalar { time, value });
     }
-    let points = evaluator.step(0)?;
-    let sample = |point: metric::Point| query::Sample {
-        labels: evaluator.labels(point.series).clone(),
-        timestamp: time,
-        value: point.value,
-    };
-    let mut samples: Vec<query::Sample> = points.into_iter().map(sample).collect();
+    let mut points = evaluator.step(0)?;
     if !metric::is_sorted(expr) {
-        samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let set = |point: &metric::Point| evaluator.set(point.series);
+        points.sort_unstable_by(|left, right| evaluator.pairs().compare(set(left), set(right)));
     }
-    Ok(Data::Vector(samples))
+    Ok(Data::Vector(Vector::new(evaluator, &points, time, memory)?))
 }
 
 fn evaluator(
     store: &Store,
     expr: &MetricExpr,
     steps: Steps,
-    budget: &Budget,
+    memory: &Memory,
     ticket: &Ticket,
     stats: &mut Stats,
 ) -> Result<Evaluator, Error> {
-    Evaluator::new(expr, &mut |aggregation: &RangeAggregation, grouping: Option<&Grouping>| {
-        read(store, aggregation, grouping, steps, budget, ticket, stats)
+    Evaluator::new(expr, memory, &mut |aggregation: &RangeAggregation,
+                                       grouping: Option<&Grouping>,
+                                       pairs: &mut Pairs| {
+        let windows = Windows::new(&steps, aggregation.log.range_ns, aggregation.log.offset_ns);
+        let plan = Plan::for_range(store, aggregation, grouping, windows.span())?;
+        read(&plan, aggregation, windows, pairs, memory, ticket, stats)
     })
 }
 
 /// Reads what one range aggregation needs.
 fn read(
-    store: &Store,
+    plan: &Plan,
     aggregation: &RangeAggregation,
-    grouping: Option<&Grouping>,
-    steps: Steps,
-    budget: &Budget,
+    windows: Windows,
+    pairs: &mut Pairs,
+    memory: &Memory,
     ticket: &Ticket,
     stats: &mut Stats,
 ) -> Result<RangeSeries, Error> {
-    let windows = Windows::new(&steps, aggregation.log.range_ns, aggregation.log.offset_ns);
-    let plan = Plan::for_range(store, aggregation, grouping, windows.span())?;
     let unwrapped = aggregation.log.unwrap.is_some();
+    let keep = Keep::of(aggregation.op, unwrapped);
     let shared = Shared {
-        plan: &plan,
-        keep: Keep::of(aggregation.op, unwrapped),
+        plan,
+        keep,
         measure: match aggregation.op {
             RangeOp::BytesRate | RangeOp::BytesOverTime => Measure::Bytes,
             _ if unwrapped && aggregation.op != RangeOp::AbsentOverTime => Measure::Unwrapped,
             _ => Measure::Lines,
         },
         windows,
-        budget,
+        gathered: Mutex::new(Gathered { pairs, sets: Sets::new(memory), samples: Samples::new(keep, memory) }),
         ticket,
         lines: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
-    let mut workers = spread(&plan.chunks, ticket, Worker::default, |worker, chunk| shared.read(worker, chunk))?;
-
+    let make = || Worker { local: Local::new(keep), scratch: Scratch::default(), key: Vec::new(), matched: 0 };
+    let workers = spread(&plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
+    for worker in workers {
+        stats.lines_matched += worker.matched;
+        worker.local.hand_over(&shared.gathered)?;
+    }
     stats.lines_processed += shared.lines.into_inner();
     stats.bytes_processed += shared.bytes.into_inner();
-    stats.lines_matched += workers.iter().map(|worker| worker.matched).sum::<u64>();
-    let mut found = workers.pop().unwrap_or_default();
-    for other in workers {
-        found.absorb(other);
-    }
-    let mut series: Vec<(Labels, Samples)> = found.series;
-    series.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let (labels, samples): (Vec<Labels>, Vec<Samples>) = series.into_iter().unzip();
+    let Gathered { mut sets, samples, .. } =
+        shared.gathered.into_inner().expect("no thread panics while it holds this lock");
+    sets.release_index();
     let aggregation =
         Aggregation { op: aggregation.op, unwrapped, quantile: aggregation.parameter.unwrap_or(f64::NAN), windows };
-    Ok(RangeSeries { aggregation, labels, slides: samples.into_iter().map(Slide::new).collect() })
+    Ok(RangeSeries::new(aggregation, sets, Slides::new(samples, windows.count())?, memory)?)
 }
 
 /// What a line counts for.
@@ -155,42 +137,73 @@ struct Shared<'q> {
     keep: Keep,
     measure: Measure,
     windows: Windows,
-    budget: &'q Budget,
+    gathered: Mutex<Gathered<'q>>,
     ticket: &'q Ticket,
     lines: AtomicU64,
     bytes: AtomicU64,
 }
 
-/// The series one worker has met.
-#[derive(Default)]
-struct Worker {
-    /// By a hash of the series' labels, wide enough that no two of them meet.
+/// What all workers have found.
+struct Gathered<'q> {
+    pairs: &'q mut Pairs,
+    sets: Sets,
+    samples: Samples,
+}
+
+/// What one worker has found since it handed over last: so little that it is looked up quickly and that two workers with
+/// the same series do not take twice the memory.
+struct Local {
+    /// Series by a hash of their labels, wide enough that no two of them meet.
     ids: HashMap<u128, u32>,
-    series: Vec<(Labels, Samples)>,
+    pairs: Pairs,
+    sets: Sets,
+    samples: Samples,
+    memory: Memory,
+    set: Vec<u32>,
+    /// Tells series before a handing over from series after it.
+    generation: u32,
+}
+
+/// What a worker keeps to itself, at most; it is part of what a query has for reading.
+const LOCAL_BYTES_MAX: usize = 4 << 20;
+/// What a series takes in the table of hashes.
+const ID_BYTES: usize = 64;
+
+struct Worker {
+    local: Local,
     scratch: Scratch,
     key: Vec<u8>,
     matched: u64,
-    /// Memory taken since the budget was last told.
-    new_bytes: usize,
 }
 
 /// Where lines with certain labels go, remembered by the index of their metadata. Rows come by stream, so each place
 /// remembers the last stream only.
 #[derive(Default)]
-struct Memory(Vec<Option<(usize, Option<u32>)>>);
+struct Memo {
+    places: Vec<Option<(usize, Option<u32>)>>,
+    generation: u32,
+}
 
-impl Memory {
+impl Memo {
     /// The series for such lines, the inner none where they are dropped; none where that is not known.
     fn get(&self, stream_index: usize, metadata_index: usize) -> Option<Option<u32>> {
-        let (stream, series) = self.0.get(metadata_index).copied().flatten()?;
+        let (stream, series) = self.places.get(metadata_index).copied().flatten()?;
         (stream == stream_index).then_some(series)
     }
 
     fn set(&mut self, stream_index: usize, metadata_index: usize, series: Option<u32>) {
-        if self.0.len() <= metadata_index {
-            self.0.resize(metadata_index + 1, None);
+        if self.places.len() <= metadata_index {
+            self.places.resize(metadata_index + 1, None);
         }
-        self.0[metadata_index] = Some((stream_index, series));
+        self.places[metadata_index] = Some((stream_index, series));
+    }
+
+    /// Forgets what was true before the series were handed over.
+    fn keep_to(&mut self, generation: u32) {
+        if self.generation != generation {
+            self.places.clear();
+            self.generation = generation;
+        }
     }
 }
 
@@ -200,17 +213,17 @@ impl Shared<'_> {
         self.lines.fetch_add(chunk.entry_count, Relaxed);
         self.bytes.fetch_add(chunk.line_bytes, Relaxed);
         let mut finder = PaneFinder::new(self.windows);
-        let mut memory = Memory::default();
+        let mut memo = Memo { generation: worker.local.generation, ..Memo::default() };
         rows(chunk, TimeRange::ALL, Direction::Forward, self.ticket, |row, place| {
             let Some(pane) = finder.find(row.timestamp) else {
                 return Ok(());
             };
-            let (series, value) = match memory.get(row.stream_index, row.metadata_index) {
+            let (series, value) = match memo.get(row.stream_index, row.metadata_index) {
                 Some(series) if self.plan.labels_decide => (series, row.line_bytes as f64),
                 remembered => {
                     let (series, value, reusable) = self.place(worker, &row, remembered.flatten())?;
                     if reusable && remembered.is_none() {
-                        memory.set(row.stream_index, row.metadata_index, series);
+                        memo.set(row.stream_index, row.metadata_index, series);
                     }
                     (series, value)
                 }
@@ -221,18 +234,22 @@ impl Shared<'_> {
             worker.matched += 1;
             let value = if matches!(self.measure, Measure::Lines) { 1.0 } else { value };
             let order = u64::from(numbered.number) << 32 | u64::from(place);
-            let samples = &mut worker.series[series as usize].1;
-            worker.new_bytes += samples.add(pane, Sample { nanos: row.timestamp.nanos(), order, value });
+            let local = &mut worker.local;
+            local.samples.add(series, pane, Sample { nanos: row.timestamp.nanos(), order, value })?;
+            if local.is_full() {
+                let next = Local { generation: local.generation.wrapping_add(1), ..Local::new(self.keep) };
+                std::mem::replace(local, next).hand_over(&self.gathered)?;
+                memo.keep_to(local.generation);
+            }
             Ok(())
         })?;
-        self.budget.take(std::mem::take(&mut worker.new_bytes))?;
         Ok(ControlFlow::Continue(()))
     }
 
     /// The series of a line and its value, and whether the same series may be taken for the same labels again.
     /// `usual` is where lines with these labels went before, if their stages left the labels alone.
     fn place(&self, worker: &mut Worker, row: &Row<'_>, usual: Option<u32>) -> Result<(Option<u32>, f64, bool), Error> {
-        let Worker { ids, series, scratch, key, new_bytes, .. } = worker;
+        let Worker { local, scratch, key, .. } = worker;
         if scratch.was_slow() {
             self.ticket.check()?;
         }
@@ -258,49 +275,67 @@ impl Shared<'_> {
         }
         key.clear();
         processed.series_key(key);
-        let id = match ids.get(&xxh3_128(key)) {
-            Some(id) => *id,
-            None => {
-                let labels = processed.series_labels();
-                *new_bytes += memory_bytes(&labels);
-                if *new_bytes > 1 << 20 {
-                    self.budget.take(std::mem::take(new_bytes))?;
-                }
-                let id = u32::try_from(series.len())
-                    .map_err(|_| Error::Limit("the query makes more than 4,294,967,295 series".to_owned()))?;
-                series.push((labels, Samples::new(self.keep)));
-                ids.insert(xxh3_128(key), id);
-                id
-            }
-        };
+        let id = local.series(xxh3_128(key), &processed)?;
         Ok((Some(id), value, untouched || self.plan.labels_decide))
     }
 }
 
-impl Worker {
-    /// Takes in what another worker found.
-    fn absorb(&mut self, other: Worker) {
-        let mut samples: Vec<Option<(Labels, Samples)>> = other.series.into_iter().map(Some).collect();
-        for (key, id) in other.ids {
-            let Some((labels, samples)) = samples[id as usize].take() else {
-                continue;
-            };
-            match self.ids.get(&key) {
-                Some(mine) => self.series[*mine as usize].1.absorb(samples),
-                None => {
-                    self.ids.insert(key, self.series.len() as u32);
-                    self.series.push((labels, samples));
-                }
-            }
+impl Local {
+    fn new(keep: Keep) -> Local {
+        let memory = Memory::unbounded();
+        Local {
+            ids: HashMap::new(),
+            pairs: Pairs::new(&memory),
+            sets: Sets::new(&memory),
+            samples: Samples::new(keep, &memory),
+            memory,
+            set: Vec::new(),
+            generation: 0,
         }
     }
-}
 
-/// What a series takes, without its samples.
-fn memory_bytes(labels: &Labels) -> usize {
-    // two allocations and two strings each, and the entry of the table of series
-    let pairs = labels.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>() + 32);
-    pairs.sum::<usize>() + size_of::<(Labels, Samples)>() + size_of::<Slide>() + 64
+    fn is_full(&self) -> bool {
+        self.memory.used() + self.sets.len() * ID_BYTES > LOCAL_BYTES_MAX
+    }
+
+    /// The number of the series that a line belongs to.
+    fn series(&mut self, key: u128, line: &Processed<'_>) -> Result<u32, Error> {
+        if let Some(known) = self.ids.get(&key) {
+            return Ok(*known);
+        }
+        let Local { pairs, set, .. } = self;
+        set.clear();
+        line.each_series_pair(|name, value| {
+            set.push(pairs.number(name, value)?);
+            Ok::<(), MemoryExceeded>(())
+        })?;
+        pairs.sort(set);
+        // of two labels with one name the last counts
+        set.reverse();
+        set.dedup_by(|later, kept| pairs.get(*later).0 == pairs.get(*kept).0);
+        set.reverse();
+        let series = self.sets.push(set)?;
+        self.ids.insert(key, series);
+        Ok(series)
+    }
+
+    /// Adds everything to what all workers have found.
+    fn hand_over(mut self, gathered: &Mutex<Gathered<'_>>) -> Result<(), Error> {
+        let mut gathered = gathered.lock().expect("no thread panics while it holds this lock");
+        let Gathered { pairs, sets, samples } = &mut *gathered;
+        let mut pair_of: Vec<u32> = Vec::with_capacity(self.pairs.len());
+        for pair in 0..self.pairs.len() as u32 {
+            let (name, value) = self.pairs.get(pair);
+            pair_of.push(pairs.number(name, value)?);
+        }
+        let mut series_of: Vec<u32> = Vec::with_capacity(self.sets.len());
+        for series in 0..self.sets.len() as u32 {
+            self.set.clear();
+            self.set.extend(self.sets.get(series).iter().map(|pair| pair_of[*pair as usize]));
+            series_of.push(sets.number(&self.set)?);
+        }
+        Ok(samples.absorb(&self.samples, &series_of)?)
+    }
 }
 
 /// A line with an error fails the query; the words are Loki's.

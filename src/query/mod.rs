@@ -8,6 +8,7 @@ mod fields;
 mod labels;
 mod limits;
 mod logs;
+mod matrix;
 mod metric;
 mod plan;
 mod queue;
@@ -25,12 +26,13 @@ pub use answer::{
     VolumeBy, VolumeQuery,
 };
 pub use limits::{CancelOnDrop, Limits, Ticket};
+pub use matrix::{Matrix, Vector};
 pub use queue::Turn;
 pub use remove::Removal;
 
 use crate::logql::ast::Expr;
 use crate::logql::metric::steps::Steps;
-use crate::query::limits::Budget;
+use crate::model::Memory;
 use crate::query::queue::Queue;
 use crate::store::{self, Store};
 
@@ -58,9 +60,18 @@ pub enum Error {
     Crowded { waiting_max: usize },
     /// The query is well-formed, but the series it found cannot be brought together as it says.
     #[error(transparent)]
-    Evaluation(#[from] crate::logql::metric::Error),
+    Evaluation(crate::logql::metric::Error),
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+impl From<crate::logql::metric::Error> for Error {
+    fn from(error: crate::logql::metric::Error) -> Error {
+        match error {
+            crate::logql::metric::Error::Memory(exceeded) => Error::from(exceeded),
+            error => Error::Evaluation(error),
+        }
+    }
 }
 
 /// Runs queries over a store. Blocks the calling thread: callers on the async runtime use `spawn_blocking`.
@@ -107,8 +118,8 @@ impl Engine {
         match &query.expr {
             Expr::Log(log) => {
                 self.check_limit(query.limit)?;
-                self.answer(ticket, |budget, stats| {
-                    Ok(Data::Streams(logs::run(&self.store, log, query, budget, ticket, stats)?))
+                self.answer(ticket, |memory, stats| {
+                    Ok(Data::Streams(logs::run(&self.store, log, query, memory, ticket, stats)?))
                 })
             }
             Expr::Metric(expr) => {
@@ -120,7 +131,7 @@ impl Engine {
                             .to_owned(),
                     ));
                 }
-                self.answer(ticket, |budget, stats| metric::run_range(&self.store, expr, steps, budget, ticket, stats))
+                self.answer(ticket, |memory, stats| metric::run_range(&self.store, expr, steps, memory, ticket, stats))
             }
         }
     }
@@ -143,25 +154,27 @@ impl Engine {
                     .to_owned(),
             ));
         };
-        self.answer(ticket, |budget, stats| metric::run_instant(&self.store, expr, query.time, budget, ticket, stats))
+        self.answer(ticket, |memory, stats| metric::run_instant(&self.store, expr, query.time, memory, ticket, stats))
     }
 
     /// Waits for a turn, then lets `run` find the data.
     fn answer(
         &self,
         ticket: &Ticket,
-        run: impl FnOnce(&Budget, &mut Stats) -> Result<Data, Error>,
+        run: impl FnOnce(&Memory, &mut Stats) -> Result<Data, Error>,
     ) -> Result<Answer, Error> {
         let begin = Instant::now();
         let _turn = self.queue.enter(ticket)?;
         let mut stats = Stats { waited: ticket.waited(), ..Stats::default() };
-        let data = run(&Budget::new(&self.limits), &mut stats)?;
+        let (memory, reading) = limits::memory(&self.limits);
+        let data = run(&memory, &mut stats)?;
+        drop(reading);
         stats.elapsed = begin.elapsed();
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.lines_processed += stats.lines_processed;
         totals.bytes_processed += stats.bytes_processed;
         totals.lines_matched += stats.lines_matched;
         drop(totals);
-        Ok(Answer { data, stats, warnings: ticket.damages() })
+        Ok(Answer { data, stats, warnings: ticket.damages(), memory })
     }
 }

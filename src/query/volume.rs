@@ -1,21 +1,20 @@
 //! How much there is: bytes and entries, by stream or by label.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
+use std::ops::{AddAssign, ControlFlow};
 
-use crate::logql::metric::grouping::only;
-use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
+use crate::logql::metric::grouping::only_labels;
+use crate::logql::metric::samples::{Folded, add};
+use crate::logql::metric::steps::Pane;
+use crate::model::{Direction, Labels, Matcher, Memory, MemoryExceeded, Share, TimeRange, Timestamp};
+use crate::query::limits::memory;
 use crate::query::scan::{Numbered, number, rows, spread};
 use crate::query::{Data, Engine, Error, Sample, Series, StreamsSummary, Ticket, VolumeBy, VolumeQuery};
 use crate::store::{Need, Row, Selection};
 
 const MILLISECOND: i64 = 1_000_000;
-
-/// Bytes and entries of one stream, by part of the range.
-#[derive(Debug, Default)]
-struct Amounts {
-    by_part: Vec<Amount>,
-}
+/// What a label set takes in a table, without its text.
+const LABELS_BYTES: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Amount {
@@ -23,127 +22,168 @@ struct Amount {
     entries: u64,
 }
 
-/// What one worker has counted.
-#[derive(Debug, Default)]
-struct Counted {
-    streams: HashMap<Labels, Amounts>,
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Amount) {
+        self.bytes += other.bytes;
+        self.entries += other.entries;
+    }
+}
+
+/// Something counted by label set and part of the range.
+#[derive(Debug)]
+struct Counted<T> {
+    ids: HashMap<Labels, u32>,
+    labels: Vec<Labels>,
+    amounts: Folded<T>,
+    /// The chunks that it was found in.
     chunks: HashSet<u32>,
+    share: Share,
+}
+
+impl<T: Copy + AddAssign> Counted<T> {
+    fn new(memory: &Memory) -> Counted<T> {
+        Counted {
+            ids: HashMap::new(),
+            labels: Vec::new(),
+            amounts: Folded::new(memory),
+            chunks: HashSet::new(),
+            share: Share::of(memory),
+        }
+    }
+
+    fn id(&mut self, labels: &Labels) -> Result<u32, MemoryExceeded> {
+        if let Some(known) = self.ids.get(labels) {
+            return Ok(*known);
+        }
+        self.share.take(LABELS_BYTES)?;
+        let id = self.labels.len() as u32;
+        self.labels.push(labels.clone());
+        self.ids.insert(labels.clone(), id);
+        Ok(id)
+    }
+
+    fn absorb(&mut self, other: Counted<T>) -> Result<(), MemoryExceeded> {
+        let ids: Result<Vec<u32>, MemoryExceeded> = other.labels.iter().map(|labels| self.id(labels)).collect();
+        let ids = ids?;
+        self.chunks.extend(other.chunks);
+        let mut entries = other.amounts.entries().iter();
+        entries.try_for_each(|entry| self.amounts.add(ids[entry.series as usize], entry.pane, entry.value, add))
+    }
 }
 
 impl Engine {
     /// How much there is in the streams that pass, within the range.
     pub fn summary(&self, matchers: &[Matcher], range: TimeRange, ticket: &Ticket) -> Result<StreamsSummary, Error> {
-        let counted = self.count(matchers, range, None, ticket)?;
+        let (memory, _reading) = memory(&self.limits);
+        let counted = self.count(matchers, &Parts::of(range, None)?, &memory, ticket)?;
         let mut summary = StreamsSummary {
-            streams: counted.streams.len() as u64,
+            streams: counted.labels.len() as u64,
             chunks: counted.chunks.len() as u64,
             ..StreamsSummary::default()
         };
-        for amount in counted.streams.values().flat_map(|amounts| &amounts.by_part) {
-            summary.entries += amount.entries;
-            summary.bytes += amount.bytes;
+        for entry in counted.amounts.entries() {
+            summary.entries += entry.value.entries;
+            summary.bytes += entry.value.bytes;
         }
         Ok(summary)
     }
 
     /// Bytes by the values of labels or by their names: a vector, or a matrix where the range has several parts.
     pub fn volume(&self, query: &VolumeQuery, ticket: &Ticket) -> Result<Data, Error> {
-        let parts = Parts::of(query.range, query.step_ns);
-        let counted = self.count(&query.matchers, query.range, query.step_ns, ticket)?;
-        let mut volumes: HashMap<Labels, Vec<u64>> = HashMap::new();
-        for (stream, amounts) in &counted.streams {
-            for labels in groups(query, stream) {
-                let sums = volumes.entry(labels).or_insert_with(|| vec![0; parts.count]);
-                for (sum, amount) in sums.iter_mut().zip(&amounts.by_part) {
-                    *sum += amount.bytes;
+        let (memory, _reading) = memory(&self.limits);
+        let parts = Parts::of(query.range, query.step_ns)?;
+        let counted = self.count(&query.matchers, &parts, &memory, ticket)?;
+        let amounts = counted.amounts.finish(add)?;
+        let mut volumes: Counted<u64> = Counted::new(&memory);
+        let mut totals: Vec<u64> = Vec::new();
+        for (stream, labels) in (0..).zip(&counted.labels) {
+            for group in groups(query, labels) {
+                let group = volumes.id(&group)?;
+                volumes.share.lengthen(&mut totals, group as usize + 1, 0)?;
+                for entry in amounts.get(stream) {
+                    volumes.amounts.add(group, entry.pane, entry.value.bytes, add)?;
+                    totals[group as usize] += entry.value.bytes;
                 }
             }
         }
-        let mut volumes: Vec<(Labels, Vec<u64>)> = volumes.into_iter().collect();
-        volumes.sort_by(|(a_labels, a), (b_labels, b)| {
-            let (a, b): (u64, u64) = (a.iter().sum(), b.iter().sum());
-            b.cmp(&a).then_with(|| a_labels.cmp(b_labels))
-        });
-        volumes.truncate(query.limit);
-        if parts.count <= 1 || volumes.is_empty() {
-            let sample = |(labels, sums): (Labels, Vec<u64>)| Sample {
-                labels,
+        let Counted { labels, amounts, .. } = volumes;
+        let amounts = amounts.finish(add)?;
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.sort_by(|a, b| totals[*b].cmp(&totals[*a]).then_with(|| labels[*a].cmp(&labels[*b])));
+        order.truncate(query.limit);
+        if parts.count <= 1 || order.is_empty() {
+            let sample = |group: usize| Sample {
+                labels: labels[group].clone(),
                 timestamp: query.range.end,
-                value: sums.iter().sum::<u64>() as f64,
+                value: totals[group] as f64,
             };
-            return Ok(Data::Vector(volumes.into_iter().map(sample).collect()));
+            return Ok(Data::Vector(order.into_iter().map(sample).collect()));
         }
-        let series = |(labels, sums): (Labels, Vec<u64>)| {
-            let points = sums.iter().enumerate().filter(|(_, bytes)| **bytes > 0);
-            Series { labels, points: points.map(|(part, bytes)| (parts.stamp(part), *bytes as f64)).collect() }
+        let series = |group: usize| {
+            let points = amounts.get(group as u32).iter().filter(|entry| entry.value > 0);
+            let point = |(part, bytes): (u16, u64)| (parts.stamp(usize::from(part)), bytes as f64);
+            let points = points.map(|entry| point((entry.pane.first, entry.value))).collect();
+            Series { labels: labels[group].clone(), points }
         };
-        Ok(Data::Matrix(volumes.into_iter().map(series).collect()))
+        Ok(Data::Matrix(order.into_iter().map(series).collect()))
     }
 
     fn count(
         &self,
         matchers: &[Matcher],
-        range: TimeRange,
-        step_ns: Option<i64>,
+        parts: &Parts,
+        memory: &Memory,
         ticket: &Ticket,
-    ) -> Result<Counted, Error> {
+    ) -> Result<Counted<Amount>, Error> {
         let _turn = self.queue.enter(ticket)?;
-        let parts = Parts::of(range, step_ns);
+        let range = parts.range;
         let selection = Selection { matchers: matchers.to_vec(), range, needles: Vec::new(), need: Need::Lengths };
         let chunks = number(self.store.select(&selection)?.chunks);
-        let workers = spread(&chunks, ticket, Counted::default, |counted, numbered| {
-            count_chunk(counted, numbered, &parts, ticket)?;
+        let make = || Counted::new(memory);
+        let mut workers = spread(&chunks, ticket, make, |counted, numbered| {
+            count_chunk(counted, numbered, parts, ticket)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        let mut all = Counted::default();
+        let mut all = workers.pop().unwrap_or_else(make);
         for worker in workers {
-            all.chunks.extend(worker.chunks);
-            for (stream, amounts) in worker.streams {
-                all.streams.entry(stream).or_default().absorb(&amounts);
-            }
+            all.absorb(worker)?;
         }
         Ok(all)
     }
 }
 
-fn count_chunk(counted: &mut Counted, numbered: &Numbered, parts: &Parts, ticket: &Ticket) -> Result<(), Error> {
-    let mut found: Vec<Option<(Labels, Amounts)>> = Vec::new();
+fn count_chunk(
+    counted: &mut Counted<Amount>,
+    numbered: &Numbered,
+    parts: &Parts,
+    ticket: &Ticket,
+) -> Result<(), Error> {
+    let mut ids: Vec<Option<u32>> = Vec::new();
     let mut metadata_bytes: Vec<Option<u64>> = Vec::new();
     rows(&numbered.chunk, TimeRange::ALL, Direction::Forward, ticket, |row: Row<'_>, _| {
-        if found.len() <= row.stream_index {
-            found.resize_with(row.stream_index + 1, || None);
+        if ids.len() <= row.stream_index {
+            ids.resize(row.stream_index + 1, None);
         }
         if metadata_bytes.len() <= row.metadata_index {
             metadata_bytes.resize(row.metadata_index + 1, None);
         }
-        let (_, amounts) = found[row.stream_index].get_or_insert_with(|| (row.stream.clone(), Amounts::default()));
+        let id = match ids[row.stream_index] {
+            Some(known) => known,
+            None => *ids[row.stream_index].insert(counted.id(row.stream)?),
+        };
         let metadata = *metadata_bytes[row.metadata_index]
             .get_or_insert_with(|| row.metadata.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum());
-        amounts.add(parts.of_time(row.timestamp), Amount { bytes: row.line_bytes as u64 + metadata, entries: 1 });
-        Ok(())
+        let amount = Amount { bytes: row.line_bytes as u64 + metadata, entries: 1 };
+        Ok(counted.amounts.add(id, parts.of_time(row.timestamp), amount, add)?)
     })?;
-    for (stream, amounts) in found.into_iter().flatten() {
+    if !ids.is_empty() {
         counted.chunks.insert(numbered.number);
-        counted.streams.entry(stream).or_default().absorb(&amounts);
     }
     Ok(())
 }
 
-impl Amounts {
-    fn add(&mut self, part: usize, amount: Amount) {
-        if self.by_part.len() <= part {
-            self.by_part.resize(part + 1, Amount::default());
-        }
-        self.by_part[part].bytes += amount.bytes;
-        self.by_part[part].entries += amount.entries;
-    }
-
-    fn absorb(&mut self, other: &Amounts) {
-        for (part, amount) in other.by_part.iter().enumerate() {
-            self.add(part, *amount);
-        }
-    }
-}
+/// Parts of a range, at most.
+const PARTS_MAX: usize = u16::MAX as usize;
 
 /// The parts of a range.
 #[derive(Clone, Copy, Debug)]
@@ -154,16 +194,23 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(range: TimeRange, step_ns: Option<i64>) -> Parts {
+    fn of(range: TimeRange, step_ns: Option<i64>) -> Result<Parts, Error> {
         let span = range.end.nanos().saturating_sub(range.start.nanos()).max(1);
         let step_ns = step_ns.unwrap_or(span).max(1);
-        let count = (span - 1) / step_ns + 1;
-        Parts { range, step_ns, count: usize::try_from(count).unwrap_or(usize::MAX) }
+        let count = usize::try_from((span - 1) / step_ns + 1).unwrap_or(usize::MAX);
+        if count > PARTS_MAX {
+            return Err(Error::Invalid(format!(
+                "the range has {count} parts of one step, and {PARTS_MAX} at most are counted. Try increasing the value \
+                 of the step parameter"
+            )));
+        }
+        Ok(Parts { range, step_ns, count })
     }
 
-    fn of_time(&self, time: Timestamp) -> usize {
+    fn of_time(&self, time: Timestamp) -> Pane {
         let since = time.nanos().saturating_sub(self.range.start.nanos()).max(0);
-        usize::try_from(since / self.step_ns).unwrap_or(0).min(self.count - 1)
+        let part = usize::try_from(since / self.step_ns).unwrap_or(0).min(self.count - 1) as u16;
+        Pane { first: part, after: part + 1 }
     }
 
     /// The time that stands for a part: its last millisecond, and for the last one the end of the range.
@@ -182,7 +229,7 @@ fn groups(query: &VolumeQuery, stream: &Labels) -> Vec<Labels> {
         VolumeBy::Series if query.labels.is_empty() && query.matchers.is_empty() => vec![stream.clone()],
         VolumeBy::Series => {
             let named: Vec<String> = query.matchers.iter().map(|matcher| matcher.name().to_owned()).collect();
-            let labels = only(stream, if query.labels.is_empty() { &named } else { &query.labels });
+            let labels = only_labels(stream, if query.labels.is_empty() { &named } else { &query.labels });
             if labels.is_empty() { Vec::new() } else { vec![labels] }
         }
         VolumeBy::Labels => {
@@ -234,9 +281,7 @@ mod tests {
     fn volumes_are_by_stream_or_by_name_of_label_greatest_first() {
         let (_store, engine) = engine();
         let volumes = |by| match engine.volume(&query(by, None), &ticket()).expect("counted") {
-            Data::Vector(samples) => {
-                samples.into_iter().map(|it| (it.labels.to_string(), it.value)).collect::<Vec<_>>()
-            }
+            Data::Vector(samples) => samples.iter().map(|it| (it.labels.to_string(), it.value)).collect::<Vec<_>>(),
             other => panic!("not a vector: {other:?}"),
         };
         let web = r#"{app="web", host="a"}"#.to_owned();
@@ -252,8 +297,14 @@ mod tests {
         else {
             panic!("not a matrix");
         };
-        let points: Vec<(i64, f64)> =
-            series[0].points.iter().map(|(time, value)| (time.nanos() / 1_000_000, *value)).collect();
+        let points: Vec<(i64, f64)> = series
+            .iter()
+            .next()
+            .expect("a series")
+            .points
+            .iter()
+            .map(|(time, value)| (time.nanos() / 1_000_000, *value))
+            .collect();
         assert_eq!(points, [(14_999, 10.0), (30_000, 2.0)]);
     }
 }

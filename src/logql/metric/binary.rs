@@ -1,12 +1,12 @@
 //! Binary operators: between two numbers, a number and a vector, and two vectors whose series find each other by their
 //! labels.
 
-use std::collections::{HashMap, HashSet};
-
 use crate::logql::ast::{BinaryModifier, BinaryOp, MatchingGroup, MatchingLabels, VectorMatching};
 use crate::logql::metric::grouping::{except, only};
+use crate::logql::metric::index::Index;
+use crate::logql::metric::series::{Pairs, Sets};
 use crate::logql::metric::{Error, Point};
-use crate::model::Labels;
+use crate::model::{Memory, MemoryExceeded, Share};
 
 /// Whether an operator compares.
 pub(crate) fn is_comparison(op: BinaryOp) -> bool {
@@ -62,15 +62,17 @@ pub(crate) fn with_scalar(op: BinaryOp, returns_bool: bool, scalar: Scalar, poin
 pub(crate) struct Pairing {
     op: BinaryOp,
     modifier: BinaryModifier,
-    /// Series whose labels agree where they must have the same signature.
-    signatures: HashMap<Labels, u32>,
-    left_signatures: Vec<Option<u32>>,
-    right_signatures: Vec<Option<u32>>,
-    labels: Vec<Labels>,
-    /// The series of the answer that a pair of series makes.
-    pairs: HashMap<(u32, u32), u32>,
-    /// Where several answers have the same labels, this tells so.
-    ids: HashMap<Labels, u32>,
+    /// Series whose labels agree where they must have the same signature: the number of these labels here.
+    signatures: Sets,
+    left_signatures: Vec<u32>,
+    right_signatures: Vec<u32>,
+    /// The label sets of the answer, which are its series.
+    results: Sets,
+    /// Pairs of series that were met, and the series of the answer that each makes.
+    met: Vec<(u32, u32, u32)>,
+    met_index: Index,
+    set: Vec<u32>,
+    share: Share,
 }
 
 /// A side of an operator.
@@ -80,61 +82,72 @@ enum Side {
     Right,
 }
 
-/// Stands in a pair for the side that has no part in it.
+/// Stands in a pair for the side that has no part in it, and for a signature that is not known.
 const NOBODY: u32 = u32::MAX;
 
+/// The points of one side at a step, with their labels.
+pub(crate) struct Operand<'p, F> {
+    pub(crate) points: &'p [Point],
+    pub(crate) set: F,
+}
+
 impl Pairing {
-    pub(crate) fn new(op: BinaryOp, modifier: BinaryModifier) -> Pairing {
+    pub(crate) fn new(op: BinaryOp, modifier: BinaryModifier, memory: &Memory) -> Pairing {
         Pairing {
             op,
             modifier,
-            signatures: HashMap::new(),
+            signatures: Sets::new(memory),
             left_signatures: Vec::new(),
             right_signatures: Vec::new(),
-            labels: Vec::new(),
-            pairs: HashMap::new(),
-            ids: HashMap::new(),
+            results: Sets::new(memory),
+            met: Vec::new(),
+            met_index: Index::default(),
+            set: Vec::new(),
+            share: Share::of(memory),
         }
     }
 
     /// The labels of a series of the answer.
-    pub(crate) fn labels(&self, series: u32) -> &Labels {
-        &self.labels[series as usize]
+    pub(crate) fn set(&self, series: u32) -> &[u32] {
+        self.results.get(series)
     }
 
     /// The points of the answer at one step.
     pub(crate) fn combine<'l, 'r>(
         &mut self,
-        left: &[Point],
-        right: &[Point],
-        left_labels: impl Fn(u32) -> &'l Labels,
-        right_labels: impl Fn(u32) -> &'r Labels,
+        pairs: &Pairs,
+        left: &Operand<'_, impl Fn(u32) -> &'l [u32]>,
+        right: &Operand<'_, impl Fn(u32) -> &'r [u32]>,
     ) -> Result<Vec<Point>, Error> {
-        let left_signatures: Vec<u32> =
-            left.iter().map(|point| self.signature(Side::Left, point.series, left_labels(point.series))).collect();
-        let right_signatures: Vec<u32> =
-            right.iter().map(|point| self.signature(Side::Right, point.series, right_labels(point.series))).collect();
-        let keep = |this: &mut Pairing, side: Side, point: &Point| {
-            let (key, labels) = match side {
-                Side::Left => ((point.series, NOBODY), left_labels(point.series)),
-                Side::Right => ((NOBODY, point.series), right_labels(point.series)),
-            };
-            Point { series: this.series(key, || labels.clone()), value: point.value }
-        };
-        let known_on_the_right: HashSet<u32> = right_signatures.iter().copied().collect();
+        for point in left.points {
+            self.sign(Side::Left, point.series, (left.set)(point.series), pairs)?;
+        }
+        for point in right.points {
+            self.sign(Side::Right, point.series, (right.set)(point.series), pairs)?;
+        }
         match self.op {
             BinaryOp::And | BinaryOp::Unless => {
                 let wanted = self.op == BinaryOp::And;
-                let kept = left.iter().zip(&left_signatures);
-                let kept = kept.filter(|(_, signature)| known_on_the_right.contains(signature) == wanted);
-                Ok(kept.map(|(point, _)| keep(self, Side::Left, point)).collect())
+                let known = self.marked(Side::Right, right.points)?;
+                let mut points = Vec::new();
+                for point in left.points {
+                    if known.has(self.signature(Side::Left, point.series)) == wanted {
+                        points.push(self.kept(Side::Left, point, (left.set)(point.series))?);
+                    }
+                }
+                Ok(points)
             }
             BinaryOp::Or => {
-                let known_on_the_left: HashSet<u32> = left_signatures.into_iter().collect();
-                let mut points: Vec<Point> = left.iter().map(|point| keep(self, Side::Left, point)).collect();
-                let rest = right.iter().zip(&right_signatures);
-                let rest = rest.filter(|(_, signature)| !known_on_the_left.contains(signature));
-                points.extend(rest.map(|(point, _)| keep(self, Side::Right, point)));
+                let known = self.marked(Side::Left, left.points)?;
+                let mut points = Vec::new();
+                for point in left.points {
+                    points.push(self.kept(Side::Left, point, (left.set)(point.series))?);
+                }
+                for point in right.points {
+                    if !known.has(self.signature(Side::Right, point.series)) {
+                        points.push(self.kept(Side::Right, point, (right.set)(point.series))?);
+                    }
+                }
                 Ok(points)
             }
             BinaryOp::Equal
@@ -148,15 +161,10 @@ impl Pairing {
             | BinaryOp::Multiply
             | BinaryOp::Divide
             | BinaryOp::Modulo
-            | BinaryOp::Power => {
-                let left: Vec<(Point, u32)> = left.iter().copied().zip(left_signatures).collect();
-                let right: Vec<(Point, u32)> = right.iter().copied().zip(right_signatures).collect();
-                if matches!(self.group(), Some(MatchingGroup::OneToMany(_))) {
-                    self.join(&right, &left, right_labels, left_labels)
-                } else {
-                    self.join(&left, &right, left_labels, right_labels)
-                }
-            }
+            | BinaryOp::Power => match self.many_side() {
+                Side::Left => self.join(pairs, left, right),
+                Side::Right => self.join(pairs, right, left),
+            },
         }
     }
 
@@ -164,34 +172,49 @@ impl Pairing {
         self.modifier.matching.as_ref().map(|matching| &matching.group)
     }
 
+    /// The side that may have several partners.
+    fn many_side(&self) -> Side {
+        if matches!(self.group(), Some(MatchingGroup::OneToMany(_))) { Side::Right } else { Side::Left }
+    }
+
     /// Pairs each point of the side that may have several partners with the one of the other side.
     fn join<'m, 'o>(
         &mut self,
-        many: &[(Point, u32)],
-        one: &[(Point, u32)],
-        many_labels: impl Fn(u32) -> &'m Labels,
-        one_labels: impl Fn(u32) -> &'o Labels,
+        pairs: &Pairs,
+        many: &Operand<'_, impl Fn(u32) -> &'m [u32]>,
+        one: &Operand<'_, impl Fn(u32) -> &'o [u32]>,
     ) -> Result<Vec<Point>, Error> {
-        let swapped = matches!(self.group(), Some(MatchingGroup::OneToMany(_)));
+        let many_side = self.many_side();
+        let (swapped, one_side) = match many_side {
+            Side::Left => (false, Side::Right),
+            Side::Right => (true, Side::Left),
+        };
         let one_to_one = matches!(self.group(), None | Some(MatchingGroup::OneToOne));
-        let mut partners: HashMap<u32, Point> = HashMap::with_capacity(one.len());
-        for (point, signature) in one {
-            if partners.insert(*signature, *point).is_some() {
+        let mut share = Share::of(self.share.memory());
+        // by signature, the place of the point that has it
+        let mut partners: Vec<u32> = Vec::new();
+        share.lengthen(&mut partners, self.signatures.len(), NOBODY)?;
+        for (place, point) in (0..).zip(one.points) {
+            let partner = &mut partners[self.signature(one_side, point.series) as usize];
+            if std::mem::replace(partner, place) != NOBODY {
                 return Err(Error::ManyToMany { side: if swapped { "left" } else { "right" } });
             }
         }
         let filters = is_comparison(self.op) && !self.modifier.returns_bool;
-        let mut used: HashSet<(u32, u32)> = HashSet::new();
-        let mut points = Vec::with_capacity(many.len());
-        for (point, signature) in many {
-            let Some(partner) = partners.get(signature) else {
+        let mut used = Marks::new(self.share.memory());
+        let mut points = Vec::new();
+        share.room(&mut points, many.points.len())?;
+        for point in many.points {
+            let signature = self.signature(many_side, point.series);
+            let Some(partner) = one.points.get(partners[signature as usize] as usize) else {
                 continue;
             };
-            let matching = self.modifier.matching.clone();
-            let labels = || joined_labels(many_labels(point.series), one_labels(partner.series), matching.as_ref());
-            let series = self.series((point.series, partner.series), labels);
-            let unique = if one_to_one { NOBODY } else { series };
-            if !used.insert((*signature, unique)) {
+            let series = self.result((point.series, partner.series), |made, matching| {
+                let (many, one) = ((many.set)(point.series), (one.set)(partner.series));
+                joined(pairs, many, one, matching, made);
+            })?;
+            // the labels that the signature is made of are among those of the result, or there is one partner for each
+            if !used.add(if one_to_one { signature } else { series })? {
                 return Err(if one_to_one { Error::ManyToOne } else { Error::NotUnique });
             }
             let (left, right) = if swapped { (partner.value, point.value) } else { (point.value, partner.value) };
@@ -205,62 +228,116 @@ impl Pairing {
         Ok(points)
     }
 
-    fn series(&mut self, key: (u32, u32), labels: impl FnOnce() -> Labels) -> u32 {
-        if let Some(known) = self.pairs.get(&key) {
-            return *known;
-        }
-        let id = *self.ids.entry(labels()).or_insert_with_key(|labels| {
-            self.labels.push(labels.clone());
-            self.labels.len() as u32 - 1
-        });
-        self.pairs.insert(key, id);
-        id
+    /// A point of one side as it is.
+    fn kept(&mut self, side: Side, point: &Point, set: &[u32]) -> Result<Point, MemoryExceeded> {
+        let key = match side {
+            Side::Left => (point.series, NOBODY),
+            Side::Right => (NOBODY, point.series),
+        };
+        let series = self.result(key, |made, _| made.extend_from_slice(set))?;
+        Ok(Point { series, value: point.value })
     }
 
-    fn signature(&mut self, side: Side, series: u32, labels: &Labels) -> u32 {
+    /// The series of the answer that a pair of series makes; `make` writes its labels where the pair is new.
+    fn result(
+        &mut self,
+        key: (u32, u32),
+        make: impl FnOnce(&mut Vec<u32>, Option<&VectorMatching>),
+    ) -> Result<u32, MemoryExceeded> {
+        let hash = (u64::from(key.0) << 32 | u64::from(key.1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = hash ^ hash.rotate_left(32);
+        let is_it = |place: u32| {
+            let (left, right, _) = self.met[place as usize];
+            (left, right) == key
+        };
+        if let Some(place) = self.met_index.find(hash, is_it) {
+            return Ok(self.met[place as usize].2);
+        }
+        self.set.clear();
+        make(&mut self.set, self.modifier.matching.as_ref());
+        let series = self.results.number(&self.set)?;
+        self.share.room(&mut self.met, 1)?;
+        self.met.push((key.0, key.1, series));
+        self.met_index.insert(hash, self.met.len() as u32 - 1, &mut self.share)?;
+        Ok(series)
+    }
+
+    /// The signatures of points.
+    fn marked(&self, side: Side, points: &[Point]) -> Result<Marks, MemoryExceeded> {
+        let mut marks = Marks::new(self.share.memory());
+        for point in points {
+            marks.add(self.signature(side, point.series))?;
+        }
+        Ok(marks)
+    }
+
+    /// The signature of a series that was signed.
+    fn signature(&self, side: Side, series: u32) -> u32 {
+        match side {
+            Side::Left => self.left_signatures[series as usize],
+            Side::Right => self.right_signatures[series as usize],
+        }
+    }
+
+    /// Works out the signature of a series, once.
+    fn sign(&mut self, side: Side, series: u32, set: &[u32], pairs: &Pairs) -> Result<(), MemoryExceeded> {
         let known = match side {
             Side::Left => &mut self.left_signatures,
             Side::Right => &mut self.right_signatures,
         };
         let index = series as usize;
-        if known.len() <= index {
-            known.resize(index + 1, None);
+        self.share.lengthen(known, index + 1, NOBODY)?;
+        if known[index] == NOBODY {
+            match self.modifier.matching.as_ref().map(|matching| &matching.on) {
+                Some(MatchingLabels::On(names)) => only(pairs, set, names, &mut self.set),
+                Some(MatchingLabels::Ignoring(names)) => except(pairs, set, names, &mut self.set),
+                None => except(pairs, set, &[], &mut self.set),
+            }
+            known[index] = self.signatures.number(&self.set)?;
         }
-        if let Some(signature) = known[index] {
-            return signature;
-        }
-        let compared = match self.modifier.matching.as_ref().map(|matching| &matching.on) {
-            Some(MatchingLabels::On(names)) => only(labels, names),
-            Some(MatchingLabels::Ignoring(names)) => except(labels, names),
-            None => except(labels, &[]),
-        };
-        let next = self.signatures.len() as u32;
-        let signature = *self.signatures.entry(compared).or_insert(next);
-        known[index] = Some(signature);
-        signature
+        Ok(())
     }
 }
 
-/// The labels of a pair: those of the side with several partners, cut to what was compared where each has one partner,
-/// and with the labels that `group_left` or `group_right` name taken from the other side.
-fn joined_labels(many: &Labels, one: &Labels, matching: Option<&VectorMatching>) -> Labels {
-    let Some(matching) = matching else {
-        return many.clone();
-    };
-    let taken = match &matching.group {
-        MatchingGroup::OneToOne => {
-            return match &matching.on {
-                MatchingLabels::On(names) => only(many, names),
-                MatchingLabels::Ignoring(names) => except(many, names),
-            };
-        }
-        MatchingGroup::ManyToOne(taken) | MatchingGroup::OneToMany(taken) => taken,
-    };
-    if taken.is_empty() {
-        return many.clone();
+/// A set of small numbers.
+struct Marks {
+    words: Vec<u64>,
+    share: Share,
+}
+
+impl Marks {
+    fn new(memory: &Memory) -> Marks {
+        Marks { words: Vec::new(), share: Share::of(memory) }
     }
-    let rest = except(many, taken);
-    let own = rest.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let other = taken.iter().filter_map(|name| Some((name.clone(), one.get(name)?.to_owned())));
-    own.chain(other.filter(|(_, value)| !value.is_empty())).collect()
+
+    /// Adds a number; whether it is new.
+    fn add(&mut self, number: u32) -> Result<bool, MemoryExceeded> {
+        let (word, bit) = (number as usize / 64, 1 << (number % 64));
+        self.share.lengthen(&mut self.words, word + 1, 0)?;
+        let is_new = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        Ok(is_new)
+    }
+
+    fn has(&self, number: u32) -> bool {
+        self.words.get(number as usize / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+}
+
+/// The labels of what two series make: those of the side that may have several partners, reduced to what matched, and
+/// with the labels that `group_left` or `group_right` name taken from the other side.
+fn joined(pairs: &Pairs, many: &[u32], one: &[u32], matching: Option<&VectorMatching>, made: &mut Vec<u32>) {
+    let taken = match matching.map(|matching| (&matching.group, &matching.on)) {
+        Some((MatchingGroup::OneToOne, MatchingLabels::On(names))) => return only(pairs, many, names, made),
+        Some((MatchingGroup::OneToOne, MatchingLabels::Ignoring(names))) => return except(pairs, many, names, made),
+        Some((MatchingGroup::ManyToOne(taken) | MatchingGroup::OneToMany(taken), _)) if !taken.is_empty() => taken,
+        Some(_) | None => return made.extend_from_slice(many),
+    };
+    except(pairs, many, taken, made);
+    let is_taken = |pair: &&u32| {
+        let (name, value) = pairs.get(**pair);
+        !value.is_empty() && taken.iter().any(|wanted| wanted == name)
+    };
+    made.extend(one.iter().filter(is_taken));
+    pairs.sort(made);
 }

@@ -3,7 +3,8 @@
 use regex::Regex;
 
 use crate::logql::ast::LabelReplace;
-use crate::model::{Labels, re2};
+use crate::logql::metric::series::{Pairs, Sets};
+use crate::model::{Memory, MemoryExceeded, Share, re2};
 
 /// The function with its pattern compiled, and what it made of each series of its operand.
 #[derive(Debug)]
@@ -12,46 +13,58 @@ pub(crate) struct Replace {
     target: String,
     replacement: String,
     source: String,
-    /// By series of the operand.
-    labels: Vec<Option<Labels>>,
+    /// By series of the operand, or `UNKNOWN`.
+    set_of: Vec<u32>,
+    sets: Sets,
+    share: Share,
 }
 
+const UNKNOWN: u32 = u32::MAX;
+
 impl Replace {
-    pub(crate) fn new(expr: &LabelReplace) -> Result<Replace, re2::Error> {
+    pub(crate) fn new(expr: &LabelReplace, memory: &Memory) -> Result<Replace, re2::Error> {
         Ok(Replace {
             pattern: re2::compile(&format!("^(?:{})$", expr.pattern))?,
             target: expr.target.clone(),
             replacement: expr.replacement.clone(),
             source: expr.source.clone(),
-            labels: Vec::new(),
+            set_of: Vec::new(),
+            sets: Sets::new(memory),
+            share: Share::of(memory),
         })
     }
 
     /// Works out the labels of a series, once.
-    pub(crate) fn meet(&mut self, series: u32, labels: &Labels) {
+    pub(crate) fn meet(&mut self, series: u32, set: &[u32], pairs: &mut Pairs) -> Result<(), MemoryExceeded> {
         let index = series as usize;
-        if self.labels.len() <= index {
-            self.labels.resize(index + 1, None);
+        self.share.lengthen(&mut self.set_of, index + 1, UNKNOWN)?;
+        if self.set_of[index] == UNKNOWN {
+            self.set_of[index] = match self.made(set, pairs) {
+                None => self.sets.number(set)?,
+                Some(value) => {
+                    let others = set.iter().copied().filter(|pair| pairs.get(*pair).0 != self.target);
+                    let mut replaced: Vec<u32> = others.collect();
+                    if !value.is_empty() {
+                        replaced.push(pairs.number(&self.target, &value)?);
+                        pairs.sort(&mut replaced);
+                    }
+                    self.sets.number(&replaced)?
+                }
+            };
         }
-        if self.labels[index].is_none() {
-            self.labels[index] = Some(self.replaced(labels));
-        }
+        Ok(())
     }
 
     /// The labels of a series that was met.
-    pub(crate) fn labels(&self, series: u32) -> &Labels {
-        self.labels[series as usize].as_ref().expect("a series is met before its labels are asked for")
+    pub(crate) fn set(&self, series: u32) -> &[u32] {
+        self.sets.get(self.set_of[series as usize])
     }
 
-    fn replaced(&self, labels: &Labels) -> Labels {
-        let Some(found) = self.pattern.captures(labels.get(&self.source).unwrap_or("")) else {
-            return labels.clone();
-        };
+    /// The value of the target, if the pattern matches.
+    fn made(&self, set: &[u32], pairs: &Pairs) -> Option<String> {
+        let found = self.pattern.captures(pairs.value(set, &self.source))?;
         let mut value = String::new();
         found.expand(&self.replacement, &mut value);
-        let others = labels.iter().filter(|(name, _)| *name != self.target);
-        let others = others.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let made = (!value.is_empty()).then(|| (self.target.clone(), value));
-        others.chain(made).collect()
+        Some(value)
     }
 }

@@ -1,7 +1,8 @@
-//! What is kept of the samples of one series: folded by pane where that is enough, one by one where it is not.
+//! What is kept of the samples of all series: folded by pane where that is enough, one by one where it is not.
 
 use crate::logql::ast::RangeOp;
 use crate::logql::metric::steps::Pane;
+use crate::model::{Memory, MemoryExceeded, Share};
 
 /// One line of a log, as a range aggregation sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +25,9 @@ pub enum Keep {
     Variance,
     First,
     Last,
-    /// All of them: quantiles need every value, counters need their order.
+    /// Every value, in no order within a pane: quantiles.
+    Values,
+    /// All of them, in their order: counters.
     All,
 }
 
@@ -45,7 +48,8 @@ impl Keep {
             RangeOp::StdvarOverTime | RangeOp::StddevOverTime => Keep::Variance,
             RangeOp::FirstOverTime => Keep::First,
             RangeOp::LastOverTime => Keep::Last,
-            RangeOp::RateCounter | RangeOp::QuantileOverTime => Keep::All,
+            RangeOp::QuantileOverTime => Keep::Values,
+            RangeOp::RateCounter => Keep::All,
         }
     }
 }
@@ -105,108 +109,267 @@ impl Variance {
     }
 }
 
-/// Something known of each pane that has samples, in the order of time.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Panes<T>(Vec<(Pane, T)>);
+/// Something known of one pane of one series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry<T> {
+    pub series: u32,
+    pub pane: Pane,
+    pub value: T,
+}
 
-impl<T> Panes<T> {
-    /// Adds to a pane; samples mostly come in the order of time, so the last pane is looked at first. Answers the
-    /// bytes by which this grew.
-    fn add(&mut self, pane: Pane, value: T, merge: impl FnOnce(&mut T, &T)) -> usize {
-        let before = self.0.capacity();
-        match self.0.last_mut() {
-            Some((last, known)) if *last == pane => merge(known, &value),
-            Some((last, _)) if *last > pane => match self.0.binary_search_by(|(other, _)| other.cmp(&pane)) {
-                Ok(index) => merge(&mut self.0[index].1, &value),
-                Err(index) => self.0.insert(index, (pane, value)),
-            },
-            Some(_) => self.0.push((pane, value)),
-            None => {
-                // many series have a single pane
-                self.0.reserve_exact(1);
-                self.0.push((pane, value));
-            }
-        }
-        (self.0.capacity() - before) * size_of::<(Pane, T)>()
-    }
+/// Entries in the order in which they came, those of one pane folded into one where that is easy; the rest is folded
+/// when they are sorted. A million series take no more than their entries and a number each.
+#[derive(Debug)]
+pub struct Folded<T> {
+    entries: Vec<Entry<T>>,
+    /// The newest entry of each series, or `NOWHERE`.
+    newest: Vec<u32>,
+    /// Whether a sample came behind later ones of its series, so that its pane may be there twice.
+    is_mixed: bool,
+    /// How many entries were left when they were sorted last.
+    sorted_len: usize,
+    share: Share,
+}
 
-    fn absorb(&mut self, other: Panes<T>, mut merge: impl FnMut(&mut T, &T)) {
-        for (pane, value) in other.0 {
-            self.add(pane, value, &mut merge);
-        }
-    }
+const NOWHERE: u32 = u32::MAX;
+/// So few entries are not worth being sorted before the end.
+const SORTED_LEN_MIN: usize = 4096;
 
-    /// The panes and what is known of them, in the order of time.
-    pub fn entries(&self) -> &[(Pane, T)] {
-        &self.0
+impl<T> Entry<T> {
+    fn place(&self) -> u64 {
+        u64::from(self.series) << 32 | u64::from(self.pane.first) << 16 | u64::from(self.pane.after)
     }
 }
 
-/// The samples of one series.
-#[derive(Clone, Debug, PartialEq)]
+impl<T: Copy> Folded<T> {
+    pub fn new(memory: &Memory) -> Folded<T> {
+        Folded { entries: Vec::new(), newest: Vec::new(), is_mixed: false, sorted_len: 0, share: Share::of(memory) }
+    }
+
+    /// Takes in something about a pane.
+    pub fn add(&mut self, series: u32, pane: Pane, value: T, merge: impl Fn(&mut T, &T)) -> Result<(), MemoryExceeded> {
+        let newest = self.newest.get(series as usize).copied().unwrap_or(NOWHERE);
+        if let Some(known) = self.entries.get_mut(newest as usize) {
+            if known.pane == pane {
+                merge(&mut known.value, &value);
+                return Ok(());
+            }
+            self.is_mixed |= known.pane > pane;
+        }
+        if self.is_mixed && self.entries.len() >= 2 * self.sorted_len.max(SORTED_LEN_MIN) {
+            self.sort(merge);
+        }
+        self.append(series, pane, value)?;
+        let index = series as usize;
+        self.share.lengthen(&mut self.newest, index + 1, NOWHERE)?;
+        self.newest[index] = self.entries.len() as u32 - 1;
+        Ok(())
+    }
+
+    /// The entries as they came.
+    pub fn entries(&self) -> &[Entry<T>] {
+        &self.entries
+    }
+
+    /// Takes in something that is not folded.
+    fn append(&mut self, series: u32, pane: Pane, value: T) -> Result<(), MemoryExceeded> {
+        self.share.room(&mut self.entries, 1)?;
+        if self.entries.len() >= NOWHERE as usize {
+            return Err(MemoryExceeded { bytes_max: self.share.memory().bytes_max() });
+        }
+        self.entries.push(Entry { series, pane, value });
+        Ok(())
+    }
+
+    fn sort(&mut self, merge: impl Fn(&mut T, &T)) {
+        self.entries.sort_unstable_by_key(Entry::place);
+        self.entries.dedup_by(|later, kept| {
+            let same = later.place() == kept.place();
+            if same {
+                merge(&mut kept.value, &later.value);
+            }
+            same
+        });
+        (self.is_mixed, self.sorted_len) = (false, self.entries.len());
+        for (place, entry) in (0..).zip(&self.entries) {
+            if let Some(newest) = self.newest.get_mut(entry.series as usize) {
+                *newest = place;
+            }
+        }
+    }
+
+    /// The entries by series and time, one for each pane.
+    pub fn finish(mut self, merge: impl Fn(&mut T, &T)) -> Result<BySeries<T>, MemoryExceeded> {
+        self.sort(merge);
+        self.by_series()
+    }
+
+    /// The entries by series, as they are sorted within one.
+    fn by_series(mut self) -> Result<BySeries<T>, MemoryExceeded> {
+        self.share.give_back(self.newest.capacity() * size_of::<u32>());
+        let mut ends = std::mem::take(&mut self.newest);
+        ends.clear();
+        ends.shrink_to_fit();
+        let series_count = self.entries.last().map_or(0, |entry| entry.series as usize + 1);
+        self.share.lengthen(&mut ends, series_count, 0)?;
+        for (place, entry) in (1..).zip(&self.entries) {
+            ends[entry.series as usize] = place;
+        }
+        let mut end = 0;
+        for known in &mut ends {
+            end = end.max(*known);
+            *known = end;
+        }
+        Ok(BySeries { entries: self.entries, ends, share: self.share })
+    }
+}
+
+/// Entries sorted by series and time.
+#[derive(Debug)]
+pub struct BySeries<T> {
+    entries: Vec<Entry<T>>,
+    /// Where those of each series end.
+    ends: Vec<u32>,
+    share: Share,
+}
+
+impl<T> BySeries<T> {
+    /// The entries of a series.
+    pub fn get(&self, series: u32) -> &[Entry<T>] {
+        let series = series as usize;
+        let Some(end) = self.ends.get(series) else { return &[] };
+        let start = if series == 0 { 0 } else { self.ends[series - 1] };
+        &self.entries[start as usize..*end as usize]
+    }
+
+    /// How many series there may be.
+    pub fn series_count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// What pays for it.
+    pub fn share(&mut self) -> &mut Share {
+        &mut self.share
+    }
+}
+
+/// The samples of all series of a range aggregation.
+#[derive(Debug)]
 pub enum Samples {
-    Count(Panes<u64>),
-    Sum(Panes<f64>),
-    Min(Panes<f64>),
-    Max(Panes<f64>),
-    Mean(Panes<Mean>),
-    Variance(Panes<Variance>),
-    First(Panes<Sample>),
-    Last(Panes<Sample>),
-    All(Vec<Sample>),
+    Count(Folded<u64>),
+    Sum(Folded<f64>),
+    Min(Folded<f64>),
+    Max(Folded<f64>),
+    Mean(Folded<Mean>),
+    Variance(Folded<Variance>),
+    First(Folded<Sample>),
+    Last(Folded<Sample>),
+    Values(Folded<f64>),
+    All(Folded<Sample>),
 }
 
 impl Samples {
-    pub fn new(keep: Keep) -> Samples {
+    pub fn new(keep: Keep, memory: &Memory) -> Samples {
         match keep {
-            Keep::Count => Samples::Count(Panes(Vec::new())),
-            Keep::Sum => Samples::Sum(Panes(Vec::new())),
-            Keep::Min => Samples::Min(Panes(Vec::new())),
-            Keep::Max => Samples::Max(Panes(Vec::new())),
-            Keep::Mean => Samples::Mean(Panes(Vec::new())),
-            Keep::Variance => Samples::Variance(Panes(Vec::new())),
-            Keep::First => Samples::First(Panes(Vec::new())),
-            Keep::Last => Samples::Last(Panes(Vec::new())),
-            Keep::All => Samples::All(Vec::new()),
+            Keep::Count => Samples::Count(Folded::new(memory)),
+            Keep::Sum => Samples::Sum(Folded::new(memory)),
+            Keep::Min => Samples::Min(Folded::new(memory)),
+            Keep::Max => Samples::Max(Folded::new(memory)),
+            Keep::Mean => Samples::Mean(Folded::new(memory)),
+            Keep::Variance => Samples::Variance(Folded::new(memory)),
+            Keep::First => Samples::First(Folded::new(memory)),
+            Keep::Last => Samples::Last(Folded::new(memory)),
+            Keep::Values => Samples::Values(Folded::new(memory)),
+            Keep::All => Samples::All(Folded::new(memory)),
         }
     }
 
-    /// Takes a sample in. Counts add the value up as a whole number: 1 for a line, its length for bytes. Answers the
-    /// bytes of memory that this took.
-    pub fn add(&mut self, pane: Pane, sample: Sample) -> usize {
+    /// Takes a sample in. Counts add the value up as a whole number: 1 for a line, its length for bytes.
+    pub fn add(&mut self, series: u32, pane: Pane, sample: Sample) -> Result<(), MemoryExceeded> {
         let value = sample.value;
         match self {
-            Samples::Count(panes) => panes.add(pane, value as u64, |known, new| *known += new),
-            Samples::Sum(panes) => panes.add(pane, value, |known, new| *known += new),
-            Samples::Min(panes) => panes.add(pane, value, least),
-            Samples::Max(panes) => panes.add(pane, value, greatest),
-            Samples::Mean(panes) => panes.add(pane, Mean::of(value), Mean::merge),
-            Samples::Variance(panes) => panes.add(pane, Variance::of(value), Variance::merge),
-            Samples::First(panes) => panes.add(pane, sample, earlier),
-            Samples::Last(panes) => panes.add(pane, sample, later),
-            Samples::All(samples) => {
-                let before = samples.capacity();
-                samples.push(sample);
-                (samples.capacity() - before) * size_of::<Sample>()
+            Samples::Count(folded) => folded.add(series, pane, value as u64, add),
+            Samples::Sum(folded) => folded.add(series, pane, value, add),
+            Samples::Min(folded) => folded.add(series, pane, value, least),
+            Samples::Max(folded) => folded.add(series, pane, value, greatest),
+            Samples::Mean(folded) => folded.add(series, pane, Mean::of(value), Mean::merge),
+            Samples::Variance(folded) => folded.add(series, pane, Variance::of(value), Variance::merge),
+            Samples::First(folded) => folded.add(series, pane, sample, earlier),
+            Samples::Last(folded) => folded.add(series, pane, sample, later),
+            Samples::Values(folded) => folded.append(series, pane, value),
+            Samples::All(folded) => folded.append(series, pane, sample),
+        }
+    }
+
+    /// Takes in what was found elsewhere, and kept alike; `series_of` gives the number here for each number there.
+    pub fn absorb(&mut self, other: &Samples, series_of: &[u32]) -> Result<(), MemoryExceeded> {
+        fn each<T: Copy>(
+            from: &Folded<T>,
+            series_of: &[u32],
+            mut take: impl FnMut(u32, Pane, T) -> Result<(), MemoryExceeded>,
+        ) -> Result<(), MemoryExceeded> {
+            from.entries.iter().try_for_each(|entry| take(series_of[entry.series as usize], entry.pane, entry.value))
+        }
+        let of = series_of;
+        match (self, other) {
+            (Samples::Count(to), Samples::Count(from)) => each(from, of, |s, pane, value| to.add(s, pane, value, add)),
+            (Samples::Sum(to), Samples::Sum(from)) => each(from, of, |s, pane, value| to.add(s, pane, value, add)),
+            (Samples::Min(to), Samples::Min(from)) => each(from, of, |s, pane, value| to.add(s, pane, value, least)),
+            (Samples::Max(to), Samples::Max(from)) => each(from, of, |s, pane, value| to.add(s, pane, value, greatest)),
+            (Samples::Mean(to), Samples::Mean(from)) => {
+                each(from, of, |s, pane, value| to.add(s, pane, value, Mean::merge))
+            }
+            (Samples::Variance(to), Samples::Variance(from)) => {
+                each(from, of, |s, pane, value| to.add(s, pane, value, Variance::merge))
+            }
+            (Samples::First(to), Samples::First(from)) => {
+                each(from, of, |s, pane, value| to.add(s, pane, value, earlier))
+            }
+            (Samples::Last(to), Samples::Last(from)) => each(from, of, |s, pane, value| to.add(s, pane, value, later)),
+            (Samples::Values(to), Samples::Values(from)) => each(from, of, |s, pane, value| to.append(s, pane, value)),
+            (Samples::All(to), Samples::All(from)) => each(from, of, |s, pane, value| to.append(s, pane, value)),
+            (to, from) => {
+                debug_assert!(false, "{to:?} cannot take in {from:?}");
+                Ok(())
             }
         }
     }
+}
 
-    /// Takes in what another thread found of the same series; both must be kept alike.
-    pub fn absorb(&mut self, other: Samples) {
-        match (self, other) {
-            (Samples::Count(mine), Samples::Count(other)) => mine.absorb(other, |known, new| *known += new),
-            (Samples::Sum(mine), Samples::Sum(other)) => mine.absorb(other, |known, new| *known += new),
-            (Samples::Min(mine), Samples::Min(other)) => mine.absorb(other, least),
-            (Samples::Max(mine), Samples::Max(other)) => mine.absorb(other, greatest),
-            (Samples::Mean(mine), Samples::Mean(other)) => mine.absorb(other, Mean::merge),
-            (Samples::Variance(mine), Samples::Variance(other)) => mine.absorb(other, Variance::merge),
-            (Samples::First(mine), Samples::First(other)) => mine.absorb(other, earlier),
-            (Samples::Last(mine), Samples::Last(other)) => mine.absorb(other, later),
-            (Samples::All(mine), Samples::All(other)) => mine.extend(other),
-            (mine, other) => debug_assert!(false, "{mine:?} cannot take in {other:?}"),
-        }
+/// The values by series, pane and size.
+pub(crate) fn by_size(mut values: Folded<f64>) -> Result<BySeries<f64>, MemoryExceeded> {
+    values.entries.sort_unstable_by_key(|entry| (entry.place(), size_key(entry.value)));
+    values.by_series()
+}
+
+/// The samples by series, time and order.
+pub(crate) fn by_time(mut samples: Folded<Sample>) -> Result<BySeries<Sample>, MemoryExceeded> {
+    samples.entries.sort_unstable_by_key(|entry| (entry.series, entry.value.nanos, entry.value.order));
+    samples.by_series()
+}
+
+/// A number whose order is that of the values; a missing one (NaN) counts as the smallest.
+pub(crate) fn size_key(value: f64) -> u64 {
+    const SIGN: u64 = 1 << 63;
+    match (value.is_nan(), value.to_bits()) {
+        (true, _) => 0,
+        (false, bits) if bits & SIGN == 0 => bits | SIGN,
+        (false, bits) => !bits,
     }
+}
+
+/// The value of a [`size_key`].
+pub(crate) fn of_size_key(key: u64) -> f64 {
+    const SIGN: u64 = 1 << 63;
+    match key {
+        0 => f64::NAN,
+        key if key & SIGN != 0 => f64::from_bits(key & !SIGN),
+        key => f64::from_bits(!key),
+    }
+}
+
+pub(crate) fn add<T: std::ops::AddAssign + Copy>(known: &mut T, new: &T) {
+    *known += *new;
 }
 
 /// The smaller number; a missing one (NaN) gives way.
@@ -219,13 +382,13 @@ pub fn greatest(known: &mut f64, new: &f64) {
     *known = known.max(*new);
 }
 
-fn earlier(known: &mut Sample, new: &Sample) {
+pub(crate) fn earlier(known: &mut Sample, new: &Sample) {
     if (new.nanos, new.order) < (known.nanos, known.order) {
         *known = *new;
     }
 }
 
-fn later(known: &mut Sample, new: &Sample) {
+pub(crate) fn later(known: &mut Sample, new: &Sample) {
     if (new.nanos, new.order) > (known.nanos, known.order) {
         *known = *new;
     }
@@ -233,8 +396,9 @@ fn later(known: &mut Sample, new: &Sample) {
 
 #[cfg(test)]
 mod tests {
-    use crate::logql::metric::samples::{Keep, Mean, Sample, Samples, Variance};
+    use crate::logql::metric::samples::{Keep, Mean, Sample, Samples, Variance, add, of_size_key, size_key};
     use crate::logql::metric::steps::Pane;
+    use crate::model::Memory;
 
     #[test]
     fn means_and_variances_merge_as_if_the_samples_came_one_by_one() {
@@ -275,18 +439,33 @@ mod tests {
 
     #[test]
     fn samples_may_come_in_any_order() {
-        let pane = |index| Pane { first: index, after: index + 1 };
-        let sample = |nanos, value| Sample { nanos, order: 0, value };
-        let mut one = Samples::new(Keep::Sum);
-        for (index, value) in [(5, 1.0), (2, 10.0), (5, 100.0), (3, 1000.0)] {
-            one.add(pane(index), sample(0, value));
+        let pane = |first: u16| Pane { first, after: first + 1 };
+        let sample = |value| Sample { nanos: 0, order: 0, value };
+        let memory = Memory::unbounded();
+        let (mut one, mut other) = (Samples::new(Keep::Sum, &memory), Samples::new(Keep::Sum, &memory));
+        let mut sums = std::collections::BTreeMap::new();
+        for number in 0..100_000u32 {
+            let (series, first) = (number % 5, (number.wrapping_mul(2_654_435_761) >> 20) as u16 % 300);
+            let to = if number % 3 == 0 { &mut other } else { &mut one };
+            to.add(series, pane(first), sample(f64::from(number))).expect("no bound");
+            *sums.entry((series, first)).or_insert(0.0) += f64::from(number);
         }
-        let mut two = Samples::new(Keep::Sum);
-        two.add(pane(1), sample(0, 7.0));
-        two.add(pane(3), sample(0, 8.0));
-        one.absorb(two);
-        let Samples::Sum(panes) = one else { panic!("it stays a sum") };
-        let found: Vec<_> = panes.entries().iter().map(|(pane, value)| (pane.first, *value)).collect();
-        assert_eq!(found, [(1, 7.0), (2, 10.0), (3, 1008.0), (5, 101.0)]);
+        assert!(memory.used() < 1 << 20, "panes are folded on the way, but {} bytes are used", memory.used());
+        one.absorb(&other, &[0, 1, 2, 3, 4]).expect("no bound");
+        let Samples::Sum(folded) = one else { panic!("it stays a sum") };
+        let by_series = folded.finish(add).expect("no bound");
+        let entries = (0..5).flat_map(|series| by_series.get(series));
+        let found: Vec<_> = entries.map(|entry| ((entry.series, entry.pane.first), entry.value)).collect();
+        assert_eq!(found, sums.into_iter().collect::<Vec<_>>());
+        assert!(by_series.get(5).is_empty());
+    }
+
+    #[test]
+    fn keys_of_size_keep_values_and_their_order() {
+        let values = [f64::NEG_INFINITY, -1e300, -1.5, -0.0, 0.0, 1e-300, 2.0, f64::INFINITY];
+        let keys: Vec<u64> = values.iter().map(|value| size_key(*value)).collect();
+        assert!(keys.is_sorted() && size_key(f64::NAN) < keys[0]);
+        assert!(keys.iter().zip(values).all(|(key, value)| of_size_key(*key).to_bits() == value.to_bits()));
+        assert!(of_size_key(size_key(f64::NAN)).is_nan());
     }
 }

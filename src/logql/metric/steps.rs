@@ -14,11 +14,11 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// From `start` to `end`, `end` included where a step falls on it. `step_ns` must be above 0.
+    /// From `start` to `end`, `end` included where a step falls on it, but 65,535 at most. `step_ns` must be above 0.
     pub fn between(start: Timestamp, end: Timestamp, step_ns: i64) -> Steps {
         let step_ns = step_ns.max(1);
         let span = (i128::from(end.nanos()) - i128::from(start.nanos())).max(0);
-        let count = u32::try_from(span / i128::from(step_ns) + 1).unwrap_or(u32::MAX);
+        let count = u32::try_from(span / i128::from(step_ns) + 1).unwrap_or(u32::MAX).min(STEPS_MAX);
         Steps { start, step_ns, count }
     }
 
@@ -50,9 +50,12 @@ pub struct Windows {
 /// A span of time that is part of the windows `first..after`, and of no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pane {
-    pub first: u32,
-    pub after: u32,
+    pub first: u16,
+    pub after: u16,
 }
+
+/// Steps of a query, at most: their numbers are kept a million times.
+const STEPS_MAX: u32 = u16::MAX as u32;
 
 impl Windows {
     /// Windows of `range_ns`, moved into the past by `offset_ns`.
@@ -68,6 +71,11 @@ impl Windows {
     /// The length of a window in seconds, which rates divide by.
     pub fn range_secs(&self) -> f64 {
         self.range_ns as f64 / 1e9
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.count
     }
 
     /// The length of a window in nanoseconds.
@@ -100,16 +108,18 @@ impl Windows {
         // both distances are above 0 or clamped, and within the span, so neither sum overflows in practice
         let to_end = nanos.saturating_sub(self.first_end).max(0);
         let to_start = nanos.saturating_sub(self.start(0));
-        let ceiling = |distance: i64| u32::try_from((distance - 1).div_euclid(self.step_ns) + 1).unwrap_or(u32::MAX);
-        let pane = Pane { first: ceiling(to_end), after: ceiling(to_start).min(self.count) };
+        let ceiling = |distance: i64| u16::try_from((distance - 1).div_euclid(self.step_ns) + 1).unwrap_or(u16::MAX);
+        let count = u16::try_from(self.count).unwrap_or(u16::MAX);
+        let pane = Pane { first: ceiling(to_end), after: ceiling(to_start).min(count) };
         (pane.first < pane.after).then_some(pane)
     }
 
     /// The bounds of a pane: after the first moment, up to and with the second.
     fn bounds(&self, pane: Pane) -> (i64, i64) {
-        let ended = if pane.first == 0 { i64::MIN } else { self.end(pane.first - 1) };
-        let starting = if pane.after >= self.count { i64::MAX } else { self.start(pane.after) };
-        (ended.max(self.start(pane.after - 1)), starting.min(self.end(pane.first)))
+        let (first, after) = (u32::from(pane.first), u32::from(pane.after));
+        let ended = if first == 0 { i64::MIN } else { self.end(first - 1) };
+        let starting = if after >= self.count { i64::MAX } else { self.start(after) };
+        (ended.max(self.start(after - 1)), starting.min(self.end(first)))
     }
 }
 
@@ -182,7 +192,8 @@ mod tests {
                 };
                 let wanted: Vec<u32> = (0..steps.count()).filter(inside).collect();
                 let pane = finder.find(Timestamp::from_nanos(nanos));
-                let found: Vec<u32> = pane.map(|pane| (pane.first..pane.after).collect()).unwrap_or_default();
+                let found: Vec<u32> =
+                    pane.map(|pane| (u32::from(pane.first)..u32::from(pane.after)).collect()).unwrap_or_default();
                 assert_eq!(found, wanted, "range {range} step {step} offset {offset} at {nanos}");
             }
         }

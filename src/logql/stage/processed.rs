@@ -150,6 +150,23 @@ impl<'a> Processed<'a> {
         }
     }
 
+    /// Visits the labels that [`Processed::series_key`] stands for, until a visit fails; of a name that comes twice, the
+    /// last counts.
+    pub fn each_series_pair<E>(&self, mut visit: impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+        let view = self.view();
+        match self.wanted {
+            Wanted::None => Ok(()),
+            Wanted::By(names) => {
+                let mut found = names.iter().filter_map(|name| Some((name, grouped(&view, name)?)));
+                found.try_for_each(|(name, value)| visit(name, value))
+            }
+            Wanted::All | Wanted::Without(_) => {
+                let mut left = view.pairs().filter(|(name, _)| !self.wanted.leaves_out(name));
+                left.try_for_each(|(name, value)| visit(name, value))
+            }
+        }
+    }
+
     /// The labels that [`Processed::series_key`] stands for.
     pub fn series_labels(&self) -> Labels {
         match self.wanted {

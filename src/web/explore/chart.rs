@@ -116,10 +116,10 @@ pub(crate) fn grouped(digits: &str) -> String {
 
 fn series_of(data: &Data) -> Vec<Series> {
     match data {
-        Data::Matrix(series) => series.clone(),
+        Data::Matrix(series) => series.iter().collect(),
         Data::Vector(samples) => {
-            let one = |sample: &crate::query::Sample| Series {
-                labels: sample.labels.clone(),
+            let one = |sample: crate::query::Sample| Series {
+                labels: sample.labels,
                 points: vec![(sample.timestamp, sample.value)],
             };
             samples.iter().map(one).collect()
@@ -145,7 +145,7 @@ mod tests {
             points: vec![point(0, 1.0), point(10, 3.0), point(40, 0.5), point(50, f64::NAN)],
         };
         let range = TimeRange::new(Timestamp::from_secs(0), Timestamp::from_secs(100));
-        let chart = Chart::draw(&Data::Matrix(vec![series]), range, 10_000_000_000, &TimeZone::UTC);
+        let chart = Chart::draw(&Data::Matrix([series].into_iter().collect()), range, 10_000_000_000, &TimeZone::UTC);
         assert_eq!(chart.lines[0].paths, ["0.0,158.7 120.0,4.0", "480.0,197.3"]);
         let row = &chart.table[0];
         assert_eq!((row.name.as_str(), row.last.as_str(), row.max.as_str()), ("{app=\"web\"}", "NaN", "3"));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_empty_answer_is_an_empty_chart() {
-        let chart = Chart::draw(&Data::Matrix(vec![]), TimeRange::ALL, 1, &TimeZone::UTC);
+        let chart = Chart::draw(&Data::Matrix([].into_iter().collect()), TimeRange::ALL, 1, &TimeZone::UTC);
         assert!(chart.lines.is_empty() && chart.table.is_empty());
     }
 

@@ -64,7 +64,7 @@ fn line_counts(engine: &Engine, streams: &[Labels], range: TimeRange, user: &str
     };
     let ticket = Ticket::until(Instant::now() + COUNTING_TIME_MAX).for_user(user);
     match engine.instant(&query, &ticket).ok()?.data {
-        Data::Vector(samples) => Some(samples.into_iter().map(|sample| (sample.labels, sample.value as u64)).collect()),
+        Data::Vector(samples) => Some(samples.iter().map(|sample| (sample.labels, sample.value as u64)).collect()),
         Data::Streams(_) | Data::Matrix(_) | Data::Scalar { .. } => None,
     }
 }
@@ -127,7 +127,7 @@ fn bars(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> R
     let (counting, times) = grid.query(expr);
     let answer = metric(engine, counting, times, grid.step_ns, ticket)?;
     let series = match answer.data {
-        Data::Matrix(series) => series,
+        Data::Matrix(series) => series.iter().collect(),
         Data::Streams(_) | Data::Vector(_) | Data::Scalar { .. } => Vec::new(),
     };
     Ok(Histogram::draw(&grid, &series, &builder::levels(expr)))
