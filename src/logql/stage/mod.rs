@@ -7,6 +7,7 @@
 mod changes;
 mod decolorize;
 mod drop_keep;
+mod guard;
 mod hints;
 mod ip;
 mod json;
@@ -42,6 +43,7 @@ pub(crate) use changes::View;
 pub use required::required_substrings;
 
 use crate::logql::ast::{LabelChoice, Stage, Unwrap};
+use crate::logql::stage::guard::Guards;
 use crate::logql::stage::hints::Hints;
 use crate::logql::stage::json_fields::JsonFields;
 use crate::logql::stage::label_filter::Condition;
@@ -72,6 +74,7 @@ pub struct CompileError {
 /// The stages of a query, ready to run on any number of lines, by any number of threads at once.
 #[derive(Debug)]
 pub struct Pipeline {
+    guards: Guards,
     steps: Vec<Step>,
     unwrap: Option<UnwrapStep>,
     hints: Hints,
@@ -132,7 +135,7 @@ impl Pipeline {
         let hints = Hints::new(&stages, &steps, unwrap, &wanted)?;
         let unwrap = unwrap.map(UnwrapStep::new).transpose();
         let unwrap = unwrap.map_err(|reason| CompileError { stage: "| unwrap".to_owned(), reason })?;
-        Ok(Pipeline { steps, unwrap, hints, wanted })
+        Ok(Pipeline { guards: Guards::new(&stages), steps, unwrap, hints, wanted })
     }
 
     /// Runs all stages on one line. `None` where a filter drops it, or where there is nothing to unwrap.
@@ -149,6 +152,9 @@ impl Pipeline {
         let Scratch { changes, line: buffer, budget } = scratch;
         buffer.changed = false;
         *budget = Budget::default();
+        if !self.guards.let_pass(line, stream, metadata) {
+            return None;
+        }
         let mut labels = LineLabels::start(stream, metadata, changes, &self.hints);
         for step in &self.steps {
             if !step.run(timestamp, line, buffer, budget, &mut labels) {

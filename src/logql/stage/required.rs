@@ -62,7 +62,7 @@ fn of_regex(pattern: &str) -> Vec<String> {
 }
 
 /// Adds the texts that every match holds.
-fn collect(hir: &Hir, texts: &mut Vec<String>) {
+pub(crate) fn collect(hir: &Hir, texts: &mut Vec<String>) {
     match hir.kind() {
         HirKind::Literal(literal) => {
             if let Ok(text) = std::str::from_utf8(&literal.0) {
