@@ -25,13 +25,14 @@ const ARROWS: [(&str, &[&str], &str); 10] = [
 ];
 
 /// Crate, the areas that may name it, and why only they.
-const OUTSIDE: [(&str, &[&str], &str); 6] = [
+const OUTSIDE: [(&str, &[&str], &str); 7] = [
     ("tantivy", &["store"], "the index is an inner matter of the store"),
     ("rusqlite", &["db"], "only `db` speaks SQL"),
     ("axum", &["api", "web", "server"], "HTTP ends at the two faces"),
     ("askama", &["web"], "HTML is for people"),
     ("clap", &["cli"], "a library does not read command lines"),
     ("reqwest", &["cli"], "the server calls nobody"),
+    ("tokio_tungstenite", &["cli"], "the server's end of a WebSocket is axum's"),
 ];
 
 #[test]

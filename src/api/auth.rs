@@ -10,16 +10,17 @@ use std::time::SystemTime;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum_extra::extract::cookie::CookieJar;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 use crate::api::{Context, Error, blocking};
 use crate::db::logins::{self, Login};
 use crate::db::tokens::{self, Scope};
 use crate::db::users::Role;
-use crate::db::{Address, Db};
+use crate::db::{Address, Db, sessions};
 use crate::model::Timestamp;
 
 /// What is open to whoever comes without credentials.
@@ -32,6 +33,23 @@ pub struct Access {
 /// Who was let through, for whatever is shared out between callers. Empty where nobody had to say.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller(pub(crate) Arc<str>);
+
+/// What a caller showed, for connections that last: it is asked again whether it still holds.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    credentials: Arc<Credentials>,
+    address: Address,
+}
+
+impl Standing {
+    /// An error once the credentials were revoked. Where they cannot be looked at, they hold.
+    pub(crate) fn check(&self, db: &Db) -> Result<(), Error> {
+        match check(db, Deed::Read, &self.credentials, &self.address) {
+            Err(error) if error.is_refusal() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
 
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +68,8 @@ enum Credentials {
         name: String,
         password: String,
     },
+    /// The secrets of cookies that may be a browser's session.
+    Session(Vec<String>),
     /// Neither Bearer nor Basic, or not readable.
     Unknown,
 }
@@ -69,22 +89,79 @@ pub(crate) async fn require_admin(State(context): State<Context>, request: Reque
     require(Deed::Delete, context, request, next).await
 }
 
-async fn require(deed: Deed, context: Context, mut request: Request, next: Next) -> Response {
+/// Lets readers through, browsers with a session as well. Browsers send cookies and passwords with the handshake of a
+/// WebSocket whatever page asks for it, and let the page read what comes: so the page must be one of ours. Leaves the
+/// [`Standing`] of the caller with the request.
+pub(crate) async fn require_read_or_session(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let credentials = match Credentials::in_headers(headers) {
+        Credentials::None => Credentials::in_cookies(headers),
+        shown => shown,
+    };
+    let is_ambient = credentials != Credentials::None && !is_bearer(headers);
+    if is_ambient && is_foreign(headers, context.public_url.as_ref()) {
+        let message = "this page is of another site: behind a proxy that changes Host, set --public-url";
+        return Error::forbidden(message).into_response();
+    }
+    let address = address(&context, &request);
+    let standing = Standing { credentials: Arc::new(credentials), address };
+    let shown = standing.clone();
+    let checked = blocking(move || check(&context.db, Deed::Read, &shown.credentials, &shown.address)).await;
+    pass(checked.and_then(|outcome| outcome), Some(standing), request, next).await
+}
+
+async fn require(deed: Deed, context: Context, request: Request, next: Next) -> Response {
     let credentials = Credentials::in_headers(request.headers());
     if credentials == Credentials::None && deed == Deed::Push && context.access.anonymous_push {
         return next.run(request).await;
     }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let forwarded_for = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
-    let address = context.proxies.client(peer, forwarded_for);
+    let address = address(&context, &request);
     let checked = blocking(move || check(&context.db, deed, &credentials, &address)).await;
-    match checked.and_then(|outcome| outcome) {
+    pass(checked.and_then(|outcome| outcome), None, request, next).await
+}
+
+async fn pass(
+    checked: Result<Caller, Error>,
+    standing: Option<Standing>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match checked {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
+            standing.map(|standing| request.extensions_mut().insert(standing));
             next.run(request).await
         }
         Err(error) => error.into_response(),
     }
+}
+
+fn address(context: &Context, request: &Request) -> Address {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let forwarded_for = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+    context.proxies.client(peer, forwarded_for)
+}
+
+/// Whether the credentials are of the kind that no browser adds by itself.
+fn is_bearer(headers: &HeaderMap) -> bool {
+    let shown = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+    shown.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
+}
+
+/// Whether a browser says that the page which asks is of another origin.
+fn is_foreign(headers: &HeaderMap, public_url: Option<&Uri>) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if !headers.contains_key(ORIGIN) {
+        return false;
+    }
+    let Some((scheme, authority)) = text(ORIGIN).and_then(|origin| origin.split_once("://")) else {
+        return true;
+    };
+    let is = |host: &str| authority.eq_ignore_ascii_case(host);
+    let is_public = public_url.is_some_and(|url| {
+        url.scheme_str() == Some(scheme) && url.authority().is_some_and(|authority| is(authority.as_str()))
+    });
+    !is_public && !text(HOST).is_some_and(is)
 }
 
 fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> Result<Caller, Error> {
@@ -95,6 +172,15 @@ fn check(db: &Db, deed: Deed, credentials: &Credentials, address: &Address) -> R
         )),
         Credentials::Unknown => {
             Err(Error::unauthorized("the Authorization header is neither Bearer with a token nor Basic"))
+        }
+        Credentials::Session(secrets) => {
+            for secret in secrets {
+                if let Some(session) = sessions::find(db, secret, now)? {
+                    allow_person(deed, session.user.role)?;
+                    return Ok(Caller(session.user.name.into()));
+                }
+            }
+            Err(Error::unauthorized("this session is over; sign in again"))
         }
         Credentials::Token(secret) => match tokens::find(db, secret, now)? {
             Some(token) => {
@@ -148,6 +234,14 @@ impl Credentials {
             }
             Some(_) | None => Credentials::Unknown,
         }
+    }
+
+    fn in_cookies(headers: &HeaderMap) -> Credentials {
+        let jar = CookieJar::from_headers(headers);
+        let names = [sessions::COOKIE_OVER_TLS, sessions::COOKIE];
+        let secrets: Vec<String> =
+            names.iter().filter_map(|name| jar.get(name)).map(|cookie| cookie.value().to_owned()).collect();
+        if secrets.is_empty() { Credentials::None } else { Credentials::Session(secrets) }
     }
 
     /// A password that has the shape of a token is one: clients that know Basic only carry tokens this way.

@@ -27,6 +27,11 @@ impl Error {
         &self.message
     }
 
+    /// Whether it says that the caller may not do this.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
     /// 400: the request is wrong in itself.
     pub fn bad_request(message: impl Into<String>) -> Error {
         Error::new(StatusCode::BAD_REQUEST, message)
@@ -98,7 +103,10 @@ impl From<query::Error> for Error {
         match error {
             query::Error::Invalid(message) | query::Error::Limit(message) => Error::bad_request(message),
             query::Error::Cancelled => Error::new(client_closed, error.to_string()),
-            query::Error::Crowded { .. } => Error::retry_after(StatusCode::TOO_MANY_REQUESTS, 1, error.to_string()),
+            query::Error::TailLimit(message) => Error::new(StatusCode::TOO_MANY_REQUESTS, message),
+            query::Error::Crowded { .. } | query::Error::AnswersWait { .. } => {
+                Error::retry_after(StatusCode::TOO_MANY_REQUESTS, 1, error.to_string())
+            }
             query::Error::TimedOut => Error::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             // a bad query, but Loki's clients are told so with a 500
             query::Error::Evaluation(source) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, source.to_string()),

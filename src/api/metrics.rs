@@ -99,7 +99,7 @@ struct Totals {
 
 impl Collector for Totals {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (pushed, queried) = (self.intake.totals(), self.engine.totals());
+        let (pushed, queried, tailed) = (self.intake.totals(), self.engine.totals(), self.engine.tail_totals());
         for (name, help, value) in [
             ("ingest_entries", "Entries stored", pushed.entry_count),
             ("ingest_duplicates", "Entries that were there already", pushed.duplicate_count),
@@ -107,12 +107,18 @@ impl Collector for Totals {
             ("query_lines", "Lines that queries looked at", queried.lines_processed),
             ("query_bytes", "Bytes that queries looked at", queried.bytes_processed),
             ("query_lines_matched", "Lines that passed all filters of a query", queried.lines_matched),
+            ("tail_lines", "New lines sent to those who follow a query", tailed.lines),
+            ("tail_lines_dropped", "New lines that those who follow a query were too slow for", tailed.dropped),
         ] {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
-        let usage = self.engine.store_usage();
+        let (usage, load) = (self.engine.store_usage(), self.engine.load());
         for (name, help, value) in [
+            ("queries_running", "Requests whose turn it is to be answered", load.running as u64),
+            ("queries_waiting", "Requests that wait for their turn", load.waiting as u64),
+            ("answer_bytes", "Answers that clients have not taken yet", load.answer_bytes as u64),
+            ("tails", "Queries that are followed", tailed.open as u64),
             ("store_disk_bytes", "Disk taken by logs", usage.disk_bytes),
             ("store_disk_free_bytes", "Free space on the disk of the logs", usage.disk_free_bytes),
             ("store_head_bytes", "Text in memory that is not sealed into blocks yet", usage.head_bytes),

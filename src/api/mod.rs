@@ -11,11 +11,13 @@ mod format;
 mod labels;
 mod legacy;
 mod metrics;
+mod outgoing;
 mod params;
 mod push;
 mod query;
 mod stats;
 mod status;
+mod tail;
 mod types;
 
 use std::any::Any;
@@ -26,7 +28,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -36,6 +38,7 @@ pub use auth::Access;
 pub use delete::{Wake, parse as parse_deletion};
 pub use error::Error;
 pub use metrics::{Metrics, track};
+pub use tail::{Pace, Tails};
 
 use crate::db::{Db, Proxies};
 use crate::ingest::Intake;
@@ -55,6 +58,9 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     pub access: Access,
     pub proxies: Proxies,
+    /// Where people reach this server, if that is not where it listens: behind a proxy.
+    pub public_url: Option<Uri>,
+    pub tails: Tails,
     pub deletions: Wake,
 }
 
@@ -69,7 +75,8 @@ pub fn router(context: Context) -> Router {
         .route_layer(from_fn_with_state(context.clone(), auth::require_read));
     let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
     let deleting = delete::routes().route_layer(from_fn_with_state(context.clone(), auth::require_admin));
-    let mut routes = status::open_routes().merge(reading).merge(pushing).merge(deleting);
+    let tailing = tail::routes(&context);
+    let mut routes = status::open_routes().merge(reading).merge(pushing).merge(deleting).merge(tailing);
     for folder in ["/loki/{*path}", "/api/{*path}", "/otlp/{*path}", "/prometheus/{*path}"] {
         routes = routes.route(folder, any(not_found));
     }

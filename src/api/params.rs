@@ -179,14 +179,18 @@ impl Params {
         timestamp(self.get("time"), now).map_err(Error::bad_request)
     }
 
+    /// A whole number.
+    pub(crate) fn whole_number(&self, name: &str, default: i64) -> Result<i64, Error> {
+        match self.get(name) {
+            "" => Ok(default),
+            text => parse_int(text)
+                .map_err(|reason| Error::bad_request(reason.replacen("strconv.ParseInt", "strconv.Atoi", 1))),
+        }
+    }
+
     /// A number of things above 0.
     pub(crate) fn limit(&self, name: &str, default: u32) -> Result<u32, Error> {
-        let text = self.get(name);
-        if text.is_empty() {
-            return Ok(default);
-        }
-        let number = parse_int(text)
-            .map_err(|reason| Error::bad_request(reason.replacen("strconv.ParseInt", "strconv.Atoi", 1)))?;
+        let number = self.whole_number(name, default.into())?;
         if number <= 0 {
             return Err(Error::bad_request("limit must be a positive value"));
         }

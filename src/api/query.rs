@@ -46,7 +46,8 @@ async fn instant(State(context): State<Context>, headers: HeaderMap, params: Par
 }
 
 /// Runs what may take long: off the async threads, ended when the client goes away, in line with other callers. The
-/// turn lasts until `work` has written its answer: reading queries and writing answers take memory as running them does.
+/// turn lasts until `work` has written its answer, and that has room to wait for its client: reading queries and writing
+/// answers take memory as running them does.
 pub(crate) async fn run(
     context: Context,
     params: Params,
@@ -57,12 +58,14 @@ pub(crate) async fn run(
     let engine = context.engine;
     blocking(move || {
         let _turn = engine.turn(&ticket)?;
-        work(&engine, &ticket, &params)
+        let answer = work(&engine, &ticket, &params)?;
+        let parcel = engine.parcel(answer.memory_bytes(), &ticket)?;
+        Ok(answer.in_parcel(parcel))
     })
     .await?
 }
 
-fn encoding(headers: &HeaderMap) -> Encoding {
+pub(crate) fn encoding(headers: &HeaderMap) -> Encoding {
     let texts = headers.get_all(ENCODING_FLAGS).into_iter().filter_map(|value| value.to_str().ok());
     let flags = texts.flat_map(|text| text.split(',')).map(str::trim).filter(|flag| !flag.is_empty());
     Encoding { flags: flags.map(str::to_owned).collect() }

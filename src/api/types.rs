@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::api::outgoing;
 use crate::model::{Labels, Memory, MemoryExceeded, Share, Timestamp};
-use crate::query::{self, Answer, Data, LogLine, Sample, Series, Stats};
+use crate::query::{self, Answer, Data, Dropped, LogLine, Parcel, Sample, Series, Stats};
 
 /// A JSON text on its way out.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct Json {
     share: Option<Share>,
     /// It would have become larger than it may; what is written is of no use.
     exceeded: Option<MemoryExceeded>,
+    /// The room that it takes until the client has it, where that is counted.
+    parcel: Option<Parcel>,
 }
 
 /// So much is paid for and made room for in advance, or a quarter of the text where that is more.
@@ -48,11 +51,29 @@ impl Encoding {
 impl IntoResponse for Json {
     fn into_response(mut self) -> Response {
         self.bytes.push(b'\n');
-        ([(CONTENT_TYPE, "application/json; charset=UTF-8")], self.bytes).into_response()
+        let body = match self.parcel {
+            Some(parcel) => outgoing::body(self.bytes, parcel),
+            None => self.bytes.into(),
+        };
+        ([(CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response()
     }
 }
 
 impl Json {
+    /// The memory that it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The same, holding its room until the client has it.
+    pub(crate) fn in_parcel(self, parcel: Parcel) -> Json {
+        Json { parcel: Some(parcel), ..self }
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        String::from_utf8(self.bytes).expect("only texts were written")
+    }
+
     /// Text that is JSON already: brackets, commas, names.
     pub(crate) fn raw(&mut self, text: &str) -> &mut Json {
         self.bytes.extend_from_slice(text.as_bytes());
@@ -195,6 +216,25 @@ impl Json {
             Some(exceeded) => Err(exceeded.into()),
             None => Ok(json),
         }
+    }
+
+    /// What a tail has to tell. How many lines were dropped stands beside the list of the first of them.
+    pub(crate) fn tail(lines: &[LogLine], dropped: &Dropped, encoding: &Encoding) -> Json {
+        let mut json = Json::default();
+        json.raw("{\"streams\":").streams(lines, encoding.categories());
+        if dropped.count > 0 {
+            json.raw(",\"dropped_entries\":").list(&dropped.listed, |json, (labels, timestamp)| {
+                json.raw("{\"labels\":").labels(labels).raw(",\"timestamp\":\"").number(timestamp.nanos()).raw("\"}");
+            });
+            json.raw(",\"dropped_count\":").number(dropped.count);
+        }
+        if !encoding.flags.is_empty() {
+            json.raw(",\"encodingFlags\":").list(&encoding.flags, |json, flag| {
+                json.text(flag);
+            });
+        }
+        json.raw("}");
+        json
     }
 
     fn series(&mut self, series: &Series) {

@@ -60,6 +60,14 @@ pub(crate) struct Settings {
     #[arg(long, help_heading = "Queries", env = "LOGCAFE_QUERY_CONCURRENCY", value_name = "COUNT")]
     pub(crate) query_concurrency: Option<usize>,
 
+    /// Memory of answers that clients have not taken yet; over it queries get 429 [default: 64MiB]
+    #[arg(long, help_heading = "Queries", env = "LOGCAFE_ANSWER_MEMORY", value_name = "BYTES")]
+    pub(crate) answer_memory: Option<ByteSize>,
+
+    /// Queries that one person or token may follow at the same time, called tail requests in messages [default: 10]
+    #[arg(long, help_heading = "Queries", env = "LOGCAFE_TAILS", value_name = "COUNT")]
+    pub(crate) tails: Option<usize>,
+
     /// Size of one push as it is sent; larger ones get 413 [default: 16MiB]
     #[arg(long, help_heading = "Pushes", env = "LOGCAFE_PUSH_BODY", value_name = "BYTES")]
     pub(crate) push_body: Option<ByteSize>,
@@ -133,6 +141,8 @@ impl Settings {
             query_lines: self.query_lines.or(other.query_lines),
             query_memory: self.query_memory.or(other.query_memory),
             query_concurrency: self.query_concurrency.or(other.query_concurrency),
+            answer_memory: self.answer_memory.or(other.answer_memory),
+            tails: self.tails.or(other.tails),
             push_body: self.push_body.or(other.push_body),
             push_memory: self.push_memory.or(other.push_memory),
             push_rate: self.push_rate.or(other.push_rate),
@@ -172,6 +182,8 @@ impl Settings {
             query_lines: Some(query.entries_max),
             query_memory: Some(ByteSize(query.memory_bytes_max as u64)),
             query_concurrency: Some(query.concurrent_max),
+            answer_memory: Some(ByteSize(query.answer_bytes_max as u64)),
+            tails: Some(query.tails_of_user_max),
             push_body: Some(ByteSize(ingest.body_bytes_max)),
             push_memory: Some(ByteSize(ingest.in_flight_bytes_max)),
             line_size: Some(ByteSize(ingest.line_bytes_max as u64)),
@@ -243,6 +255,7 @@ impl Settings {
                 None => db::Proxies::default(),
             },
             listen: set(settings.listen),
+            tail_pace: api::Pace::default(),
             // of the five seconds that a stop may take; the rest is for what is in memory
             stop_grace: Duration::from_secs(2),
             data,
@@ -295,6 +308,8 @@ impl Settings {
             entries_max: set(self.query_lines),
             memory_bytes_max: in_memory("query-memory", set(self.query_memory))?,
             concurrent_max: set(self.query_concurrency),
+            answer_bytes_max: in_memory("answer-memory", set(self.answer_memory))?,
+            tails_of_user_max: set(self.tails),
             ..query::Limits::default()
         })
     }

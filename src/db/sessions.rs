@@ -10,6 +10,12 @@ use crate::db::users::User;
 use crate::db::{Db, Error, Secret, seconds, secret};
 use crate::model::Timestamp;
 
+/// The name of the cookie that holds a session's secret where the browser came over TLS: no plain HTTP and no neighbour
+/// domain can plant or read it.
+pub const COOKIE_OVER_TLS: &str = "__Host-logcafe";
+/// Its name elsewhere.
+pub const COOKIE: &str = "logcafe";
+
 /// A phone that reads logs once a month stays signed in.
 pub const IDLE_DAYS_MAX: i64 = 30;
 pub const AGE_DAYS_MAX: i64 = 90;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::logql::ast::Expr;
 use crate::model::{Direction, Labels, Matcher, Memory, TimeRange, Timestamp};
+use crate::query::logs::memory_bytes;
 use crate::query::{Matrix, Vector};
 
 /// A query over a span of time.
@@ -59,6 +60,13 @@ pub struct LogLine {
     pub structured: Labels,
     /// Labels that stages made or changed.
     pub parsed: Labels,
+}
+
+impl LogLine {
+    /// About how much memory it takes.
+    pub fn memory_bytes(&self) -> usize {
+        memory_bytes(self)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

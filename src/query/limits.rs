@@ -20,6 +20,10 @@ pub struct Limits {
     pub concurrent_max: usize,
     /// Queries that wait in line; more are refused. Each holds a thread, of which pushes need some too.
     pub waiting_max: usize,
+    /// Memory of answers that clients have not taken yet, in bytes.
+    pub answer_bytes_max: usize,
+    /// Queries that one caller may follow at the same time.
+    pub tails_of_user_max: usize,
 }
 
 impl Default for Limits {
@@ -30,6 +34,8 @@ impl Default for Limits {
             memory_bytes_max: 256 << 20,
             concurrent_max: 4,
             waiting_max: 128,
+            answer_bytes_max: 64 << 20,
+            tails_of_user_max: 10,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Log queries: the first `limit` lines of an answer, over all streams.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
@@ -11,7 +11,7 @@ use crate::model::{Direction, Labels, Memory, Share, TimeRange, Timestamp};
 use crate::query::plan::Plan;
 use crate::query::scan::{Numbered, rows, spread};
 use crate::query::{Error, LogLine, RangeQuery, Stats, Ticket};
-use crate::store::{Row, Store};
+use crate::store::{EntryKey, Store};
 
 /// A line and its place among all others.
 #[derive(Debug)]
@@ -88,6 +88,44 @@ fn at_intervals(
     }
 }
 
+/// Which lines [`newest`] reads.
+pub(crate) struct Newest<'n> {
+    pub(crate) limit: usize,
+    /// Memory of the lines together, about: older ones beyond it are left out.
+    pub(crate) bytes_max: usize,
+    /// Entries that are left out.
+    pub(crate) but: &'n HashSet<EntryKey>,
+}
+
+/// The newest lines of a plan, oldest first, and what pays for them.
+pub(crate) fn newest(
+    plan: &mut Plan,
+    wanted: &Newest<'_>,
+    memory: &Memory,
+    ticket: &Ticket,
+    stats: &mut Stats,
+) -> Result<(Vec<LogLine>, Share), Error> {
+    let want = Want { limit: wanted.limit, bytes_max: wanted.bytes_max, but: Some(wanted.but) };
+    let (mut lines, share) = read(plan, Direction::Backward, want, memory, ticket, stats)?;
+    let mut bytes = 0;
+    let fit = lines.iter().position(|line| {
+        bytes += memory_bytes(line);
+        bytes > wanted.bytes_max
+    });
+    lines.truncate(fit.unwrap_or(lines.len()).max(1));
+    lines.reverse();
+    Ok((lines, share))
+}
+
+/// What is wanted of the lines that a plan finds.
+#[derive(Clone, Copy)]
+struct Want<'w> {
+    limit: usize,
+    /// Memory of the lines that one worker keeps, about.
+    bytes_max: usize,
+    but: Option<&'w HashSet<EntryKey>>,
+}
+
 /// The first `limit` lines in a range, and what pays for them.
 #[expect(clippy::too_many_arguments, reason = "what a query is made of, at the one place where all of it meets")]
 fn first(
@@ -101,15 +139,28 @@ fn first(
     stats: &mut Stats,
 ) -> Result<(Vec<LogLine>, Share), Error> {
     let mut plan = Plan::for_logs(store, log, range)?;
-    match query.direction {
+    let want = Want { limit, bytes_max: usize::MAX, but: None };
+    read(&mut plan, query.direction, want, memory, ticket, stats)
+}
+
+/// The first of the wanted lines of a plan, and what pays for them.
+fn read(
+    plan: &mut Plan,
+    direction: Direction,
+    want: Want<'_>,
+    memory: &Memory,
+    ticket: &Ticket,
+    stats: &mut Stats,
+) -> Result<(Vec<LogLine>, Share), Error> {
+    match direction {
         Direction::Forward => plan.chunks.sort_by_key(|numbered| numbered.chunk.min),
         Direction::Backward => plan.chunks.sort_by_key(|numbered| std::cmp::Reverse(numbered.chunk.max)),
     }
     let shared = Shared {
-        plan: &plan,
-        direction: query.direction,
-        limit,
-        bound: AtomicI64::new(match query.direction {
+        plan,
+        direction,
+        want: Want { but: want.but.filter(|but| !but.is_empty()), ..want },
+        bound: AtomicI64::new(match direction {
             Direction::Forward => i64::MAX,
             Direction::Backward => i64::MIN,
         }),
@@ -117,11 +168,17 @@ fn first(
         lines: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
-    let make = || Worker { kept: BinaryHeap::new(), share: Share::of(memory), scratch: Scratch::default(), matched: 0 };
-    let workers = spread(&plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
+    let make = || Worker {
+        kept: BinaryHeap::new(),
+        kept_bytes: 0,
+        share: Share::of(memory),
+        scratch: Scratch::default(),
+        matched: 0,
+    };
+    let workers = spread(&shared.plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
 
-    stats.lines_processed += shared.lines.into_inner();
-    stats.bytes_processed += shared.bytes.into_inner();
+    stats.lines_processed += shared.lines.load(Relaxed);
+    stats.bytes_processed += shared.bytes.load(Relaxed);
     stats.lines_matched += workers.iter().map(|worker| worker.matched).sum::<u64>();
     let mut found: Vec<Found> = Vec::new();
     let mut shares = Vec::new();
@@ -129,8 +186,11 @@ fn first(
         found.extend(worker.kept);
         shares.push(worker.share);
     }
+    // one worker may have left out lines that come before those which another kept early on
+    let bound = shared.within_bound();
+    found.retain(|found| bound.contains(found.line.timestamp));
     found.sort_unstable();
-    found.truncate(limit);
+    found.truncate(want.limit);
     let lines: Vec<LogLine> = found.into_iter().map(|found| found.line).collect();
     drop(shares);
     let mut share = Share::of(memory);
@@ -142,7 +202,7 @@ fn first(
 struct Shared<'q> {
     plan: &'q Plan,
     direction: Direction,
-    limit: usize,
+    want: Want<'q>,
     /// Lines beyond this time are not among the first: some worker has enough that are before them.
     bound: AtomicI64,
     ticket: &'q Ticket,
@@ -153,6 +213,7 @@ struct Shared<'q> {
 struct Worker {
     /// The first lines this worker has met, the last of them on top.
     kept: BinaryHeap<Found>,
+    kept_bytes: usize,
     /// Pays for what is kept.
     share: Share,
     scratch: Scratch,
@@ -183,23 +244,32 @@ impl Shared<'_> {
             let Some(processed) = self.plan.pipeline.process(row.timestamp, row.line, stream, metadata, scratch) else {
                 return Ok(());
             };
+            if self.want.but.is_some_and(|but| but.contains(&row.key())) {
+                return Ok(());
+            }
             worker.matched += 1;
             let (direction, chunk) = (self.direction, numbered.number);
-            let found = Found { direction, chunk, row: place, line: line_of(&row, &processed) };
+            let found = Found { direction, chunk, row: place, line: line_of(row.timestamp, &processed) };
             self.keep(worker, found)
         })?;
         Ok(ControlFlow::Continue(()))
     }
 
     fn keep(&self, worker: &mut Worker, found: Found) -> Result<(), Error> {
-        let Worker { kept, share, .. } = worker;
-        share.take(memory_bytes(&found.line))?;
+        let Worker { kept, kept_bytes, share, .. } = worker;
+        let bytes = memory_bytes(&found.line);
+        share.take(bytes)?;
+        *kept_bytes += bytes;
         kept.push(found);
-        if kept.len() > self.limit {
+        let mut is_full = kept.len() == self.want.limit;
+        while kept.len() > self.want.limit || (*kept_bytes > self.want.bytes_max && kept.len() > 1) {
+            is_full = true;
             let dropped = kept.pop().expect("more than the limit is more than nothing");
-            share.give_back(memory_bytes(&dropped.line));
+            let bytes = memory_bytes(&dropped.line);
+            *kept_bytes -= bytes;
+            share.give_back(bytes);
         }
-        if kept.len() == self.limit {
+        if is_full {
             let last = kept.peek().map_or(0, |found| found.line.timestamp.nanos());
             match self.direction {
                 Direction::Forward => self.bound.fetch_min(last, Relaxed),
@@ -226,9 +296,10 @@ impl Shared<'_> {
     }
 }
 
-fn line_of(row: &Row<'_>, processed: &Processed<'_>) -> LogLine {
+/// A line as the stages left it.
+pub(crate) fn line_of(timestamp: Timestamp, processed: &Processed<'_>) -> LogLine {
     LogLine {
-        timestamp: row.timestamp,
+        timestamp,
         line: processed.line.to_owned(),
         stream: processed.stream_labels(),
         structured: processed.structured_labels(),
@@ -238,7 +309,7 @@ fn line_of(row: &Row<'_>, processed: &Processed<'_>) -> LogLine {
 
 /// What a line takes. The labels of its stream and its metadata are mostly those of the store; where they are not, that
 /// is a few more bytes than are counted here.
-fn memory_bytes(line: &LogLine) -> usize {
+pub(crate) fn memory_bytes(line: &LogLine) -> usize {
     /// Two strings, each in a piece of memory of its own.
     const PAIR_BYTES: usize = 2 * (size_of::<String>() + 24);
     let pairs =

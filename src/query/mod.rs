@@ -10,10 +10,12 @@ mod limits;
 mod logs;
 mod matrix;
 mod metric;
+mod outbox;
 mod plan;
 mod queue;
 mod remove;
 mod scan;
+mod tail;
 #[cfg(test)]
 mod testing;
 mod volume;
@@ -27,13 +29,19 @@ pub use answer::{
 };
 pub use limits::{CancelOnDrop, Limits, Ticket};
 pub use matrix::{Matrix, Vector};
+pub use outbox::Parcel;
 pub use queue::Turn;
 pub use remove::Removal;
+pub use tail::{Tail, TailNews, TailQuery, TailTotals};
+
+pub use crate::store::Dropped;
 
 use crate::logql::ast::Expr;
 use crate::logql::metric::steps::Steps;
 use crate::model::Memory;
+use crate::query::outbox::Outbox;
 use crate::query::queue::Queue;
+use crate::query::tail::Tails;
 use crate::store::{self, Store};
 
 /// Points of a series, at most: Loki's number, and one for the end.
@@ -58,6 +66,15 @@ pub enum Error {
     /// It was not even put in line; it may be asked again in a moment.
     #[error("too many outstanding requests: {waiting_max} queries wait in line already; try again in a moment")]
     Crowded { waiting_max: usize },
+    /// It was answered, and there is no room to keep the answer until its client takes it.
+    #[error(
+        "answers that clients are slow to take use up the memory there is for them ({} MiB): try again in a moment, or \
+         raise answer-memory", .bytes_max >> 20
+    )]
+    AnswersWait { bytes_max: usize },
+    /// As many queries are followed as may be; the text says which bound it is.
+    #[error("{0}")]
+    TailLimit(String),
     /// The query is well-formed, but the series it found cannot be brought together as it says.
     #[error(transparent)]
     Evaluation(crate::logql::metric::Error),
@@ -74,19 +91,33 @@ impl From<crate::logql::metric::Error> for Error {
     }
 }
 
+/// What an engine is doing at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Requests whose turn it is.
+    pub running: usize,
+    /// Requests in line.
+    pub waiting: usize,
+    /// Of answers that clients have not taken yet.
+    pub answer_bytes: usize,
+}
+
 /// Runs queries over a store. Blocks the calling thread: callers on the async runtime use `spawn_blocking`.
 #[derive(Debug)]
 pub struct Engine {
     store: Arc<Store>,
     limits: Limits,
     queue: Queue,
+    outbox: Arc<Outbox>,
+    tails: Tails,
     totals: Mutex<Stats>,
 }
 
 impl Engine {
     pub fn new(store: Arc<Store>, limits: Limits) -> Engine {
         let queue = Queue::new(limits.concurrent_max, limits.waiting_max);
-        Engine { store, limits, queue, totals: Mutex::default() }
+        let outbox = Arc::new(Outbox::new(limits.answer_bytes_max));
+        Engine { store, limits, queue, outbox, tails: Tails::default(), totals: Mutex::default() }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -102,15 +133,26 @@ impl Engine {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How much is going on.
+    pub fn load(&self) -> Load {
+        let (running, waiting) = self.queue.lengths();
+        Load { running, waiting, answer_bytes: self.outbox.bytes() }
+    }
+
     /// A ticket with the time that a query may take, from now on.
     pub fn ticket(&self) -> Ticket {
         Ticket::until(Instant::now() + self.limits.query_timeout)
     }
 
-    /// Waits in line for a turn, which ends when it is dropped: hold it until the answer is written, so that the answers
-    /// that are in memory are no more than the requests that run.
+    /// Waits in line for a turn, which ends when it is dropped: hold it until the answer is written and has room in the
+    /// outbox, so that the answers that are in memory are no more than the requests that run and what the outbox holds.
     pub fn turn(&self, ticket: &Ticket) -> Result<Turn<'_>, Error> {
         self.queue.enter(ticket)
+    }
+
+    /// Waits a moment for room to keep an answer until its client has taken it. Hold the parcel until then.
+    pub fn parcel(&self, bytes: usize, ticket: &Ticket) -> Result<Parcel, Error> {
+        self.outbox.put(bytes, ticket)
     }
 
     /// Answers a query over a span of time: lines for a log query, a matrix for a metric query.
@@ -170,11 +212,14 @@ impl Engine {
         let data = run(&memory, &mut stats)?;
         drop(reading);
         stats.elapsed = begin.elapsed();
+        self.add_to_totals(&stats);
+        Ok(Answer { data, stats, warnings: ticket.damages(), memory })
+    }
+
+    fn add_to_totals(&self, stats: &Stats) {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.lines_processed += stats.lines_processed;
         totals.bytes_processed += stats.bytes_processed;
         totals.lines_matched += stats.lines_matched;
-        drop(totals);
-        Ok(Answer { data, stats, warnings: ticket.damages(), memory })
     }
 }

@@ -53,6 +53,12 @@ impl Queue {
         Ok(Turn(Some((self, ticket.clone()))))
     }
 
+    /// How many queries run, and how many wait.
+    pub(crate) fn lengths(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.running, state.waiting.iter().map(|(_, places)| places.len()).sum())
+    }
+
     fn wait(&self, ticket: &Ticket) -> Result<(), Error> {
         let mut state = self.lock();
         if state.running < self.concurrent_max && state.waiting.is_empty() {

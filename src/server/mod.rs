@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use own_logs::{Format, OwnLogs, init as init_logs};
 
@@ -30,6 +31,9 @@ use crate::ingest::Intake;
 use crate::model::Timestamp;
 use crate::store::{self, Store};
 use crate::{api, db, ingest, query, web};
+
+/// How long a stop waits for tails once the listener is through; each has a bound of its own that is shorter.
+const TAILS_GRACE: Duration = Duration::from_secs(2);
 
 /// Everything that can be set, made of what each area wants to know.
 #[derive(Clone, Debug)]
@@ -46,6 +50,8 @@ pub struct Config {
     pub public_url: Option<http::Uri>,
     /// Which proxies tell where a client comes from, besides those on this machine.
     pub trusted_proxies: db::Proxies,
+    /// The times that connections which follow new lines keep.
+    pub tail_pace: api::Pace,
     /// How long requests that are under way may go on once the server is asked to stop.
     pub stop_grace: Duration,
 }
@@ -58,6 +64,7 @@ pub struct Handle {
     setup_code: Option<Secret>,
     stopping: CancellationToken,
     listening: JoinHandle<()>,
+    open_tails: TaskTracker,
     own_logs: Option<OwnLogsThread>,
     deletions: DeletionsThread,
     store: Arc<Store>,
@@ -85,14 +92,17 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
     let own_logs = own_logs.map(|own_logs| OwnLogsThread::spawn(own_logs, intake.clone())).transpose()?;
     let deletions = DeletionsThread::spawn(db.clone(), engine.clone())?;
     let wake = deletions.wake();
-    let machines = api::Context { intake, engine, db, metrics, access: config.access, proxies, deletions: wake };
+    let stopping = CancellationToken::new();
+    let tails = api::Tails { stopping: stopping.clone(), open: TaskTracker::new(), pace: config.tail_pace };
+    let open_tails = tails.open.clone();
+    let (access, public_url) = (config.access, config.public_url);
+    let machines = api::Context { intake, engine, db, metrics, access, proxies, public_url, tails, deletions: wake };
     let app = routes::router(machines, people);
 
-    let stopping = CancellationToken::new();
     let listening =
         tokio::spawn(listener::run(listener, app, Patience::default(), stopping.clone(), config.stop_grace));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, data = %config.data.display(), "ready");
-    Ok(Handle { address, base_url, setup_code, stopping, listening, own_logs, deletions, store })
+    Ok(Handle { address, base_url, setup_code, stopping, listening, open_tails, own_logs, deletions, store })
 }
 
 /// Everything that is on disk, and the code for the first account where there is none yet. Blocks.
@@ -146,6 +156,11 @@ impl Handle {
         self.stopping.cancel();
         if let Err(panic) = self.listening.await {
             tracing::error!(error = %panic, "the listener ended badly");
+        }
+        // they were told to end together with the listener
+        self.open_tails.close();
+        if tokio::time::timeout(TAILS_GRACE, self.open_tails.wait()).await.is_err() {
+            tracing::warn!(tail_count = self.open_tails.len(), "some tails did not take their leave");
         }
         tracing::info!("stopping: closing the store");
         let (own_logs, deletions, store) = (self.own_logs, self.deletions, self.store);

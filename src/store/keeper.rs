@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::model::{Batch, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::candidates::Candidates;
 use crate::store::error::{Error, damaged, io_error};
+use crate::store::feed::{FeedBounds, Follower};
 use crate::store::head::Slot;
 use crate::store::layout::{Day, Layout};
 use crate::store::remove::{Judge, Pruner, Removed, Unread};
@@ -146,6 +147,15 @@ impl Keeper {
             self.work.notify_one();
         }
         Ok(appended)
+    }
+
+    pub(crate) fn follow(
+        &self,
+        matchers: Vec<Matcher>,
+        bounds: FeedBounds,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Follower {
+        self.shelf.feed.follow(matchers, bounds, wake)
     }
 
     /// Each day costs open files and memory: a batch that is spread over hundreds of new ones is a mistake.

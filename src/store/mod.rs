@@ -9,6 +9,7 @@ mod candidates;
 mod day;
 mod duplicates;
 mod error;
+mod feed;
 mod filter;
 mod head;
 mod hole;
@@ -30,6 +31,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use error::Error;
+pub use feed::{Dropped, EntryKey, FeedBounds, Follower, Fresh};
 pub use remove::Removed;
 pub use select::{Chunk, Need, Row, Selection, Snapshot};
 
@@ -129,6 +131,17 @@ impl Store {
     /// long as reading all that is selected takes, one removal at a time; appends and queries go on.
     pub fn remove(&self, selection: &Selection, judge: &mut dyn FnMut(&Row<'_>) -> bool) -> Result<Removed, Error> {
         self.keeper.remove(selection, judge)
+    }
+
+    /// Follows the streams that pass all matchers: whatever is stored from now on comes into a queue, and `wake` is
+    /// called for it, by the thread that appends. Exact duplicates, which are not stored, do not come.
+    pub fn follow(
+        &self,
+        matchers: Vec<Matcher>,
+        bounds: FeedBounds,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Follower {
+        self.keeper.follow(matchers, bounds, Box::new(wake))
     }
 
     /// The streams that pass all matchers and have entries in the range, each once, in no order. A stream counts from

@@ -19,6 +19,7 @@ use crate::store::Appended;
 use crate::store::day::{DayFolder, FreshBlock, Replacement};
 use crate::store::duplicates::{BlockIdentities, SealedStream};
 use crate::store::error::{Error, io_error};
+use crate::store::feed::Feed;
 use crate::store::head::{Buffer, Slot, identity};
 use crate::store::hole::Hole;
 use crate::store::index::{IndexView, Search};
@@ -84,6 +85,8 @@ pub(crate) struct Shelf {
     making_day: Mutex<()>,
     identities: BlockIdentities,
     sealer: Mutex<Sealer>,
+    /// Tells whoever follows of entries that are added.
+    pub(crate) feed: Arc<Feed>,
 }
 
 impl Shelf {
@@ -96,6 +99,7 @@ impl Shelf {
             making_day: Mutex::default(),
             identities: BlockIdentities::default(),
             sealer: Mutex::new(Sealer::new()),
+            feed: Arc::default(),
         }
     }
 
@@ -212,6 +216,7 @@ impl Shelf {
         appended: &mut Appended,
     ) -> Result<(), Error> {
         let mut sealed = None;
+        let offer = self.feed.offer(&buffer.labels);
         for entry in entries {
             let time = entry.timestamp.nanos();
             if buffer.sealed_max.is_some_and(|max| time <= max) {
@@ -225,6 +230,7 @@ impl Shelf {
                 }
             }
             if buffer.add(entry, segment) {
+                offer.entry(&buffer.labels, entry);
                 appended.entry_count += 1;
                 appended.line_bytes += entry.line.len() as u64;
             } else {

@@ -11,8 +11,6 @@ use crate::db::{Secret, sessions};
 use crate::web::page::Theme;
 
 pub(in crate::web) const THEME: &str = "logcafe_theme";
-const SESSION_OVER_TLS: &str = "__Host-logcafe";
-const SESSION: &str = "logcafe";
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const THEME_SECS_MAX: i64 = 400 * 86_400;
 
@@ -43,8 +41,8 @@ impl Transport {
 
     fn session_name(self) -> &'static str {
         match self {
-            Transport::Plain => SESSION,
-            Transport::Tls => SESSION_OVER_TLS,
+            Transport::Plain => sessions::COOKIE,
+            Transport::Tls => sessions::COOKIE_OVER_TLS,
         }
     }
 }
@@ -58,8 +56,8 @@ pub(in crate::web) fn find(headers: &HeaderMap, name: &str) -> Option<String> {
 /// on every request: no other could have planted it, and behind some proxies only forms show that there is TLS.
 pub(in crate::web) fn session_secrets(headers: &HeaderMap, transport: Transport) -> Vec<String> {
     let names: &[&str] = match transport {
-        Transport::Tls => &[SESSION_OVER_TLS],
-        Transport::Plain => &[SESSION_OVER_TLS, SESSION],
+        Transport::Tls => &[sessions::COOKIE_OVER_TLS],
+        Transport::Plain => &[sessions::COOKIE_OVER_TLS, sessions::COOKIE],
     };
     names.iter().filter_map(|name| find(headers, name)).collect()
 }

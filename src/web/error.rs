@@ -79,7 +79,9 @@ impl From<query::Error> for Error {
         match error {
             query::Error::Invalid(message) | query::Error::Limit(message) => Error::bad_request(message),
             query::Error::Cancelled | query::Error::Evaluation(_) => Error::bad_request(error.to_string()),
-            query::Error::Crowded { .. } => Error::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+            query::Error::Crowded { .. } | query::Error::AnswersWait { .. } | query::Error::TailLimit(_) => {
+                Error::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+            }
             query::Error::TimedOut => Error::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             query::Error::Store(ref source) => Error::internal(source),
         }

@@ -280,6 +280,7 @@ fn config(data: &Path) -> server::Config {
         access: api::Access::default(),
         public_url: None,
         trusted_proxies: db::Proxies::default(),
+        tail_pace: api::Pace::default(),
         stop_grace: Duration::from_secs(1),
     }
 }
@@ -366,9 +367,15 @@ impl ProcessServer {
     }
 
     /// Sends SIGTERM and waits for the end: how it ended, and how long it took.
-    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
+    pub(crate) fn terminate(self) -> (ExitStatus, Duration) {
+        self.terminate_while(|| {})
+    }
+
+    /// The same, doing something meanwhile.
+    pub(crate) fn terminate_while(mut self, meanwhile: impl FnOnce()) -> (ExitStatus, Duration) {
         let asked = Instant::now();
         self.signal(rustix::process::Signal::TERM);
+        meanwhile();
         (self.wait(), asked.elapsed())
     }
 

@@ -13,5 +13,7 @@ mod query;
 mod serve;
 mod store;
 mod store_remove;
+mod tail;
 mod web_login;
 mod web_saved;
+mod websocket;

@@ -1,0 +1,224 @@
+//! Following a log query: the newest lines that are there, then each new one as it is stored.
+//!
+//! Promises: a line comes once, from the backlog or live, whatever its time and whoever pushes meanwhile; the queue
+//! between pushes and a tail is bounded, and what did not fit is told. The stages run on the thread of whoever calls
+//! [`Tail::take`], never on that of a push.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::logql::ast::LogExpr;
+use crate::logql::stage::{Pipeline, Scratch};
+use crate::model::{TimeRange, Timestamp};
+use crate::query::logs::{self, line_of};
+use crate::query::outbox::Parcel;
+use crate::query::plan::Plan;
+use crate::query::{Engine, Error, LogLine, Stats, Ticket, limits};
+use crate::store::{Dropped, FeedBounds, Follower, Fresh};
+
+/// What waits between pushes and one tail: a second or so of a busy server.
+const QUEUE: FeedBounds = FeedBounds { lines_max: 10_000, bytes_max: 2 << 20 };
+/// Bytes of lines after all stages that end a portion.
+const PORTION_MADE_BYTES_MAX: usize = 1 << 20;
+/// A portion whose stages are slow ends here, so that its client hears of it.
+const PORTION_TIME_MAX: Duration = Duration::from_millis(200);
+/// Bytes of the lines of a backlog; older ones are left out.
+const BACKLOG_BYTES_MAX: usize = 8 << 20;
+/// Tails of all callers together: each holds a connection, and up to [`QUEUE`] where its client is slow.
+const TAILS_MAX: usize = 100;
+
+/// What is followed.
+#[derive(Clone, Debug)]
+pub struct TailQuery {
+    pub log: LogExpr,
+    /// Where the backlog begins. New lines come whatever their time.
+    pub start: Timestamp,
+    /// Lines of the backlog at most, the newest.
+    pub limit: usize,
+    /// How long a line is held back, so that those of slower senders come before it.
+    pub delay: Duration,
+}
+
+/// What a tail has to tell at a moment.
+#[derive(Debug, Default)]
+pub struct TailNews {
+    /// By time.
+    pub lines: Vec<LogLine>,
+    pub dropped: Dropped,
+}
+
+impl TailNews {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.dropped.count == 0
+    }
+}
+
+/// A log query that is followed. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Tail {
+    query: TailQuery,
+    pipeline: Pipeline,
+    scratch: Scratch,
+    follower: Arc<Follower>,
+    arrived: Arc<Notify>,
+    /// Taken from the queue, and not looked at yet.
+    pending: VecDeque<Fresh>,
+    place: Place,
+}
+
+impl Engine {
+    /// Begins to follow a query for `user`.
+    pub fn tail(&self, query: TailQuery, user: &str) -> Result<Tail, Error> {
+        self.check_limit(query.limit)?;
+        let pipeline = Pipeline::new(&query.log.stages);
+        let pipeline = pipeline.map_err(|error| Error::Invalid(format!("parse error : {error}")))?;
+        let place = self.tails.enter(user, self.limits.tails_of_user_max)?;
+        let arrived = Arc::new(Notify::new());
+        let waker = arrived.clone();
+        let follower = self.store.follow(query.log.selector.clone(), QUEUE, move || waker.notify_one());
+        let follower = Arc::new(follower);
+        Ok(Tail { query, pipeline, scratch: Scratch::default(), follower, arrived, pending: VecDeque::new(), place })
+    }
+
+    /// The newest lines that were there when the tail began, oldest first, and none that [`Tail::take`] will give.
+    /// Ask before the first `take`; hold the parcel until the lines are on their way. Blocks.
+    pub fn backlog(&self, tail: &Tail, ticket: &Ticket) -> Result<(Vec<LogLine>, Parcel), Error> {
+        let _turn = self.turn(ticket)?;
+        let range = TimeRange::new(tail.query.start, Timestamp::MAX);
+        let mut plan = Plan::for_logs(&self.store, &tail.query.log, range)?;
+        // asked after the plan took its snapshot: an entry that is in both is waiting by now
+        let waiting = tail.follower.waiting();
+        let wanted = logs::Newest { limit: tail.query.limit, bytes_max: BACKLOG_BYTES_MAX, but: &waiting };
+        let mut stats = Stats::default();
+        let (memory, _reading) = limits::memory(&self.limits);
+        let (lines, _share) = logs::newest(&mut plan, &wanted, &memory, ticket, &mut stats)?;
+        self.add_to_totals(&stats);
+        let bytes = lines.iter().map(LogLine::memory_bytes).sum();
+        Ok((lines, self.outbox.put(bytes, ticket)?))
+    }
+
+    /// How many queries are followed, and what became of their lines.
+    pub fn tail_totals(&self) -> TailTotals {
+        let counts = self.tails.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = counts.of_users.values().sum();
+        let (lines, dropped) = (counts.told.lines.load(Ordering::Relaxed), counts.told.dropped.load(Ordering::Relaxed));
+        TailTotals { open, lines, dropped }
+    }
+}
+
+impl Tail {
+    /// Waits until there is something to take. May be given up at any time.
+    pub fn ready(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (arrived, follower, delay) = (self.arrived.clone(), self.follower.clone(), self.query.delay);
+        let is_pending = !self.pending.is_empty();
+        async move {
+            if is_pending {
+                return;
+            }
+            loop {
+                match follower.first_stored_at() {
+                    Some(stored_at) => return tokio::time::sleep_until((stored_at + delay).into()).await,
+                    None => arrived.notified().await,
+                }
+            }
+        }
+    }
+
+    /// Takes a portion of what has arrived. What no stage drops is answered, which may be nothing. Blocks for as long as
+    /// the stages take.
+    pub fn take(&mut self) -> TailNews {
+        let mut news = TailNews::default();
+        let begin = Instant::now();
+        if self.pending.is_empty() {
+            let until = begin.checked_sub(self.query.delay).unwrap_or(begin);
+            let (mut fresh, dropped) = self.follower.take(until);
+            fresh.sort_by_key(|fresh| fresh.timestamp);
+            self.pending = fresh.into();
+            news.dropped = dropped;
+        }
+        let mut bytes = 0;
+        while let Some(fresh) = self.pending.pop_front() {
+            let (stream, metadata) = (&fresh.stream, &fresh.metadata);
+            let processed = self.pipeline.process(fresh.timestamp, &fresh.line, stream, metadata, &mut self.scratch);
+            if let Some(processed) = processed {
+                let line = line_of(fresh.timestamp, &processed);
+                bytes += line.memory_bytes();
+                news.lines.push(line);
+            }
+            if bytes > PORTION_MADE_BYTES_MAX || begin.elapsed() > PORTION_TIME_MAX {
+                break;
+            }
+        }
+        self.place.told.lines.fetch_add(news.lines.len() as u64, Ordering::Relaxed);
+        self.place.told.dropped.fetch_add(news.dropped.count, Ordering::Relaxed);
+        news
+    }
+}
+
+/// Who follows how much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TailTotals {
+    pub open: usize,
+    /// New lines that tails gave.
+    pub lines: u64,
+    /// New lines that did not fit a tail's queue.
+    pub dropped: u64,
+}
+
+/// The tails that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Tails(Arc<Mutex<Counts>>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    of_users: HashMap<String, usize>,
+    told: Arc<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    lines: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// One of the tails that may be open; it is given back when this is dropped.
+#[derive(Debug)]
+struct Place {
+    counts: Arc<Mutex<Counts>>,
+    user: String,
+    told: Arc<Told>,
+}
+
+impl Tails {
+    fn enter(&self, user: &str, of_user_max: usize) -> Result<Place, Error> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.of_users.values().sum::<usize>() >= TAILS_MAX {
+            let message = format!("all {TAILS_MAX} tails that this server follows at once are taken; try again later");
+            return Err(Error::TailLimit(message));
+        }
+        let own = counts.of_users.entry(user.to_owned()).or_default();
+        if *own >= of_user_max {
+            let text = "max concurrent tail requests limit exceeded, count > limit";
+            return Err(Error::TailLimit(format!("{text} ({} > {of_user_max})", *own + 1)));
+        }
+        *own += 1;
+        Ok(Place { counts: self.0.clone(), user: user.to_owned(), told: counts.told.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = counts.of_users.get_mut(&self.user) {
+            *own -= 1;
+            if *own == 0 {
+                counts.of_users.remove(&self.user);
+            }
+        }
+    }
+}
