@@ -5,6 +5,7 @@ mod browser;
 mod cli;
 mod crash;
 mod delete;
+mod follow;
 mod harness;
 mod logql;
 mod otlp;

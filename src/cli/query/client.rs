@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -62,8 +62,24 @@ struct WireData<'a> {
     result: &'a RawValue,
 }
 
+/// The server refused; the text says why, and what can be done.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    text: String,
+}
+
+impl Refusal {
+    /// Whether the same request may be answered later.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+}
+
+/// Lines of one stream, as they come.
 #[derive(Deserialize)]
-struct WireStream {
+pub(crate) struct WireStream {
     stream: BTreeMap<String, String>,
     values: Vec<(String, String)>,
 }
@@ -106,19 +122,36 @@ impl Client {
         if let Some(step) = step {
             parameters.push(("step", step.0.as_secs_f64().to_string()));
         }
-        let url = format!("{}/loki/api/v1/query_range?{}", self.base, encode(&parameters));
-        let mut request = self.http.get(&url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+        let request = self.get("/loki/api/v1/query_range", &parameters);
+        let response = self.send(request, query, StatusCode::OK).await?;
+        let body = response.text().await.map_err(reqwest::Error::without_url).context("the answer broke off")?;
+        read_answer(&body, direction).with_context(|| format!("{} did not answer as Loki does", self.base))
+    }
+
+    /// A request with our credentials.
+    pub(crate) fn get(&self, path: &str, parameters: &[(&str, String)]) -> RequestBuilder {
+        let request = self.http.get(format!("{}{path}?{}", self.base, encode(parameters)));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
+    }
+
+    /// Sends a request about a query; what is not answered with the wanted status is an error.
+    pub(crate) async fn send(
+        &self,
+        request: RequestBuilder,
+        query: &str,
+        wanted: StatusCode,
+    ) -> anyhow::Result<Response> {
         let unreachable = || format!("cannot reach {}; name the server with --addr", self.base);
         let response = request.send().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
         let status = response.status();
-        let body = response.text().await.map_err(reqwest::Error::without_url).context("the answer broke off")?;
-        if status != StatusCode::OK {
-            bail!(refusal(status, &body, query));
+        if status == wanted {
+            return Ok(response);
         }
-        read_answer(&body, direction).with_context(|| format!("{} did not answer as Loki does", self.base))
+        let body = response.text().await.map_err(reqwest::Error::without_url).context("the answer broke off")?;
+        Err(Refusal { status, text: refusal(status, &body, query) }.into())
     }
 }
 
@@ -174,20 +207,8 @@ fn read_answer(body: &str, direction: Direction) -> anyhow::Result<Answer> {
     let answer: WireAnswer<'_> = serde_json::from_str(body)?;
     match answer.data.result_type.as_str() {
         "streams" => {
-            let streams: Vec<WireStream> = serde_json::from_str(answer.data.result.get())?;
-            let mut lines = Vec::new();
-            for stream in streams {
-                for (time, text) in stream.values {
-                    let timestamp = Timestamp::from_nanos(time.parse().context("a timestamp is no number")?);
-                    lines.push(Line { timestamp, labels: stream.stream.clone(), text });
-                }
-            }
-            // stable: within a stream, equal times stay in the server's order
-            match direction {
-                Direction::Forward => lines.sort_by_key(|line| line.timestamp),
-                Direction::Backward => lines.sort_by_key(|line| std::cmp::Reverse(line.timestamp)),
-            }
-            Ok(Answer::Streams(lines))
+            let streams = serde_json::from_str(answer.data.result.get())?;
+            Ok(Answer::Streams(lines_of(streams, direction)?))
         }
         "matrix" => {
             let series: Vec<WireSeries> = serde_json::from_str(answer.data.result.get())?;
@@ -202,6 +223,23 @@ fn read_answer(body: &str, direction: Direction) -> anyhow::Result<Answer> {
         }
         other => bail!("a result of type {other:?}"),
     }
+}
+
+/// The lines of all streams, by time.
+pub(crate) fn lines_of(streams: Vec<WireStream>, direction: Direction) -> anyhow::Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for stream in streams {
+        for (time, text) in stream.values {
+            let timestamp = Timestamp::from_nanos(time.parse().context("a timestamp is no number")?);
+            lines.push(Line { timestamp, labels: stream.stream.clone(), text });
+        }
+    }
+    // stable: within a stream, equal times stay in the server's order
+    match direction {
+        Direction::Forward => lines.sort_by_key(|line| line.timestamp),
+        Direction::Backward => lines.sort_by_key(|line| std::cmp::Reverse(line.timestamp)),
+    }
+    Ok(lines)
 }
 
 #[cfg(test)]

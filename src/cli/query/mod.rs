@@ -1,8 +1,11 @@
 //! `logcafe query`: ask a server from a terminal.
 
 mod client;
+mod follow;
 mod page;
 mod print;
+mod seen;
+mod socket;
 
 use std::io::{IsTerminal, Write, stdout};
 use std::time::SystemTime;
@@ -12,7 +15,8 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 
 use crate::cli::moment;
-use crate::cli::query::client::{Answer, Client, Range};
+use crate::cli::query::client::{Answer, Client, Line, Range};
+use crate::cli::query::follow::Follow;
 use crate::cli::query::page::Pages;
 use crate::cli::query::print::Printer;
 use crate::cli::values::Span;
@@ -20,6 +24,9 @@ use crate::model::{Direction, Timestamp};
 
 /// Lines asked for at once: an answer stays small, and far below the server's bound.
 const PAGE_LINES: usize = 1000;
+/// Lines printed where nothing is said; and before new ones are followed.
+const LIMIT_DEFAULT: usize = 1000;
+const TAIL_LIMIT_DEFAULT: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -27,6 +34,7 @@ Examples:
   logcafe query '{app=\"web\"} |= \"timeout\"'              the newest 1000 lines of the last hour, newest last
   logcafe query '{app=\"web\"} | json | status >= 500' --since 1d
   logcafe query '{app=\"web\"}' --from '2026-11-22 14:00' --to '2026-11-22 14:05' --limit 0 -o raw > web.log
+  logcafe query '{app=\"web\"} |= \"error\"' --tail           new lines as they come, until Ctrl-C
   logcafe query 'sum by (level) (count_over_time({app=\"web\"}[5m]))' --since 6h
   logcafe query '{app=\"web\"}' --addr https://logs.example.com -o jsonl | jq .line
 
@@ -47,9 +55,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "now")]
     to: String,
 
-    /// How many lines at most, the newest; 0 for all
-    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
-    limit: usize,
+    /// How many lines at most, the newest; 0 for all [default: 1000, and 10 with --tail]
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<usize>,
+
+    /// Print the newest lines, then new ones as they come
+    #[arg(short = 'f', long, conflicts_with_all = ["to", "step"])]
+    tail: bool,
 
     /// Distance between the points of a metric query [default: a fit for the range]
     #[arg(long, value_name = "SPAN")]
@@ -91,7 +103,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let client = Client::new(&arguments.addr, arguments.token.clone())?;
     let mut printer = Printer::new(arguments.output, stdout().is_terminal(), zone);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(ask(arguments, &client, range, &mut printer)) {
+    let outcome = match arguments.tail {
+        true => runtime.block_on(follow(arguments, &client, start, &mut printer)),
+        false => runtime.block_on(ask(arguments, &client, range, &mut printer)),
+    };
+    match outcome {
         // whoever reads has seen enough, as in `logcafe query … | head`
         Err(error) if is_broken_pipe(&error) => Ok(()),
         outcome => outcome,
@@ -103,14 +119,25 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
+/// Ends with an error, or because somebody asks for it.
+async fn follow(arguments: &Arguments, client: &Client, start: Timestamp, printer: &mut Printer) -> anyhow::Result<()> {
+    let out = anstream::AutoStream::auto(stdout());
+    let mut follow = Follow::new(client, &arguments.query, start, printer, out);
+    tokio::select! {
+        ended = follow.run(arguments.limit.unwrap_or(TAIL_LIMIT_DEFAULT)) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
 async fn ask(arguments: &Arguments, client: &Client, range: Range, printer: &mut Printer) -> anyhow::Result<()> {
-    let everything = arguments.limit == 0;
+    let limit = arguments.limit.unwrap_or(LIMIT_DEFAULT);
+    let everything = limit == 0;
     let direction = if everything { Direction::Forward } else { Direction::Backward };
     let mut out = anstream::AutoStream::auto(stdout());
     let mut pages = Pages::new(range, direction);
     let mut kept = Vec::new();
     loop {
-        let wanted = if everything { PAGE_LINES } else { (arguments.limit - kept.len()).min(PAGE_LINES) };
+        let wanted = if everything { PAGE_LINES } else { (limit - kept.len()).min(PAGE_LINES) };
         let page_limit = pages.limit_for(wanted);
         let answer = client.query_range(&arguments.query, pages.range(), direction, page_limit, arguments.step).await?;
         let lines = match answer {
@@ -125,18 +152,44 @@ async fn ask(arguments: &Arguments, client: &Client, range: Range, printer: &mut
         match everything {
             true => fresh.iter().try_for_each(|line| printer.line(&mut out, line))?,
             false => {
-                fresh.truncate(arguments.limit - kept.len());
+                fresh.truncate(limit - kept.len());
                 kept.append(&mut fresh);
             }
         }
-        if is_last || (!everything && kept.len() >= arguments.limit) {
+        if is_last || (!everything && kept.len() >= limit) {
             let cut = !is_last;
             kept.iter().rev().try_for_each(|line| printer.line(&mut out, line))?;
             out.flush()?;
             if cut {
-                anstream::eprintln!("logcafe: these are the newest {} lines; --limit 0 prints all", arguments.limit);
+                anstream::eprintln!("logcafe: these are the newest {limit} lines; --limit 0 prints all");
             }
             return Ok(());
+        }
+    }
+}
+
+/// The newest lines of a log query, oldest first, and whether older ones were left out.
+pub(crate) async fn newest(
+    client: &Client,
+    query: &str,
+    range: Range,
+    limit: usize,
+) -> anyhow::Result<(Vec<Line>, bool)> {
+    let mut pages = Pages::new(range, Direction::Backward);
+    let mut lines: Vec<Line> = Vec::new();
+    loop {
+        let page_limit = pages.limit_for((limit - lines.len()).min(PAGE_LINES));
+        let asked = client.query_range(query, pages.range(), Direction::Backward, page_limit, None).await?;
+        let Answer::Streams(page) = asked else {
+            bail!("only log queries can be followed, not those that count");
+        };
+        let is_last = page.len() < page_limit;
+        lines.extend(pages.take(page)?);
+        if is_last || lines.len() >= limit {
+            let cut = !is_last || lines.len() > limit;
+            lines.truncate(limit);
+            lines.reverse();
+            return Ok((lines, cut));
         }
     }
 }
