@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -103,9 +103,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, app: Router, patience: Patie
         request
     }));
     let stream = StallGuard::new(stream, patience.write);
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.head);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(patience.head);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
@@ -115,7 +115,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, app: Router, patience: Patie
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%peer, error, "a connection ended early");
+        tracing::debug!(%peer, %error, "a connection ended early");
     }
 }
 
