@@ -7,7 +7,7 @@ use axum::routing::get;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::api::params::{Params, now};
+use crate::api::params::Params;
 use crate::api::types::Json;
 use crate::api::{Context, Error, blocking};
 use crate::logql;
@@ -17,7 +17,6 @@ pub(crate) fn routes() -> Router<Context> {
     Router::new()
         .route("/loki/api/v1/format_query", get(format_query).post(format_query))
         .route("/loki/api/v1/drilldown-limits", get(drilldown_limits))
-        .route("/loki/api/v1/patterns", get(patterns).post(patterns))
 }
 
 /// The one place where Loki's errors are JSON.
@@ -76,14 +75,7 @@ async fn drilldown_limits(State(context): State<Context>) -> axum::Json<serde_js
             "volume_enabled": true,
             "volume_max_series": 1000,
         },
-        "pattern_ingester_enabled": false,
+        "pattern_ingester_enabled": true,
         "version": "3.7.6",
     }))
-}
-
-/// Lines are not sorted into patterns: Loki answers so too where that is switched off, and its clients know it.
-async fn patterns(params: Params) -> Result<Response, Error> {
-    params.ordered_bounds(now())?;
-    blocking(move || logql::parse_selector(params.get("query"))).await??;
-    Ok(StatusCode::NOT_FOUND.into_response())
 }

@@ -13,6 +13,7 @@ mod legacy;
 mod metrics;
 mod outgoing;
 mod params;
+mod patterns;
 mod push;
 mod query;
 mod stats;
@@ -72,6 +73,7 @@ pub fn router(context: Context) -> Router {
         .merge(fields::routes())
         .merge(format::routes())
         .merge(legacy::routes())
+        .merge(patterns::routes())
         .route_layer(from_fn_with_state(context.clone(), auth::require_read));
     let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
     let deleting = delete::routes().route_layer(from_fn_with_state(context.clone(), auth::require_admin));

@@ -140,14 +140,7 @@ impl Params {
         let range = self.ordered_bounds(now)?;
         let limit = self.limit("limit", LIMIT_DEFAULT)?;
         let direction = self.direction()?;
-        let step_ns = self.step(range)?;
-        let span = range.end.nanos().saturating_sub(range.start.nanos());
-        if span / step_ns > POINTS_MAX {
-            return Err(Error::bad_request(
-                "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step \
-                 parameter",
-            ));
-        }
+        let step_ns = self.bounded_step(range)?;
         let interval_ns = match self.get("interval") {
             "" => 0,
             text => seconds_or_duration(text)?,
@@ -170,6 +163,19 @@ impl Params {
         if step_ns <= 0 {
             let message = "zero or negative query resolution step widths are not accepted. Try a positive integer";
             return Err(Error::bad_request(message));
+        }
+        Ok(step_ns)
+    }
+
+    /// The same, of which the range may have so many.
+    pub(crate) fn bounded_step(&self, range: TimeRange) -> Result<i64, Error> {
+        let step_ns = self.step(range)?;
+        let span = range.end.nanos().saturating_sub(range.start.nanos());
+        if span / step_ns > POINTS_MAX {
+            return Err(Error::bad_request(
+                "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step \
+                 parameter",
+            ));
         }
         Ok(step_ns)
     }

@@ -60,6 +60,19 @@ impl IntoResponse for Json {
 }
 
 impl Json {
+    /// A text that counts what it takes, and ends where there is no more: see [`Json::whole`].
+    pub(crate) fn within(memory: &Memory) -> Json {
+        Json { share: Some(Share::of(memory)), ..Json::default() }
+    }
+
+    /// The text, if all of it found room.
+    pub(crate) fn whole(self) -> Result<Json, query::Error> {
+        match self.exceeded {
+            Some(exceeded) => Err(exceeded.into()),
+            None => Ok(self),
+        }
+    }
+
     /// The memory that it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.bytes.capacity()
@@ -178,7 +191,7 @@ impl Json {
 
     /// The answer to a query, which must fit what that may use.
     pub(crate) fn answer(answer: &Answer, encoding: &Encoding) -> Result<Json, query::Error> {
-        let mut json = Json { share: Some(Share::of(&answer.memory)), ..Json::default() };
+        let mut json = Json::within(&answer.memory);
         json.raw("{\"status\":\"success\",");
         if !answer.warnings.is_empty() {
             json.raw("\"warnings\":")
@@ -212,10 +225,7 @@ impl Json {
             }
         }
         json.raw(",\"stats\":").stats(&answer.stats, returned).raw("}}");
-        match json.exceeded {
-            Some(exceeded) => Err(exceeded.into()),
-            None => Ok(json),
-        }
+        json.whole()
     }
 
     /// What a tail has to tell. How many lines were dropped stands beside the list of the first of them.

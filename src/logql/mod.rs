@@ -12,6 +12,7 @@ mod highlight;
 mod lexer;
 mod literal;
 pub mod metric;
+pub mod miner;
 mod names;
 mod parser;
 mod pretty;

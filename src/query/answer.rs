@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::logql::ast::Expr;
-use crate::model::{Direction, Labels, Matcher, Memory, TimeRange, Timestamp};
+use crate::logql::ast::{Expr, LogExpr};
+use crate::model::{Direction, Labels, Matcher, Memory, Share, TimeRange, Timestamp};
 use crate::query::logs::memory_bytes;
 use crate::query::{Matrix, Vector};
 
@@ -154,4 +154,50 @@ pub enum FieldKind {
     Boolean,
     Duration,
     Bytes,
+}
+
+/// What the lines that a query finds have in common.
+#[derive(Clone, Debug)]
+pub struct PatternQuery {
+    pub log: LogExpr,
+    pub range: TimeRange,
+    /// Lines are counted by parts of the range that begin at multiples of this, in nanoseconds; above 0.
+    pub step_ns: i64,
+    /// The most frequent so many are answered.
+    pub limit: usize,
+}
+
+/// The patterns of some lines.
+#[derive(Debug)]
+pub struct Patterns {
+    /// The most frequent first.
+    pub patterns: Vec<MinedPattern>,
+    /// Patterns beyond the limit, and their lines.
+    pub further_pattern_count: u64,
+    pub further_line_count: u64,
+    pub stats: Stats,
+    pub warnings: Vec<String>,
+    /// What the query may use, its answer included.
+    pub memory: Memory,
+    /// What the patterns take of it.
+    pub(crate) _share: Share,
+}
+
+/// What many lines say, with `<_>` for what differs: as a filter `|>` it finds all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MinedPattern {
+    pub text: String,
+    pub line_count: u64,
+    /// The most frequent level first.
+    pub levels: Vec<LevelCounts>,
+}
+
+/// How many lines of one level there were, over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelCounts {
+    /// The `detected_level` of the lines; `unknown` where they have none.
+    pub level: String,
+    pub line_count: u64,
+    /// The starts of parts that have lines, and how many.
+    pub samples: Vec<(Timestamp, u64)>,
 }

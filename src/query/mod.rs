@@ -11,6 +11,7 @@ mod logs;
 mod matrix;
 mod metric;
 mod outbox;
+mod patterns;
 mod plan;
 mod queue;
 mod remove;
@@ -24,8 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 pub use answer::{
-    Answer, Data, DetectedField, FieldKind, InstantQuery, LogLine, RangeQuery, Sample, Series, Stats, StreamsSummary,
-    VolumeBy, VolumeQuery,
+    Answer, Data, DetectedField, FieldKind, InstantQuery, LevelCounts, LogLine, MinedPattern, PatternQuery, Patterns,
+    RangeQuery, Sample, Series, Stats, StreamsSummary, VolumeBy, VolumeQuery,
 };
 pub use limits::{CancelOnDrop, Limits, Ticket};
 pub use matrix::{Matrix, Vector};

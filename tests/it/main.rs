@@ -9,6 +9,7 @@ mod follow;
 mod harness;
 mod logql;
 mod otlp;
+mod patterns;
 mod push;
 mod query;
 mod serve;
