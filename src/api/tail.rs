@@ -263,17 +263,17 @@ impl Line {
     }
 
     async fn end(mut self, ending: Ending) {
-        let Ending::Because(code, mut reason) = ending else {
-            return;
-        };
-        tracing::debug!(code, reason, "a tail is closed");
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
-        let frame = CloseFrame { code, reason: reason.into() };
         let goodbye = async {
-            // the client's own close frame ends it; what it said before is of no interest
-            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
-                while let Some(Ok(_)) = self.socket.recv().await {}
+            if let Ending::Because(code, mut reason) = ending {
+                tracing::debug!(code, reason, "a tail is closed");
+                reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+                let frame = CloseFrame { code, reason: reason.into() };
+                if self.socket.send(Message::Close(Some(frame))).await.is_err() {
+                    return;
+                }
             }
+            // its close frame is answered, or answers ours; what it said before is of no interest
+            while let Some(Ok(_)) = self.socket.recv().await {}
         };
         if timeout(self.context.tails.pace.goodbye_max, goodbye).await.is_err() {
             tracing::debug!("the client of a tail did not take its leave");

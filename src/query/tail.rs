@@ -20,8 +20,8 @@ use crate::query::plan::Plan;
 use crate::query::{Engine, Error, LogLine, Stats, Ticket, limits};
 use crate::store::{Dropped, FeedBounds, Follower, Fresh};
 
-/// What waits between pushes and one tail: a second or so of a busy server.
-const QUEUE: FeedBounds = FeedBounds { lines_max: 10_000, bytes_max: 2 << 20 };
+/// What waits between pushes and one tail: a large push, or some seconds of a busy server.
+const QUEUE: FeedBounds = FeedBounds { lines_max: 40_000, bytes_max: 8 << 20 };
 /// Bytes of lines after all stages that end a portion.
 const PORTION_MADE_BYTES_MAX: usize = 1 << 20;
 /// A portion whose stages are slow ends here, so that its client hears of it.
@@ -73,6 +73,9 @@ pub struct Tail {
 
 impl Engine {
     /// Begins to follow a query for `user`.
+    ///
+    /// What follows from it, in this order: [`Engine::backlog`], and then [`Tail::ready`] and [`Tail::take`] for as long
+    /// as somebody wants to know.
     pub fn tail(&self, query: TailQuery, user: &str) -> Result<Tail, Error> {
         self.check_limit(query.limit)?;
         let pipeline = Pipeline::new(&query.log.stages);
@@ -220,5 +223,102 @@ impl Drop for Place {
                 counts.of_users.remove(&self.user);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::logql::ast::Expr;
+    use crate::logql::parse;
+    use crate::model::Timestamp;
+    use crate::query::tail::{BACKLOG_BYTES_MAX, TAILS_MAX, TailQuery};
+    use crate::query::testing::{TestStore, ticket};
+    use crate::query::{Engine, Error, Limits, LogLine, Tail};
+
+    const APP: [(&str, &str); 1] = [("app", "a")];
+
+    fn engine(store: &TestStore) -> Engine {
+        Engine::new(store.store.clone(), Limits::default())
+    }
+
+    fn query(text: &str, limit: usize) -> TailQuery {
+        let Ok(Expr::Log(log)) = parse(text) else { panic!("a log query") };
+        TailQuery { log, start: Timestamp::from_secs(10), limit, delay: Duration::ZERO }
+    }
+
+    fn texts(lines: &[LogLine]) -> Vec<&str> {
+        lines.iter().map(|line| line.line.as_str()).collect()
+    }
+
+    fn backlog(engine: &Engine, tail: &Tail) -> Vec<LogLine> {
+        engine.backlog(tail, &ticket()).expect("a backlog").0
+    }
+
+    #[test]
+    fn backlog_and_live_lines_have_every_line_once() {
+        let store = TestStore::new();
+        let engine = engine(&store);
+        store.push(&APP, &[(9, "too old"), (11, "one"), (12, "two"), (12, "two b")]);
+        let mut tail = engine.tail(query(r#"{app="a"}"#, 10), "").expect("a tail");
+        // between the beginning and the snapshot, late and at a time that is there; one of them is stored already
+        store.push(&APP, &[(12, "two c"), (12, "two"), (3, "late")]);
+        assert_eq!(texts(&backlog(&engine, &tail)), ["one", "two", "two b"]);
+        store.push(&APP, &[(13, "three")]);
+        assert_eq!(texts(&tail.take().lines), ["late", "two c", "three"]);
+        assert!(tail.take().is_empty());
+    }
+
+    #[test]
+    fn a_backlog_is_the_newest_lines_that_pass_the_stages() {
+        let store = TestStore::new();
+        let engine = engine(&store);
+        let lines: Vec<(i64, String)> = (0..100).map(|n| (20 + n, format!("n={n}"))).collect();
+        store.push(&APP, &lines.iter().map(|(at, line)| (*at, line.as_str())).collect::<Vec<_>>());
+        let tail = engine.tail(query(r#"{app="a"} |= "9" | logfmt | n > 50"#, 3), "").expect("a tail");
+        assert_eq!(texts(&backlog(&engine, &tail)), ["n=97", "n=98", "n=99"]);
+    }
+
+    #[test]
+    fn a_backlog_of_long_lines_has_fewer_of_them() {
+        let store = TestStore::new();
+        let engine = engine(&store);
+        let long = "x".repeat(200 << 10);
+        for stream in 0..3 {
+            let lines: Vec<(i64, String)> = (0..40).map(|n| (20 + n, format!("{stream} {n} {long}"))).collect();
+            let lines: Vec<(i64, &str)> = lines.iter().map(|(at, line)| (*at, line.as_str())).collect();
+            store.push(&[("app", "a"), ("n", &stream.to_string())], &lines);
+        }
+        let tail = engine.tail(query(r#"{app="a"}"#, 1000), "").expect("a tail");
+        let lines = backlog(&engine, &tail);
+        let bytes: usize = lines.iter().map(|line| line.line.len()).sum();
+        assert!(bytes <= BACKLOG_BYTES_MAX && bytes > BACKLOG_BYTES_MAX / 2, "{bytes}");
+        let first = lines[0].timestamp;
+        let newer = lines.iter().filter(|line| line.timestamp > first).count();
+        let wanted = 3 * (Timestamp::from_secs(59).nanos() - first.nanos()) / 1_000_000_000;
+        assert_eq!(newer as i64, wanted, "nothing is missing between the first and the last");
+    }
+
+    #[test]
+    fn a_stage_that_cannot_run_is_told_at_once() {
+        let store = TestStore::new();
+        let refused = engine(&store).tail(query(r#"{app="a"} | line_format "{{""#, 1), "").expect_err("refused");
+        assert!(matches!(refused, Error::Invalid(_)), "{refused}");
+    }
+
+    #[test]
+    fn tails_have_a_bound_for_each_caller_and_for_all() {
+        let store = TestStore::new();
+        let engine = engine(&store);
+        let begin = |user: &str| engine.tail(query(r#"{app="a"}"#, 1), user);
+        let of_one: Vec<Tail> = (0..10).map(|_| begin("a").expect("below the bound")).collect();
+        let refused = begin("a").expect_err("one too many").to_string();
+        assert_eq!(refused, "max concurrent tail requests limit exceeded, count > limit (11 > 10)");
+        let of_others: Vec<Tail> = (10..TAILS_MAX).map(|n| begin(&n.to_string()).expect("below the bound")).collect();
+        assert!(begin("z").expect_err("one too many").to_string().contains("all 100 tails"));
+        assert_eq!(engine.tail_totals().open, TAILS_MAX);
+        drop((of_one, of_others));
+        assert_eq!(engine.tail_totals().open, 0);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use crate::model::{Entry, Labels, Matcher, Timestamp};
@@ -16,6 +16,9 @@ use crate::store::select::Row;
 
 /// Dropped entries that a follower is told one by one; of the others it learns the number.
 const DROPPED_LISTED_MAX: usize = 100;
+
+/// Bytes that wait in the queues of all followers together: each may be slow, but not all of them at once.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// How much a follower's queue holds. One entry always fits.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +85,7 @@ pub(crate) struct Feed {
     /// How many follow: all that an append looks at where nobody does.
     follower_count: AtomicUsize,
     inboxes: RwLock<Vec<Arc<Inbox>>>,
+    waiting_bytes: Arc<AtomicUsize>,
 }
 
 /// One follower's queue.
@@ -91,6 +95,8 @@ struct Inbox {
     /// Called when there is something new. Must not block.
     wake: Box<dyn Fn() + Send + Sync>,
     queue: Mutex<Queue>,
+    /// What waits in the queues of all followers.
+    waiting_bytes: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +113,8 @@ impl Feed {
         bounds: FeedBounds,
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Follower {
-        let inbox = Arc::new(Inbox { matchers, bounds, wake, queue: Mutex::default() });
+        let waiting_bytes = self.waiting_bytes.clone();
+        let inbox = Arc::new(Inbox { matchers, bounds, wake, queue: Mutex::default(), waiting_bytes });
         let mut inboxes = self.inboxes.write().expect("no thread panics while it holds this lock");
         inboxes.push(inbox.clone());
         self.follower_count.store(inboxes.len(), Ordering::Release);
@@ -123,7 +130,8 @@ impl Feed {
             let wants = |inbox: &&Arc<Inbox>| inbox.matchers.iter().all(|matcher| matcher.matches(stream));
             inboxes.extend(all.iter().filter(wants).cloned());
         }
-        Offer { inboxes }
+        let stored_at = (!inboxes.is_empty()).then(Instant::now);
+        Offer { inboxes, stored_at }
     }
 }
 
@@ -131,20 +139,22 @@ impl Feed {
 #[derive(Debug)]
 pub(crate) struct Offer {
     inboxes: Vec<Arc<Inbox>>,
+    /// None where there is nobody.
+    stored_at: Option<Instant>,
 }
 
 impl Offer {
     /// Offers an entry that was just added.
     pub(crate) fn entry(&self, stream: &Labels, entry: &Entry<'_>) {
-        if self.inboxes.is_empty() {
+        let Some(stored_at) = self.stored_at else {
             return;
-        }
+        };
         let fresh = Fresh {
             stream: stream.clone(),
             timestamp: entry.timestamp,
             line: Arc::from(&*entry.line),
             metadata: entry.metadata.clone(),
-            stored_at: Instant::now(),
+            stored_at,
         };
         self.inboxes.iter().for_each(|inbox| inbox.put(&fresh));
     }
@@ -160,9 +170,12 @@ impl Inbox {
     fn put(&self, fresh: &Fresh) {
         let bytes = fresh.memory_bytes();
         let mut queue = self.lock();
-        let fits = queue.entries.len() < self.bounds.lines_max && queue.bytes + bytes <= self.bounds.bytes_max;
+        let fits = queue.entries.len() < self.bounds.lines_max
+            && queue.bytes + bytes <= self.bounds.bytes_max
+            && self.waiting_bytes.load(Ordering::Relaxed) + bytes <= WAITING_BYTES_MAX;
         if fits || queue.entries.is_empty() {
             queue.bytes += bytes;
+            self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
             queue.entries.push_back(fresh.clone());
             return;
         }
@@ -170,6 +183,12 @@ impl Inbox {
         if queue.dropped.listed.len() < DROPPED_LISTED_MAX {
             queue.dropped.listed.push((fresh.stream.clone(), fresh.timestamp));
         }
+    }
+
+    /// Counts bytes that are taken out of the queue.
+    fn gone(&self, queue: &mut Queue, bytes: usize) {
+        queue.bytes -= bytes;
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -211,7 +230,7 @@ impl Follower {
         if let Some(latest) = latest {
             for fresh in std::mem::take(&mut queue.entries) {
                 if fresh.stored_at <= stored_until || fresh.timestamp <= latest {
-                    queue.bytes -= fresh.memory_bytes();
+                    self.inbox.gone(&mut queue, fresh.memory_bytes());
                     taken.push(fresh);
                 } else {
                     queue.entries.push_back(fresh);
@@ -230,6 +249,14 @@ impl Drop for Follower {
     }
 }
 
+impl Drop for Inbox {
+    /// An append may have held it longer than its follower.
+    fn drop(&mut self) {
+        let queue = self.queue.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.waiting_bytes.fetch_sub(queue.bytes, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -237,7 +264,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use crate::model::{Entry, Labels, Matcher, Timestamp};
-    use crate::store::feed::{DROPPED_LISTED_MAX, Feed, FeedBounds, Follower};
+    use crate::store::feed::{DROPPED_LISTED_MAX, Feed, FeedBounds, Follower, WAITING_BYTES_MAX};
 
     const WIDE: FeedBounds = FeedBounds { lines_max: 1000, bytes_max: 1 << 20 };
 
@@ -282,14 +309,22 @@ mod tests {
         let feed = Arc::new(Feed::default());
         let by_lines = follow(&feed, FeedBounds { lines_max: 2, ..WIDE });
         let by_bytes = follow(&feed, FeedBounds { bytes_max: 10, ..WIDE });
+        let together = Arc::new(Feed::default());
+        let by_all = follow(&together, WIDE);
+        together.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);
         for time in 0..200 {
             offer(&feed, "a", time, "a long line");
+            offer(&together, "a", time, "a long line");
         }
         let (taken, dropped) = by_lines.take(Instant::now());
         assert_eq!((taken.len(), dropped.count, dropped.listed.len()), (2, 198, DROPPED_LISTED_MAX));
         assert_eq!(dropped.listed[0], (Labels::from([("app", "a")]), Timestamp::from_nanos(2)));
         assert_eq!(lines(&by_bytes), (vec!["a long line".to_owned()], 199), "one line always fits");
         assert_eq!(lines(&by_bytes), (Vec::new(), 0), "what was dropped is told once");
+        assert_eq!(lines(&by_all), (vec!["a long line".to_owned()], 199), "others have taken all there is");
+        drop((by_lines, by_bytes, by_all));
+        assert_eq!(feed.waiting_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(together.waiting_bytes.load(Ordering::Relaxed), WAITING_BYTES_MAX);
     }
 
     #[test]

@@ -191,6 +191,8 @@ fn what_is_wrong_is_told_before_the_upgrade() {
     refused(&[("query", WEB), ("delay_for", "soon")], "strconv.Atoi: parsing \"soon\": invalid syntax");
     refused(&[("query", r#"{app="web"} | regexp "(?P<x""#)], "parse error");
     refused(&[("query", WEB)], "Connection header");
+    let old = server.get_with("/api/prom/tail", &[("query", WEB), ("delay_for", "6")]).expect(400);
+    assert_eq!(old.body, "delay_for can't be greater than 5\n");
     server.anonymous().get_with("/loki/api/v1/tail", &[("query", WEB)]).expect(401);
     assert_eq!(server.anonymous().tail_with(WEB, &[], &[]).unwrap_err(), 401);
     assert_eq!(server.tail_with("{app=", &[], &[]).unwrap_err(), 400);
@@ -205,7 +207,7 @@ fn one_caller_follows_so_many_queries_at_once() {
     let refused = server.tail(WEB, &[]).end();
     let words = "max concurrent tail requests limit exceeded, count > limit (3 > 2)";
     assert_eq!(refused, (1011, words.to_owned()));
-    drop(first);
+    assert!(first.close(), "a client that takes its leave is answered");
     wait_until("the place of the one that left", || metric(&server, "logcafe_tails") == 1);
     server.push_json(&WEB_LABELS, &["x"]).expect(204);
     assert_eq!(server.tail(WEB, &[]).lines(1), ["x"]);

@@ -97,6 +97,17 @@ impl Tail {
         lines
     }
 
+    /// Closes, and waits for the server to do the same: whether it did.
+    pub(crate) fn close(mut self) -> bool {
+        self.socket.close(None).expect("sent");
+        loop {
+            match self.socket.read() {
+                Ok(_) => {}
+                Err(error) => return matches!(error, tungstenite::Error::ConnectionClosed),
+            }
+        }
+    }
+
     /// Waits until the server closes: code and reason.
     #[track_caller]
     pub(crate) fn end(&mut self) -> (u16, String) {
