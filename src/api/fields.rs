@@ -92,7 +92,7 @@ impl Asked {
         let line_count = params.limit("line_limit", LINES_DEFAULT)? as usize;
         let limit_name = if params.get("limit").is_empty() { "field_limit" } else { "limit" };
         let limit = params.limit(limit_name, FIELDS_DEFAULT)? as usize;
-        params.step(range)?;
+        params.bounded_step(range)?;
         let Expr::Log(log) = logql::parse(params.get("query"))? else {
             return Err(Error::bad_request("only log selector is supported"));
         };

@@ -137,8 +137,14 @@ impl Params {
 
     /// Everything that `query_range` takes, checked in the order in which Loki checks it.
     pub(crate) fn range(&self, now: Timestamp) -> Result<RangeParams, Error> {
-        let range = self.ordered_bounds(now)?;
+        self.ordered_bounds(now)?;
         let limit = self.limit("limit", LIMIT_DEFAULT)?;
+        self.range_with_limit(now, limit)
+    }
+
+    /// The same where the limit is known.
+    pub(crate) fn range_with_limit(&self, now: Timestamp, limit: u32) -> Result<RangeParams, Error> {
+        let range = self.ordered_bounds(now)?;
         let direction = self.direction()?;
         let step_ns = self.bounded_step(range)?;
         let interval_ns = match self.get("interval") {
@@ -152,7 +158,7 @@ impl Params {
     }
 
     /// `step`; where nothing is said, such that a range has 250 of them.
-    pub(crate) fn step(&self, range: TimeRange) -> Result<i64, Error> {
+    fn step(&self, range: TimeRange) -> Result<i64, Error> {
         let step_ns = match self.get("step") {
             "" => {
                 let span = range.end.nanos().saturating_sub(range.start.nanos());

@@ -9,7 +9,12 @@ use crate::api::query::run;
 use crate::api::types::Json;
 use crate::api::{Context, Error};
 use crate::logql;
+use crate::logql::gotext::number::parse_int;
+use crate::model::Matcher;
 use crate::query::{VolumeBy, VolumeQuery};
+
+/// Volumes that are answered where nothing is said.
+const VOLUMES_DEFAULT: u32 = 100;
 
 /// Routes that tell sizes.
 pub(crate) fn routes() -> Router<Context> {
@@ -20,7 +25,7 @@ pub(crate) fn routes() -> Router<Context> {
 }
 
 async fn stats(State(context): State<Context>, params: Params) -> Result<Json, Error> {
-    let range = params.ordered_bounds(now())?;
+    let range = params.range(now())?.range;
     run(context, params, move |engine, ticket, params| {
         let matchers = logql::parse_selector(params.get("query"))?;
         let found = engine.summary(&matchers, range, ticket)?;
@@ -33,31 +38,54 @@ async fn stats(State(context): State<Context>, params: Params) -> Result<Json, E
 }
 
 async fn volume(State(context): State<Context>, params: Params) -> Result<Json, Error> {
-    run(context, params, |engine, ticket, params| Ok(Json::metric(engine.volume(&volume_query(params)?, ticket)?)?))
+    let limit = volume_limit(&params)?;
+    params.time(now())?;
+    params.direction()?;
+    let by = aggregate_by(&params)?;
+    let (range, limit) = (params.ordered_bounds(now())?, limit as usize);
+    answer(context, params, move |matchers, labels| VolumeQuery { matchers, range, step_ns: None, by, labels, limit })
         .await
 }
 
 async fn volume_range(State(context): State<Context>, params: Params) -> Result<Json, Error> {
+    let limit = volume_limit(&params)?;
+    let asked = params.range_with_limit(now(), limit)?;
+    let by = aggregate_by(&params)?;
+    let (range, step_ns, limit) = (asked.range, Some(asked.step_ns), limit as usize);
+    answer(context, params, move |matchers, labels| VolumeQuery { matchers, range, step_ns, by, labels, limit }).await
+}
+
+/// Runs what `query` makes of the selector and the labels of a request.
+async fn answer(
+    context: Context,
+    params: Params,
+    query: impl FnOnce(Vec<Matcher>, Vec<String>) -> VolumeQuery + Send + 'static,
+) -> Result<Json, Error> {
     run(context, params, |engine, ticket, params| {
-        let query = volume_query(params)?;
-        let step_ns = params.step(query.range)?;
-        Ok(Json::metric(engine.volume(&VolumeQuery { step_ns: Some(step_ns), ..query }, ticket)?)?)
+        // `{}` asks for all; other matchers that every stream passes are refused, as everywhere
+        let text = params.get("query");
+        let mut matchers = logql::parse_any_selector(text)?;
+        if !matchers.is_empty() {
+            matchers = logql::parse_selector(text)?;
+        }
+        let labels = params.get("targetLabels").split(',').filter(|name| !name.is_empty()).map(str::to_owned);
+        Ok(Json::metric(engine.volume(&query(matchers, labels.collect()), ticket)?)?)
     })
     .await
 }
 
-fn volume_query(params: &Params) -> Result<VolumeQuery, Error> {
-    let range = params.ordered_bounds(now())?;
-    let limit = match params.get("limit") {
-        "0" => 100,
-        _ => params.limit("limit", 100)?,
-    };
-    let by = match params.get("aggregateBy") {
-        "" | "series" => VolumeBy::Series,
-        "labels" => VolumeBy::Labels,
-        _ => return Err(Error::bad_request("invalid aggregation option")),
-    };
-    let matchers = logql::parse_any_selector(params.get("query"))?;
-    let labels = params.get("targetLabels").split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    Ok(VolumeQuery { matchers, range, step_ns: None, by, labels, limit: limit as usize })
+/// The limit's default also stands for 0.
+fn volume_limit(params: &Params) -> Result<u32, Error> {
+    match parse_int(params.get("limit")) {
+        Ok(0) => Ok(VOLUMES_DEFAULT),
+        Ok(_) | Err(_) => params.limit("limit", VOLUMES_DEFAULT),
+    }
+}
+
+fn aggregate_by(params: &Params) -> Result<VolumeBy, Error> {
+    match params.get("aggregateBy") {
+        "" | "series" => Ok(VolumeBy::Series),
+        "labels" => Ok(VolumeBy::Labels),
+        _ => Err(Error::bad_request("invalid aggregation option")),
+    }
 }

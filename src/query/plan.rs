@@ -23,8 +23,9 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan of a log query.
     pub(crate) fn for_logs(store: &Store, log: &LogExpr, range: TimeRange) -> Result<Plan, Error> {
-        let stages = without_pushed_down(&log.stages);
-        Plan::new(store, log, range, Need::Lines, false, Pipeline::new(&stages))
+        let pipeline = Pipeline::new(&without_pushed_down(&log.stages));
+        let pipeline = pipeline.map_err(|error| named(error, &log.stages));
+        Plan::new(store, log, range, Need::Lines, false, pipeline)
     }
 
     /// The plan of one range aggregation.
@@ -44,7 +45,13 @@ impl Plan {
             false => Need::Times,
         };
         let labels_decide = need != Need::Lines && unwrap.is_none();
-        let pipeline = Pipeline::for_metric(&stages, unwrap, wanted(grouping));
+        let wanted = match aggregation.op {
+            // only whether there are lines counts, so parsers read nothing for it, and find no faults
+            RangeOp::AbsentOverTime => Wanted::None,
+            _ => wanted(grouping),
+        };
+        let pipeline = Pipeline::for_metric(&stages, unwrap, wanted);
+        let pipeline = pipeline.map_err(|error| named(error, &log.stages));
         Plan::new(store, log, range, need, labels_decide, pipeline)
     }
 
@@ -71,6 +78,11 @@ impl Plan {
         };
         Ok(Plan { chunks, pipeline, labels_decide })
     }
+}
+
+/// The error as it is for all stages: its text shows the filters before the one that is wrong, too.
+fn named(error: CompileError, stages: &[Stage]) -> CompileError {
+    Pipeline::new(stages).err().unwrap_or(error)
 }
 
 /// How lines are grouped into series.

@@ -23,11 +23,34 @@ use logcafe::model::{Batch, Direction, Entry, Labels, StreamEntries, TimeRange, 
 use logcafe::query::{self, Data, Engine, InstantQuery, LogLine, RangeQuery};
 use logcafe::store::{Config, Retention, Store};
 
+use crate::harness::wait_until;
+
 /// The start of all: 2026-01-01 00:00 UTC.
 const START: i64 = 1_767_225_600_000_000_000;
 
+/// Where the lines are when they are asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In memory, as they came.
+    Head,
+    /// In blocks on disk.
+    Blocks,
+    /// What was loaded last in memory, everything before it in blocks.
+    Both,
+}
+
 #[test]
 fn the_language_does_what_its_examples_say() {
+    check_examples(Place::Head);
+}
+
+#[test]
+fn the_language_does_the_same_with_sealed_lines() {
+    check_examples(Place::Blocks);
+    check_examples(Place::Both);
+}
+
+fn check_examples(place: Place) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logql");
     let files = std::fs::read_dir(&folder).expect("the folder of examples");
     let mut names: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
@@ -37,9 +60,9 @@ fn the_language_does_what_its_examples_say() {
     let mut problems = Vec::new();
     for name in names {
         let text = std::fs::read_to_string(&name).expect("a text");
-        problems.extend(run(&text).into_iter().map(|problem| format!("{}:{problem}", name.display())));
+        problems.extend(run(&text, place).into_iter().map(|problem| format!("{}:{problem}", name.display())));
     }
-    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+    assert!(problems.is_empty(), "lines in {place:?}\n{}", problems.join("\n\n"));
 }
 
 /// One question or load, with the indented lines below it.
@@ -64,15 +87,29 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
 }
 
 /// What is not as the file says.
-fn run(text: &str) -> Vec<String> {
+fn run(text: &str, place: Place) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let config = Config { dir: folder.path().to_owned(), retention: Retention::default(), head_bytes_max: 64 << 20 };
-    let store = Arc::new(Store::open(config, &|_, _| Ok(())).expect("a store"));
-    let engine = Engine::new(store.clone(), query::Limits::default());
+    let blocks = blocks(text);
+    let mut store = open(folder.path(), place);
+    let mut engine = Engine::new(store.clone(), query::Limits::default());
+    let last_load = blocks.iter().rposition(|block| block.head.starts_with("load ")).expect("something is loaded");
     let mut problems = Vec::new();
-    for block in blocks(text) {
+    for (index, block) in blocks.iter().enumerate() {
         if let Some(selector) = block.head.strip_prefix("load ") {
+            if place == Place::Both && index == last_load {
+                store.close().expect("it closes");
+                drop(engine);
+                drop(store);
+                store = open(folder.path(), Place::Head);
+                engine = Engine::new(store.clone(), query::Limits::default());
+                load(&store, selector, &block.body);
+                continue;
+            }
             load(&store, selector, &block.body);
+            if place != Place::Head {
+                wait_until("the lines are in blocks", || store.usage().head_bytes == 0);
+                assert!(store.usage().block_count > 0);
+            }
             continue;
         }
         let found = match ask(&engine, block.head) {
@@ -90,6 +127,13 @@ fn run(text: &str) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Memory of one byte is always too small: all that comes is sealed at once.
+fn open(folder: &Path, place: Place) -> Arc<Store> {
+    let head_bytes_max = if place == Place::Head { 64 << 20 } else { 1 };
+    let config = Config { dir: folder.to_owned(), retention: Retention::default(), head_bytes_max };
+    Arc::new(Store::open(config, &|_, _| Ok(())).expect("a store"))
 }
 
 fn load(store: &Store, selector: &str, lines: &[&str]) {

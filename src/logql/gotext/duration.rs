@@ -1,6 +1,6 @@
 //! `time.ParseDuration` and `time.Duration.String`.
 
-use crate::logql::gotext::quote::quote;
+use std::fmt::Write as _;
 
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
@@ -12,6 +12,25 @@ const UNITS: [(&str, u64); 8] = [
     ("m", 60_000_000_000),
     ("h", 3_600_000_000_000),
 ];
+
+/// As this part of Go quotes: whatever is not plain ASCII is written byte by byte.
+fn quote(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            ' '..='\x7f' => out.push(c),
+            _ => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    // writing into a string cannot fail
+                    let _ = write!(out, "\\x{byte:02x}");
+                }
+            }
+        }
+    }
+    out.push('"');
+    out
+}
 
 /// Nanoseconds of `1h30m`, `-1.5s`, `100ns`, `0`; there are no days or weeks. The error is Go's text.
 pub fn parse(text: &str) -> Result<i64, String> {

@@ -71,7 +71,8 @@ impl Groups {
             if state_of[group] == UNKNOWN {
                 state_of[group] = states.len() as u32;
                 share.room(&mut states, 1)?;
-                let variance = Variance::of(point.value);
+                // one value alone has no distance from itself, whatever it is, as in Loki
+                let variance = Variance { spread: 0.0, ..Variance::of(point.value) };
                 states.push(State { group: group as u32, value: f64::NAN, count: 0.0, variance });
             }
             states[state_of[group] as usize].add(op, point.value);

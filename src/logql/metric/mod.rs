@@ -18,8 +18,8 @@ mod quantile;
 mod replace;
 
 use crate::logql::ast::{
-    Binary, BinaryOp, Grouping, GroupingKind, LogExpr, MetricExpr, RangeAggregation, RangeOp, VectorAggregation,
-    VectorOp,
+    Binary, BinaryOp, Grouping, GroupingKind, LabelFormatValue, LogExpr, MetricExpr, RangeAggregation, RangeOp, Stage,
+    VectorAggregation, VectorOp,
 };
 use crate::logql::metric::aggregate::Groups;
 use crate::logql::metric::binary::{Operand, Pairing, Scalar};
@@ -218,7 +218,12 @@ impl<E: From<Error> + From<MemoryExceeded>> Build<'_, '_, E> {
         match expr {
             MetricExpr::Literal(number) => Ok(Node::Number(*number)),
             MetricExpr::VectorOf(number) => Ok(Node::Constant(*number)),
-            MetricExpr::Range(range) => self.range(range, range.grouping.as_ref()),
+            MetricExpr::Range(range) => {
+                // Loki sums what stages may have made equal, and a sum has no empty labels
+                let sum = Grouping { kind: GroupingKind::Without, labels: Vec::new() };
+                let is_summed = range.grouping.is_none() && merges(range.op) && reduces_labels(&range.log.log);
+                self.range(range, if is_summed { Some(&sum) } else { range.grouping.as_ref() })
+            }
             MetricExpr::Vector(vector) => self.aggregate(vector),
             MetricExpr::Binary(binary) => self.binary(binary),
             MetricExpr::LabelReplace(replace) => {
@@ -367,6 +372,28 @@ fn adds_up(op: RangeOp) -> bool {
         | RangeOp::FirstOverTime
         | RangeOp::LastOverTime => false,
     }
+}
+
+/// Whether Loki computes the aggregation from parts, so that equal series of two parts become one.
+fn merges(op: RangeOp) -> bool {
+    adds_up(op) || matches!(op, RangeOp::MaxOverTime | RangeOp::MinOverTime | RangeOp::AvgOverTime)
+}
+
+/// Whether stages take labels away.
+fn reduces_labels(log: &LogExpr) -> bool {
+    log.stages.iter().any(|stage| match stage {
+        Stage::Drop(_) | Stage::Keep(_) => true,
+        Stage::LabelFormat(formats) => formats.iter().any(|it| matches!(it.value, LabelFormatValue::Rename(_))),
+        Stage::Line(_)
+        | Stage::Json(_)
+        | Stage::Logfmt { .. }
+        | Stage::Regexp(_)
+        | Stage::Pattern(_)
+        | Stage::Unpack
+        | Stage::Decolorize
+        | Stage::Label(_)
+        | Stage::LineFormat(_) => false,
+    })
 }
 
 /// The labels of what is absent: those that the selector sets to one value.

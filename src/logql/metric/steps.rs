@@ -58,12 +58,12 @@ pub struct Pane {
 const STEPS_MAX: u32 = u16::MAX as u32;
 
 impl Windows {
-    /// Windows of `range_ns`, moved into the past by `offset_ns`.
+    /// Windows of `range_ns`, moved into the past by `offset_ns`. Nothing lies in a window of 0.
     pub fn new(steps: &Steps, range_ns: i64, offset_ns: i64) -> Windows {
         Windows {
             first_end: steps.start.nanos().saturating_sub(offset_ns),
             step_ns: steps.step_ns,
-            range_ns: range_ns.max(1),
+            range_ns: range_ns.max(0),
             count: steps.count,
         }
     }

@@ -58,6 +58,7 @@ impl Hints {
         let unwrapped = unwrap.map(|unwrap| unwrap.label.as_str());
         let groups: &[String] = match wanted {
             Wanted::By(names) | Wanted::Without(names) => names,
+            Wanted::AllBut(name) => std::slice::from_ref(name),
             Wanted::All | Wanted::None => &[],
         };
         let mut names: Vec<String> = Vec::new();
@@ -77,7 +78,9 @@ impl Hints {
             Wanted::By(groups) if !groups.is_empty() => {
                 Hints { none: false, required: names, preserve_error, filters: Vec::new() }
             }
-            Wanted::All | Wanted::By(_) | Wanted::Without(_) => Hints { filters, ..Hints::default() },
+            Wanted::All | Wanted::By(_) | Wanted::Without(_) | Wanted::AllBut(_) => {
+                Hints { filters, ..Hints::default() }
+            }
         })
     }
 

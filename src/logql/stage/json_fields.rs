@@ -34,7 +34,7 @@ impl JsonFields {
             return;
         }
         if !line.starts_with(['"', '{', '[']) {
-            labels.set_parser_error(LineError::Json, "");
+            labels.set_bare_parser_error(LineError::Json);
             return;
         }
         let mut search = Search { fields: self, labels, found: vec![false; self.paths.len()], set_count: 0 };

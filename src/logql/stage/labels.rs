@@ -193,6 +193,16 @@ impl<'a> LineLabels<'a> {
     /// What a parser could not read. A metric query that asks for errors is not to fail because of it.
     pub(crate) fn set_parser_error(&mut self, error: LineError, details: &str) {
         self.set_error(error, details);
+        self.preserve_error();
+    }
+
+    /// The same where there is nothing to tell about it; what an earlier stage told stays.
+    pub(crate) fn set_bare_parser_error(&mut self, error: LineError) {
+        self.changes.error = Some(error);
+        self.preserve_error();
+    }
+
+    fn preserve_error(&mut self) {
         if self.hints.preserve_error {
             self.set(PRESERVE_ERROR_LABEL, "true");
         }

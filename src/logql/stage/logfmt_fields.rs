@@ -54,6 +54,11 @@ impl LogfmtFields {
             };
             name.clear();
             names::push_clean(name, key);
+            // a key that an earlier stage has taken is taken no more, as in Loki
+            let is_label = self.fields.iter().any(|(label, _)| label == name);
+            if !is_label && labels.is_seen(name) {
+                continue;
+            }
             let by_key = self.fields.iter().find(|(_, wanted)| wanted == name);
             // a key that has the name of a label counts for it, too
             let Some((label, _)) = by_key.or_else(|| self.fields.iter().find(|(label, _)| label == name)) else {

@@ -125,7 +125,7 @@ impl Pipeline {
         }
         let wanted = match (unwrap, wanted) {
             (_, Wanted::By(names)) if names.is_empty() => Wanted::None,
-            (Some(unwrap), Wanted::All) => Wanted::Without(vec![unwrap.label.clone()]),
+            (Some(unwrap), Wanted::All) => Wanted::AllBut(unwrap.label.clone()),
             (Some(unwrap), Wanted::Without(mut names)) => {
                 names.push(unwrap.label.clone());
                 Wanted::Without(names)

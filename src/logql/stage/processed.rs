@@ -15,7 +15,10 @@ pub enum Wanted {
     /// No label counts: one series for all lines.
     None,
     By(Vec<String>),
+    /// All but these, and none that is empty.
     Without(Vec<String>),
+    /// All but the one that is unwrapped.
+    AllBut(String),
 }
 
 impl Wanted {
@@ -28,9 +31,10 @@ impl Wanted {
         self
     }
 
-    fn leaves_out(&self, name: &str) -> bool {
+    fn leaves_out(&self, name: &str, value: &str) -> bool {
         match self {
-            Wanted::Without(names) => names.iter().any(|known| known == name),
+            Wanted::Without(names) => value.is_empty() || names.iter().any(|known| known == name),
+            Wanted::AllBut(known) => known == name,
             Wanted::All | Wanted::None | Wanted::By(_) => false,
         }
     }
@@ -135,11 +139,11 @@ impl<'a> Processed<'a> {
                 }
             }
             // a sum does not depend on the order, which saves sorting the labels of every line
-            Wanted::All | Wanted::Without(_) => {
+            Wanted::All | Wanted::Without(_) | Wanted::AllBut(_) => {
                 let start = key.len();
                 let mut sum = 0u128;
                 for (name, value) in self.view().pairs() {
-                    if !self.wanted.leaves_out(name) {
+                    if !self.wanted.leaves_out(name, value) {
                         push_pair(key, name, value);
                         sum = sum.wrapping_add(xxh3_128(&key[start..]));
                         key.truncate(start);
@@ -160,8 +164,8 @@ impl<'a> Processed<'a> {
                 let mut found = names.iter().filter_map(|name| Some((name, grouped(&view, name)?)));
                 found.try_for_each(|(name, value)| visit(name, value))
             }
-            Wanted::All | Wanted::Without(_) => {
-                let mut left = view.pairs().filter(|(name, _)| !self.wanted.leaves_out(name));
+            Wanted::All | Wanted::Without(_) | Wanted::AllBut(_) => {
+                let mut left = view.pairs().filter(|(name, value)| !self.wanted.leaves_out(name, value));
                 left.try_for_each(|(name, value)| visit(name, value))
             }
         }
@@ -177,9 +181,9 @@ impl<'a> Processed<'a> {
                 let value = |name: &String| Some((name.clone(), grouped(&view, name)?.to_owned()));
                 names.iter().filter_map(value).collect()
             }
-            Wanted::Without(_) => {
+            Wanted::Without(_) | Wanted::AllBut(_) => {
                 let labels = self.labels();
-                labels.iter().filter(|(name, _)| !self.wanted.leaves_out(name)).map(owned).collect()
+                labels.iter().filter(|(name, value)| !self.wanted.leaves_out(name, value)).map(owned).collect()
             }
         }
     }

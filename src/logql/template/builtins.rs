@@ -20,10 +20,13 @@ pub(crate) fn len<'a>(value: &Value<'_>) -> Result<Value<'a>, String> {
 
 /// `index x 1 "key"`
 pub(crate) fn index<'a>(value: &Value<'a>, indexes: &[Value<'a>]) -> Result<Value<'a>, String> {
+    if matches!(value, Value::Nothing) {
+        return Err("index of untyped nil".to_owned());
+    }
     let mut present = value.clone();
     for index in indexes {
         present = match &present {
-            Value::Nothing => return Err("index of untyped nil".to_owned()),
+            Value::Nothing => return Err("index of nil pointer".to_owned()),
             Value::List(list) => list[position(index, list.len())?].clone(),
             Value::Text(text) => Value::Int(i64::from(text.as_bytes()[position(index, text.len())?])),
             Value::Map(map) => map.get(key(index)?).cloned().unwrap_or(Value::Nothing),
@@ -101,16 +104,27 @@ pub(crate) fn equal(first: &Value<'_>, second: &Value<'_>) -> Result<bool, Strin
     }
     match (first, second) {
         (Value::Time(a), Value::Time(b)) => return Ok(a.order(b).is_eq()),
-        (Value::List(_) | Value::Map(_) | Value::Labels(_), _)
-        | (_, Value::List(_) | Value::Map(_) | Value::Labels(_)) => {
-            return Err("non-comparable types in comparison".to_owned());
-        }
+        _ if first.basic() != second.basic() => return Err(incompatible(first, second)),
         _ => {}
     }
-    if first.basic() != second.basic() {
-        return Err("incompatible types for comparison".to_owned());
+    if first.basic().is_none() {
+        let (name, other_name) = (first.type_name(), second.type_name());
+        let is_list = |value: &Value<'_>| matches!(value, Value::List(_));
+        let is_map = |value: &Value<'_>| matches!(value, Value::Map(_) | Value::Labels(_));
+        let alike = is_list(first) && is_list(second) || is_map(first) && is_map(second);
+        return Err(match alike {
+            true => format!("non-comparable type {}: {other_name}", second.printed()),
+            false => {
+                let (first, second) = (first.printed(), second.printed());
+                format!("non-comparable types {first}: {name}, {other_name}: {second}")
+            }
+        });
     }
     Ok(first.order(second).is_some_and(std::cmp::Ordering::is_eq))
+}
+
+fn incompatible(first: &Value<'_>, second: &Value<'_>) -> String {
+    format!("incompatible types for comparison: {} and {}", first.type_name(), second.type_name())
 }
 
 pub(crate) fn less(first: &Value<'_>, second: &Value<'_>) -> Result<bool, String> {
@@ -118,7 +132,7 @@ pub(crate) fn less(first: &Value<'_>, second: &Value<'_>) -> Result<bool, String
         return Err("invalid type for comparison".to_owned());
     };
     if a != b {
-        return Err("incompatible types for comparison".to_owned());
+        return Err(incompatible(first, second));
     }
     if a == Basic::Bool {
         return Err("invalid type for comparison".to_owned());

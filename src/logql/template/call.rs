@@ -149,10 +149,14 @@ pub(crate) fn int_at(args: &[Value<'_>], index: usize) -> i64 {
 }
 
 fn printed(args: &[Value<'_>]) -> String {
-    match args {
-        [Value::Text(text)] => text.clone().into_owned(),
-        _ => printf::sprint(args),
+    if let [Value::Text(text)] = args {
+        return text.clone().into_owned();
     }
+    let shown = args.iter().map(|arg| match arg {
+        Value::Nothing => Value::text("<no value>"),
+        arg => arg.clone(),
+    });
+    printf::sprint(&shown.collect::<Vec<_>>())
 }
 
 fn not_callable(callee: &str, value: &Value<'_>) -> String {

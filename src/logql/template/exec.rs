@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
             Node::Range(branch) => {
                 let mark = self.variables.len();
                 self.at = At::Node(node, branch.at);
-                let flow = self.range(dot, branch, node, out);
+                let flow = self.range(dot, branch, out);
                 self.variables.truncate(mark);
                 return flow;
             }
@@ -163,11 +163,8 @@ impl<'a> Run<'a> {
         Ok(Flow::Next)
     }
 
-    fn range(&mut self, dot: &Dot<'a>, branch: &'a Branch, node: &'a Node, out: &mut String) -> Result<Flow, String> {
+    fn range(&mut self, dot: &Dot<'a>, branch: &'a Branch, out: &mut String) -> Result<Flow, String> {
         let value = self.pipe(dot, &branch.pipe)?;
-        self.at = At::Node(node, branch.at);
-        // each round is a step, also where it does nothing
-        self.count_steps(value.int().unwrap_or(0))?;
         let count = match &value {
             Value::List(list) => list.len(),
             Value::Map(map) => map.len(),
@@ -176,7 +173,11 @@ impl<'a> Run<'a> {
                 let message = format!("can't use {} to iterate over more than one variable", value.printed());
                 return self.error(&message);
             }
-            Value::Int(count) | Value::Int64(count) => usize::try_from(*count).unwrap_or(0),
+            Value::Int(count) | Value::Int64(count) => {
+                // each round is a step, also where it does nothing
+                self.count_steps(*count)?;
+                usize::try_from(*count).unwrap_or(0)
+            }
             Value::Nothing => 0,
             Value::Bool(_) | Value::Float(_) | Value::Text(_) | Value::Time(_) | Value::Named { .. } => {
                 self.take(value.printed_bytes())?;
@@ -378,7 +379,6 @@ impl<'a> Run<'a> {
     ) -> Result<Value<'a>, String> {
         self.at = At::Operand(operand);
         let value = self.any_argument(dot, inner)?;
-        self.at = At::Operand(operand);
         self.fields(dot, value, path, args, last)
     }
 

@@ -39,9 +39,20 @@ pub(crate) fn call<'a>(name: &str, args: &[Value<'a>]) -> Option<Result<Value<'a
     Some(Ok(value))
 }
 
-/// `math.Max`: NaN wins.
+/// `math.Max`: infinity wins, then NaN; 0 is more than -0.
 fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    match (a, b) {
+        _ if a == f64::INFINITY || b == f64::INFINITY => f64::INFINITY,
+        _ if a.is_nan() || b.is_nan() => f64::NAN,
+        _ if a == 0.0 && b == 0.0 => {
+            if a.is_sign_negative() {
+                b
+            } else {
+                a
+            }
+        }
+        _ => a.max(b),
+    }
 }
 
 /// Text with a fraction loses it, `010` is octal, a number is cut towards zero.
@@ -151,6 +162,8 @@ mod tests {
         check("div", &[Value::Int(1), Value::Int(0)], "runtime error: integer divide by zero");
         check("mod", &[Value::Int(-10), Value::Int(3)], "-1");
         check("round", &[Value::Float(-2.5), Value::Int(0)], "-3");
+        check("maxf", &[Value::text("-0"), Value::text("0")], "0");
+        check("minf", &[Value::text("-0"), Value::text("0")], "-0");
         check("round", &[Value::text("123.5555"), Value::Int(3)], "123.556");
     }
 }

@@ -1,8 +1,5 @@
 //! `fmt`: `print`, `println` and `printf`.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
 use crate::logql::gotext::number::{FloatFormat, format_float};
 use crate::logql::gotext::quote::{quote, quote_char};
 use crate::logql::template::value::Value;
@@ -54,37 +51,15 @@ pub(crate) fn most(format: &str, args: &[Value<'_>]) -> usize {
 /// `fmt.Sprintf`
 pub(crate) fn sprintf(format: &str, args: &[Value<'_>]) -> String {
     let mut out = String::with_capacity(format.len());
-    let mut chars = format.chars().peekable();
-    let mut next = 0;
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        let mut flags = read_flags(&mut chars);
-        flags.width = match read_number(&mut chars, args, &mut next, &mut out, "%!(BADWIDTH)") {
-            Some(width) if width < 0 => {
-                flags.minus = true;
-                usize::try_from(width.unsigned_abs()).unwrap_or(0)
-            }
-            Some(width) => usize::try_from(width).unwrap_or(0),
-            None => 0,
-        };
-        if chars.next_if_eq(&'.').is_some() {
-            let precision = read_number(&mut chars, args, &mut next, &mut out, "%!(BADPREC)").unwrap_or(0);
-            flags.precision = usize::try_from(precision).ok();
-        }
-        match (chars.next(), args.get(next)) {
-            (None, _) => out.push_str("%!(NOVERB)"),
-            (Some('%'), _) => out.push('%'),
-            (Some(verb), None) => out.push_str(&format!("%!{verb}(MISSING)")),
-            (Some(verb), Some(arg)) => {
-                next += 1;
-                push_value(&mut out, verb, arg, flags);
-            }
-        }
+    let mut directives = Directives { rest: format, args, next: 0, chosen: false, reordered: false, is_good: true };
+    while let Some(percent) = directives.rest.find('%') {
+        out.push_str(&directives.rest[..percent]);
+        directives.rest = &directives.rest[percent + 1..];
+        directives.one(&mut out);
     }
-    if next < args.len() {
+    out.push_str(directives.rest);
+    let Directives { next, reordered, .. } = directives;
+    if !reordered && next < args.len() {
         let extra = args[next..].iter().map(|arg| match arg {
             Value::Nothing => "<nil>".to_owned(),
             arg => format!("{}={}", arg.type_name(), arg.printed()),
@@ -94,45 +69,116 @@ pub(crate) fn sprintf(format: &str, args: &[Value<'_>]) -> String {
     out
 }
 
-fn read_flags(chars: &mut Peekable<Chars<'_>>) -> Flags {
-    let mut flags = Flags::default();
-    while let Some(c) = chars.peek() {
-        match c {
-            '+' => flags.plus = true,
-            '-' => flags.minus = true,
-            '#' => flags.sharp = true,
-            ' ' => flags.space = true,
-            '0' => flags.zero = true,
-            _ => break,
-        }
-        chars.next();
-    }
-    flags
+/// The format as far as it is not read yet, and which argument comes next.
+struct Directives<'f, 'v> {
+    rest: &'f str,
+    args: &'f [Value<'v>],
+    next: usize,
+    /// The last thing read is `[n]`, which chose the next argument.
+    chosen: bool,
+    /// An argument was chosen somewhere: then none is left over.
+    reordered: bool,
+    /// What was chosen in this directive is there.
+    is_good: bool,
 }
 
-/// Digits, or `*` for the next argument.
-fn read_number(
-    chars: &mut Peekable<Chars<'_>>,
-    args: &[Value<'_>],
-    next: &mut usize,
-    out: &mut String,
-    bad: &str,
-) -> Option<i64> {
-    if chars.next_if_eq(&'*').is_some() {
-        let value = args.get(*next).and_then(Value::int);
-        *next += 1;
-        let fits = value.filter(|value| value.unsigned_abs() <= WIDTH_MAX as u64);
-        if fits.is_none() {
-            out.push_str(bad);
+impl Directives<'_, '_> {
+    /// What follows a `%`.
+    fn one(&mut self, out: &mut String) {
+        (self.is_good, self.chosen) = (true, false);
+        let mut flags = self.flags();
+        self.choose();
+        match self.number(out, "%!(BADWIDTH)") {
+            Some(width) => {
+                flags.minus |= width < 0;
+                flags.width = usize::try_from(width.unsigned_abs()).unwrap_or(0);
+            }
+            None => flags.width = 0,
         }
-        return fits;
+        if let Some(rest) = self.rest.strip_prefix('.') {
+            self.rest = rest;
+            self.is_good &= !self.chosen;
+            self.choose();
+            flags.precision = usize::try_from(self.number(out, "%!(BADPREC)").unwrap_or(0)).ok();
+        }
+        if !self.chosen {
+            self.choose();
+        }
+        let Some(verb) = self.rest.chars().next() else {
+            out.push_str("%!(NOVERB)");
+            return;
+        };
+        self.rest = &self.rest[verb.len_utf8()..];
+        match self.args.get(self.next) {
+            _ if verb == '%' => out.push('%'),
+            _ if !self.is_good => out.push_str(&format!("%!{verb}(BADINDEX)")),
+            None => out.push_str(&format!("%!{verb}(MISSING)")),
+            Some(arg) => {
+                self.next += 1;
+                push_value(out, verb, arg, flags);
+            }
+        }
     }
-    let mut number: Option<i64> = None;
-    while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
-        number = Some((number.unwrap_or(0) * 10 + i64::from(digit)).min(WIDTH_MAX as i64));
-        chars.next();
+
+    fn flags(&mut self) -> Flags {
+        let mut flags = Flags::default();
+        while let Some(flag) = self.rest.bytes().next() {
+            match flag {
+                b'+' => flags.plus = true,
+                b'-' => flags.minus = true,
+                b'#' => flags.sharp = true,
+                b' ' => flags.space = true,
+                b'0' => flags.zero = true,
+                _ => break,
+            }
+            self.rest = &self.rest[1..];
+        }
+        flags
     }
-    number
+
+    /// `[n]`: the argument with this number, counted from 1, comes next.
+    fn choose(&mut self) {
+        let Some(body) = self.rest.strip_prefix('[') else { return };
+        self.reordered = true;
+        let number = body.find(']').map(|end| (&body[..end], &body[end + 1..]));
+        let Some((digits, rest)) = number else {
+            self.is_good = false;
+            self.rest = body;
+            return;
+        };
+        self.rest = rest;
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse::<usize>().ok().filter(|number| is_number && *number <= WIDTH_MAX);
+        self.chosen = number.is_some();
+        match number.and_then(|number| number.checked_sub(1)).filter(|index| *index < self.args.len()) {
+            Some(index) => self.next = index,
+            None => self.is_good = false,
+        }
+    }
+
+    /// Digits, or `*` for the next argument.
+    fn number(&mut self, out: &mut String, bad: &str) -> Option<i64> {
+        if let Some(rest) = self.rest.strip_prefix('*') {
+            self.rest = rest;
+            self.chosen = false;
+            let value = self.args.get(self.next).and_then(Value::int);
+            self.next += 1;
+            let fits = value.filter(|value| value.unsigned_abs() <= WIDTH_MAX as u64);
+            if fits.is_none() {
+                out.push_str(bad);
+            }
+            return fits;
+        }
+        let digits = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 {
+            return None;
+        }
+        // a number behind `[n]` is no width
+        self.is_good &= !self.chosen;
+        let number = self.rest[..digits].parse::<i64>().unwrap_or(i64::MAX).min(WIDTH_MAX as i64);
+        self.rest = &self.rest[digits..];
+        Some(number)
+    }
 }
 
 fn push_value(out: &mut String, verb: char, value: &Value<'_>, flags: Flags) {
@@ -342,6 +388,8 @@ mod tests {
         );
         check("%*d", &[int(5), int(42)], "   42");
         check("%x", &[text("hi")], "6869");
+        check("%[2]v %[1]v|%[1]d%%", &[int(1), text("b")], "b 1|1%");
+        check("%[1]*d", &[int(3), int(7)], "  7");
         check("%v %t", &[Value::Nothing, Value::Bool(true)], "<nil> true");
     }
 
@@ -353,6 +401,8 @@ mod tests {
         check("%s", &[Value::text("one"), Value::text("two")], "one%!(EXTRA string=two)");
         check("100%", &[], "100%!(NOVERB)");
         check("%z", &[Value::Int(1)], "%!z(int=1)");
+        check("%[2]v", &[Value::Int(1)], "%!v(BADINDEX)");
+        check("%[x]d|%[1]5d|%[", &[Value::Int(1)], "%!d(BADINDEX)|%!d(BADINDEX)|%!(NOVERB)");
         assert_eq!(sprint(&[Value::Int(1), Value::Int(2), Value::text("x"), Value::Int(3)]), "1 2x3");
     }
 }

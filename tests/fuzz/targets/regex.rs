@@ -20,7 +20,8 @@ fuzz_target!(|data: &[u8]| {
     // nothing but its size may be wrong with it now
     re2::parse(pattern).expect("what was translated is read");
     let (Ok(within), Ok(whole)) = (re2::compile(pattern), re2::compile_whole(pattern)) else { return };
-    assert_eq!(within.captures_len(), names.len());
+    // a group that comes no times, `(a){0}`, is gone for the crate
+    assert!(within.captures_len() <= names.len());
     let found = within.find(text).map(|found| found.range());
     assert_eq!(within.is_match(text), found.is_some());
     if whole.is_match(text) {

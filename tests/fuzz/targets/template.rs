@@ -13,10 +13,6 @@ const BYTES_MAX: usize = (16 << 20) + (64 << 10);
 
 fuzz_target!(|data: &[u8]| {
     let Some((template, line)) = split(data) else { return };
-    // the clock is the one thing that differs from run to run
-    if template.contains("now") {
-        return;
-    }
     let formats = vec![LabelFormat { label: "made".to_owned(), value: LabelFormatValue::Template(template.to_owned()) }];
     let as_line = Pipeline::new(&[Stage::LineFormat(template.to_owned())]);
     let as_label = Pipeline::new(&[Stage::LabelFormat(formats)]);
@@ -28,9 +24,9 @@ fuzz_target!(|data: &[u8]| {
     let labelled = as_label.process(TIME, line, &stream, &metadata, &mut other_scratch).expect("nor does a label");
     assert!(made.line.len() <= BYTES_MAX.max(line.len()));
     assert_eq!(made.error(), labelled.error());
-    if made.error().is_none() {
-        assert_eq!(labelled.get("made").unwrap_or(""), made.line);
-    } else {
+    if made.error().is_some() {
         assert_eq!(made.line, line);
+    } else if !["now", "date", "Date"].iter().any(|clock| template.contains(clock)) {
+        assert_eq!(labelled.get("made").unwrap_or(""), made.line);
     }
 });
