@@ -123,7 +123,9 @@ async fn measure(line_count: usize) -> anyhow::Result<()> {
             body.len() as f64 / 1024.0,
             if came == TooMuch { "(refused) " } else { "" },
         );
-        if rise > RISE_MAX || came != expected {
+        // fewer lines may fit where many do not
+        let is_expected = came == expected || (expected == TooMuch && line_count < LINES_DEFAULT);
+        if rise > RISE_MAX || !is_expected {
             failures.push(shown.to_owned());
         }
         Ok(())

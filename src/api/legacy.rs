@@ -12,7 +12,7 @@ use crate::api::{Context, Error};
 use crate::logql;
 use crate::logql::ast::Expr;
 use crate::model::Timestamp;
-use crate::query::{Data, Engine, LogLine, Ticket};
+use crate::query::{Answer, Data, Engine, LogLine, Ticket};
 
 /// Routes of another age.
 pub(crate) fn routes() -> Router<Context> {
@@ -31,16 +31,16 @@ async fn query(State(context): State<Context>, params: Params) -> Result<Json, E
             let message = "rpc error: code = Code(400) desc = legacy endpoints only support streams result type";
             return Err(Error::new(StatusCode::BAD_REQUEST, message));
         }
-        match engine.range(&asked.query(expr), ticket)?.data {
-            Data::Streams(lines) => Ok(streams(&lines)),
+        let Answer { data, memory, .. } = engine.range(&asked.query(expr), ticket)?;
+        match data {
+            Data::Streams(lines) => Ok(streams(&lines, Json::within(&memory)).whole()?),
             _ => Err(Error::bad_request("legacy endpoints only support streams result type")),
         }
     })
     .await
 }
 
-fn streams(lines: &[LogLine]) -> Json {
-    let mut json = Json::default();
+fn streams(lines: &[LogLine], mut json: Json) -> Json {
     json.raw("{\"streams\":").list(by_stream(lines, merged), |json, (labels, lines)| {
         json.raw("{\"labels\":").text(&labels.to_string()).raw(",\"entries\":");
         json.list(lines, |json, line| {

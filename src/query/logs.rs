@@ -9,7 +9,7 @@ use crate::logql::ast::LogExpr;
 use crate::logql::stage::{Processed, Scratch};
 use crate::model::{Direction, Labels, Memory, Share, TimeRange, Timestamp};
 use crate::query::plan::Plan;
-use crate::query::scan::{Numbered, rows, spread};
+use crate::query::scan::{Numbered, pay_for_scratch, rows, spread};
 use crate::query::{Error, LogLine, RangeQuery, Stats, Ticket};
 use crate::store::{EntryKey, Store};
 
@@ -172,6 +172,7 @@ fn read(
         kept: BinaryHeap::new(),
         kept_bytes: 0,
         share: Share::of(memory),
+        scratch_share: Share::of(memory),
         scratch: Scratch::default(),
         matched: 0,
     };
@@ -216,6 +217,8 @@ struct Worker {
     kept_bytes: usize,
     /// Pays for what is kept.
     share: Share,
+    /// Pays for buffers that long lines have made large.
+    scratch_share: Share,
     scratch: Scratch,
     matched: u64,
 }
@@ -240,6 +243,7 @@ impl Shared<'_> {
             if worker.scratch.was_slow() {
                 self.ticket.check()?;
             }
+            pay_for_scratch(&worker.scratch, &mut worker.scratch_share)?;
             let (stream, metadata, scratch) = (row.stream, row.metadata, &mut worker.scratch);
             let Some(processed) = self.plan.pipeline.process(row.timestamp, row.line, stream, metadata, scratch) else {
                 return Ok(());

@@ -95,6 +95,11 @@ impl Matrix {
         self.ends.is_empty()
     }
 
+    /// The values of all series.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.points.iter().map(|point| point.value)
+    }
+
     /// The series, in the order of their labels.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Series> {
         (0..self.ends.len()).map(|series| {
@@ -131,6 +136,11 @@ impl Vector {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// The values of all samples.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.values.iter().copied()
     }
 
     /// The samples in the order of the answer.

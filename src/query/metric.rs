@@ -17,7 +17,7 @@ use crate::logql::stage::{ERROR_LABEL, Processed, Scratch};
 use crate::model::{Direction, Memory, MemoryExceeded, Share, TimeRange, Timestamp};
 use crate::query::matrix::PointAt;
 use crate::query::plan::Plan;
-use crate::query::scan::{Numbered, rows, spread};
+use crate::query::scan::{Numbered, pay_for_scratch, rows, spread};
 use crate::query::{Data, Error, Matrix, Stats, Ticket, Vector};
 use crate::store::{Row, Store};
 
@@ -107,7 +107,13 @@ fn read(
         lines: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
-    let make = || Worker { local: Local::new(keep), scratch: Scratch::default(), key: Vec::new(), matched: 0 };
+    let make = || Worker {
+        local: Local::new(keep),
+        scratch: Scratch::default(),
+        scratch_share: Share::of(memory),
+        key: Vec::new(),
+        matched: 0,
+    };
     let workers = spread(&plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
     for worker in workers {
         stats.lines_matched += worker.matched;
@@ -172,6 +178,8 @@ const ID_BYTES: usize = 64;
 struct Worker {
     local: Local,
     scratch: Scratch,
+    /// Pays for buffers that long lines have made large.
+    scratch_share: Share,
     key: Vec<u8>,
     matched: u64,
 }
@@ -249,10 +257,11 @@ impl Shared<'_> {
     /// The series of a line and its value, and whether the same series may be taken for the same labels again.
     /// `usual` is where lines with these labels went before, if their stages left the labels alone.
     fn place(&self, worker: &mut Worker, row: &Row<'_>, usual: Option<u32>) -> Result<(Option<u32>, f64, bool), Error> {
-        let Worker { local, scratch, key, .. } = worker;
+        let Worker { local, scratch, scratch_share, key, .. } = worker;
         if scratch.was_slow() {
             self.ticket.check()?;
         }
+        pay_for_scratch(scratch, scratch_share)?;
         let line = self.plan.pipeline.process(row.timestamp, row.line, row.stream, row.metadata, scratch);
         let Some(processed) = line else {
             return Ok((None, 0.0, self.plan.labels_decide));

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::model::{Direction, TimeRange};
+use crate::logql::stage::Scratch;
+use crate::model::{Direction, Share, TimeRange};
 use crate::query::{Error, Ticket};
 use crate::store::{Chunk, Row};
 
@@ -65,6 +66,18 @@ pub(crate) fn spread<W: Send>(
         Some(error) => Err(error),
         None => Ok(workers),
     }
+}
+
+/// Buffers of a worker up to this size belong to what a query has for reading.
+const SCRATCH_BYTES_FREE: usize = 1 << 20;
+
+/// Counts the buffers of a worker where the lines so far have made them large.
+pub(crate) fn pay_for_scratch(scratch: &Scratch, share: &mut Share) -> Result<(), Error> {
+    let bytes = scratch.memory_bytes();
+    if bytes > SCRATCH_BYTES_FREE {
+        share.set(bytes)?;
+    }
+    Ok(())
 }
 
 /// Visits the wanted rows of a chunk that lie in `range` until the visitor fails or the query is ended. The second

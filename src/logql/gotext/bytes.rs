@@ -36,10 +36,16 @@ const UNITS: [(&str, u64); 26] = [
 pub fn parse(text: &str) -> Result<u64, String> {
     let number_end = text.find(|c: char| !(c.is_numeric() || c == '.' || c == ',')).unwrap_or(text.len());
     let (digits, unit) = text.split_at(number_end);
-    let number = number::parse_float(&digits.replace(',', ""))?;
-    let unit = unit.trim().to_lowercase();
-    let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        return Err(format!("unhandled size name: {unit}"));
+    let number = match digits.contains(',') {
+        true => number::parse_float(&digits.replace(',', ""))?,
+        false => number::parse_float(digits)?,
+    };
+    let unit = unit.trim();
+    let plain = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
+    // letters outside ASCII may have lower case in it, as the sign of the kelvin has
+    let unit_factor = plain.or_else(|| UNITS.iter().find(|(name, _)| *name == unit.to_lowercase()));
+    let Some((_, factor)) = unit_factor else {
+        return Err(format!("unhandled size name: {}", unit.to_lowercase()));
     };
     let bytes = number * *factor as f64;
     if bytes >= u64::MAX as f64 {

@@ -1,5 +1,9 @@
 //! What stages did to the labels of one line, noted beside the labels that it came with.
 
+use std::ops::Range;
+
+use regex::CaptureLocations;
+
 use crate::logql::stage::labels::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError};
 use crate::model::Labels;
 
@@ -21,6 +25,16 @@ pub(crate) struct Changes {
     pub(crate) required_count: usize,
     /// A name that a parser is putting together.
     pub(crate) name: String,
+    /// The same, as a label may be called.
+    pub(crate) clean_name: String,
+    /// Names and values that a parser has found and not set yet.
+    pub(crate) pending: Vec<(Span, Span)>,
+    /// The keys that lead to the place in a JSON text where a parser is.
+    pub(crate) keys: Vec<Range<usize>>,
+    /// Which of its fields a parser has found.
+    pub(crate) found: Bits,
+    /// Where the groups of a regular expression lie, for each expression that the lines go through.
+    pub(crate) groups: Vec<(u64, CaptureLocations)>,
 }
 
 /// A part of the text of [`Changes`].
@@ -75,6 +89,11 @@ impl Changes {
         self.error = None;
         self.details.clear();
         self.required_count = 0;
+    }
+
+    /// What the largest buffers take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.text.capacity() + self.added.capacity() * (size_of::<Added>() + size_of::<u64>()) + self.details.capacity()
     }
 
     pub(crate) fn text(&self, span: Span) -> &str {

@@ -3,7 +3,7 @@
 //! Objects and arrays come as their text. A path that leads nowhere makes an empty label. The text is read for what can
 //! be found, so faults outside the wanted fields go unnoticed.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::logql::ast::Extraction;
 use crate::logql::stage::json_path::{self, Segment};
@@ -37,11 +37,16 @@ impl JsonFields {
             labels.set_bare_parser_error(LineError::Json);
             return;
         }
-        let mut search = Search { fields: self, labels, found: vec![false; self.paths.len()], set_count: 0 };
-        if let Err(Some(malformed)) = search.scan(line) {
-            search.labels.set_parser_error(LineError::Json, malformed.text());
+        labels.changes.found.clear();
+        let keys = std::mem::take(&mut labels.changes.keys);
+        let mut search = Search { fields: self, labels, text: line, keys, found_count: 0, set_count: 0 };
+        let result = search.scan();
+        let Search { labels, keys, set_count, .. } = search;
+        labels.changes.keys = keys;
+        if let Err(Some(malformed)) = result {
+            labels.set_parser_error(LineError::Json, malformed.text());
         }
-        if search.set_count < self.labels.len() {
+        if set_count < self.labels.len() {
             for label in &self.labels {
                 if labels.get(label).is_none() {
                     labels.set(label, "");
@@ -54,15 +59,19 @@ impl JsonFields {
 struct Search<'s, 'l> {
     fields: &'s JsonFields,
     labels: &'s mut LineLabels<'l>,
-    found: Vec<bool>,
+    text: &'s str,
+    /// Where in the text the keys are that lead to the present place; empty for one that is not known.
+    keys: Vec<Range<usize>>,
+    found_count: usize,
     set_count: usize,
 }
 
 impl Search<'_, '_> {
     /// Reads keys and brackets in the order they come, and stops without a word where they make no sense.
-    fn scan(&mut self, text: &str) -> Result<(), Option<Malformed>> {
+    fn scan(&mut self) -> Result<(), Option<Malformed>> {
+        let text = self.text;
         let bytes = text.as_bytes();
-        let mut tree: Vec<Cow<'_, str>> = Vec::new();
+        self.keys.clear();
         let mut level = 0usize;
         let mut at = 0;
         while at < bytes.len() {
@@ -77,24 +86,24 @@ impl Search<'_, '_> {
                     if level == 0 {
                         return Err(Some(Malformed::Json));
                     }
-                    let key = json_scan::unescape(&text[at + 1..end]).ok_or(None)?;
-                    tree.truncate(level - 1);
-                    tree.resize(level - 1, Cow::Borrowed(""));
-                    tree.push(key);
-                    self.take_key(text, after + 1, &tree)?;
+                    json_scan::unescape(&text[at + 1..end]).ok_or(None)?;
+                    self.keys.truncate(level - 1);
+                    self.keys.resize(level - 1, 0..0);
+                    self.keys.push(at + 1..end);
+                    self.take_key(after + 1)?;
                     at = after;
                 }
                 b'{' => level += 1,
                 b'}' => level = level.saturating_sub(1),
                 b'[' => {
-                    if self.wants_element(&tree, level) {
-                        self.take_elements(text, at, level, &tree)?;
+                    if self.wants_element(level) {
+                        self.take_elements(at, level);
                     }
                     at = json_scan::block_end(text, at, b'[', b']').ok_or(None)? - 1;
                 }
                 _ => {}
             }
-            if self.found.iter().all(|found| *found) {
+            if self.found_count == self.fields.paths.len() {
                 return Ok(());
             }
             at += 1;
@@ -103,39 +112,33 @@ impl Search<'_, '_> {
     }
 
     /// Sets the labels whose paths are exactly the keys that lead here.
-    fn take_key(&mut self, text: &str, at: usize, tree: &[Cow<'_, str>]) -> Result<(), Option<Malformed>> {
-        for index in 0..self.found.len() {
-            let path = &self.fields.paths[index];
-            if !self.found[index] && path.len() == tree.len() && leads_to(path, tree) {
-                self.found[index] = true;
-                let value = json_scan::value(text, at).map_err(Some)?;
+    fn take_key(&mut self, at: usize) -> Result<(), Option<Malformed>> {
+        for (index, path) in self.fields.paths.iter().enumerate() {
+            if path.len() == self.keys.len() && !self.is_found(index) && self.is_led_to(path, self.keys.len()) {
+                self.note_found(index);
+                let value = json_scan::value(self.text, at).map_err(Some)?;
                 self.set(index, value);
             }
         }
         Ok(())
     }
 
-    fn wants_element(&self, tree: &[Cow<'_, str>], level: usize) -> bool {
+    fn wants_element(&self, level: usize) -> bool {
         let wants = |path: &Vec<Segment>| {
-            matches!(path.get(level), Some(Segment::Index(_))) && tree.len() >= level && leads_to(path, &tree[..level])
+            matches!(path.get(level), Some(Segment::Index(_)))
+                && self.keys.len() >= level
+                && self.is_led_to(path, level)
         };
-        self.fields.paths.iter().zip(&self.found).any(|(path, found)| !found && wants(path))
+        self.fields.paths.iter().enumerate().any(|(index, path)| !self.is_found(index) && wants(path))
     }
 
-    fn take_elements(
-        &mut self,
-        text: &str,
-        at: usize,
-        level: usize,
-        tree: &[Cow<'_, str>],
-    ) -> Result<(), Option<Malformed>> {
+    fn take_elements(&mut self, at: usize, level: usize) {
         let mut element = 0;
-        elements(&text[at..], &mut |value| {
-            for index in 0..self.found.len() {
-                let path = &self.fields.paths[index];
+        elements(&self.text[at..], &mut |value| {
+            for (index, path) in self.fields.paths.iter().enumerate() {
                 let is_meant = path.get(level) == Some(&Segment::Index(element));
-                if is_meant && !self.found[index] && leads_to(path, &tree[..level]) {
-                    self.found[index] = true;
+                if is_meant && !self.is_found(index) && self.is_led_to(path, level) {
+                    self.note_found(index);
                     if let Some(value) = descend(value, &path[level + 1..]) {
                         self.set(index, value);
                     }
@@ -143,7 +146,25 @@ impl Search<'_, '_> {
             }
             element += 1;
         });
-        Ok(())
+    }
+
+    fn is_found(&self, index: usize) -> bool {
+        self.labels.changes.found.contains(index)
+    }
+
+    fn note_found(&mut self, index: usize) {
+        self.labels.changes.found.insert(index);
+        self.found_count += 1;
+    }
+
+    /// Whether a path begins with the first so many of the keys that lead here.
+    fn is_led_to(&self, path: &[Segment], key_count: usize) -> bool {
+        let keys = &self.keys[..key_count];
+        let same = |(segment, key): (&Segment, &Range<usize>)| match segment {
+            Segment::Key(name) => json_scan::unescape(&self.text[key.clone()]).is_some_and(|key| key == *name),
+            Segment::Index(_) => false,
+        };
+        path.len() >= keys.len() && path.iter().zip(keys).all(same)
     }
 
     fn set(&mut self, index: usize, value: Value<'_>) {
@@ -160,11 +181,6 @@ impl Search<'_, '_> {
             self.labels.set_with(label, write);
         }
     }
-}
-
-fn leads_to(path: &[Segment], keys: &[Cow<'_, str>]) -> bool {
-    let same = |(segment, key): (&Segment, &Cow<'_, str>)| matches!(segment, Segment::Key(name) if name == key);
-    path.len() >= keys.len() && path.iter().zip(keys).all(same)
 }
 
 /// Calls `visit` with each element of the array that the text begins with, as far as it can be read.

@@ -4,7 +4,7 @@
 //! that it came with stay untouched: what stages do is noted beside them, in buffers that are reused from line to
 //! line, so that a line whose labels nobody changes costs no allocation.
 
-use crate::logql::stage::changes::{Changes, Place, View};
+use crate::logql::stage::changes::{Changes, Place, Span, View};
 use crate::logql::stage::hints::Hints;
 use crate::logql::template::Budget;
 use crate::model::Labels;
@@ -62,6 +62,11 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// What the buffers take, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.changes.memory_bytes() + self.line.now.capacity() + self.line.next.capacity()
+    }
+
     /// Whether the last line took long: then it is time to look whether anybody still waits for the answer.
     pub fn was_slow(&self) -> bool {
         self.budget.was_slow()
@@ -102,15 +107,20 @@ impl<'a> LineLabels<'a> {
     }
 
     fn rename_clashing_metadata(&mut self) {
+        let mut renamed = std::mem::take(&mut self.changes.name);
         let mut names = self.stream.iter().map(|(name, _)| name).peekable();
         for (index, (name, value)) in self.metadata.iter().enumerate() {
             while names.next_if(|stream_name| *stream_name < name).is_some() {}
             if names.peek() == Some(&name) {
                 self.changes.metadata_gone.insert(index);
                 let value = self.changes.keep_text(value);
-                self.changes.push(&format!("{name}{EXTRACTED_SUFFIX}"), value, Category::Structured);
+                renamed.clear();
+                renamed.push_str(name);
+                renamed.push_str(EXTRACTED_SUFFIX);
+                self.changes.push(&renamed, value, Category::Structured);
             }
         }
+        self.changes.name = renamed;
     }
 
     /// The labels as they are now, to look at.
@@ -131,12 +141,17 @@ impl<'a> LineLabels<'a> {
 
     /// Whether a parser must append `_extracted` to this name: the stream has it, or metadata that is still there.
     pub(crate) fn is_taken(&self, name: &str) -> bool {
+        self.is_taken_or_added(name, self.changes.find(name))
+    }
+
+    /// As [`LineLabels::is_taken`], where the name's place among those that were added is known.
+    fn is_taken_or_added(&self, name: &str, found: Option<usize>) -> bool {
         if self.stream.position(name).is_some() {
             return true;
         }
         match self.metadata.position(name) {
             Some(index) => !self.changes.metadata_gone.contains(index),
-            None => self.changes.find(name).is_some_and(|index| {
+            None => found.is_some_and(|index| {
                 let added = &self.changes.added()[index];
                 added.live && added.category == Category::Structured
             }),
@@ -157,8 +172,19 @@ impl<'a> LineLabels<'a> {
     /// As [`LineLabels::set`], the value written by `write`, which may only append.
     pub(crate) fn set_with(&mut self, name: &str, write: impl FnOnce(&mut String)) {
         let value = self.changes.keep(write);
+        self.set_kept(name, value);
+    }
+
+    /// As [`LineLabels::set`], the value being kept already.
+    pub(crate) fn set_kept(&mut self, name: &str, value: Span) {
+        let found = self.changes.find(name);
+        self.put(name, found, value);
+    }
+
+    /// Sets a label whose place among those that were added is known.
+    fn put(&mut self, name: &str, found: Option<usize>, value: Span) {
         self.hide(name);
-        let is_new = match self.changes.find(name) {
+        let is_new = match found {
             Some(index) => {
                 let added = self.changes.added_mut(index);
                 added.value = value;
@@ -179,14 +205,24 @@ impl<'a> LineLabels<'a> {
     /// was found before. Whether the line may still pass: a filter on the label that comes later acts already here.
     /// `name` is the parser's to fill again.
     pub(crate) fn take_parsed(&mut self, name: &mut String, write: impl FnOnce(&mut String)) -> bool {
-        if self.is_taken(name) {
-            name.push_str(EXTRACTED_SUFFIX);
-        }
         let hints = self.hints;
-        if !hints.wants(name) || self.is_seen(name) {
+        // whoever wants a name with `_extracted` also wants it without
+        if !hints.wants(name) {
             return true;
         }
-        self.set_with(name, write);
+        let mut found = self.changes.find(name);
+        if self.is_taken_or_added(name, found) {
+            name.push_str(EXTRACTED_SUFFIX);
+            if !hints.wants(name) {
+                return true;
+            }
+            found = self.changes.find(name);
+        }
+        if found.is_some_and(|index| self.changes.added()[index].category == Category::Parsed) {
+            return true;
+        }
+        let value = self.changes.keep(write);
+        self.put(name, found, value);
         hints.lets_pass(name, self)
     }
 
@@ -212,11 +248,11 @@ impl<'a> LineLabels<'a> {
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         let Some(place) = self.view().find(from) else { return };
         let value = match place {
-            Place::Added(index) => self.changes.text(self.changes.added()[index].value).to_owned(),
-            Place::Stream(index) => self.stream.at(index).1.to_owned(),
-            Place::Metadata(index) => self.metadata.at(index).1.to_owned(),
+            Place::Added(index) => self.changes.added()[index].value,
+            Place::Stream(index) => self.changes.keep_text(self.stream.at(index).1),
+            Place::Metadata(index) => self.changes.keep_text(self.metadata.at(index).1),
         };
-        self.set(to, &value);
+        self.set_kept(to, value);
         self.delete(from);
     }
 

@@ -1,5 +1,7 @@
 //! `| regexp "(?P<method>\\w+) (?P<path>\\S+)"`: the named groups of the first match become labels.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use regex::Regex;
 
 use crate::logql::stage::labels::LineLabels;
@@ -7,6 +9,8 @@ use crate::model::re2;
 
 #[derive(Debug)]
 pub(crate) struct RegexpParser {
+    /// Tells it from all others, whose groups lie in the same scratch.
+    id: u64,
     regex: Regex,
     /// Groups by their number.
     names: Vec<(usize, String)>,
@@ -27,17 +31,25 @@ impl RegexpParser {
         if names.is_empty() {
             return Err("at least one named capture must be supplied".to_owned());
         }
-        Ok(RegexpParser { regex, names })
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        Ok(RegexpParser { id: IDS.fetch_add(1, Ordering::Relaxed), regex, names })
     }
 
     /// Whether the line goes on. A line that does not match goes on as it is.
     pub(crate) fn run(&self, line: &str, labels: &mut LineLabels<'_>) -> bool {
-        let Some(captures) = self.regex.captures(line) else { return true };
+        let groups = &mut labels.changes.groups;
+        let at = groups.iter().position(|(id, _)| *id == self.id).unwrap_or_else(|| {
+            groups.push((self.id, self.regex.capture_locations()));
+            groups.len() - 1
+        });
+        if self.regex.captures_read(&mut groups[at].1, line).is_none() {
+            return true;
+        }
         let mut name = std::mem::take(&mut labels.changes.name);
         let passes = self.names.iter().all(|(index, group)| {
             name.clear();
             name.push_str(group);
-            let value = captures.get(*index).map_or("", |group| group.as_str());
+            let value = labels.changes.groups[at].1.get(*index).map_or("", |(start, end)| &line[start..end]);
             labels.take_parsed(&mut name, |out| out.push_str(value))
         });
         labels.changes.name = name;

@@ -27,42 +27,56 @@ pub(crate) fn run(line: &str, out: &mut String, labels: &mut LineLabels<'_>) -> 
         labels.set_parser_error(LineError::Json, "expecting json object(6), but it is not");
         return Unpacked::Same;
     }
-    let mut packed: Vec<(String, String)> = Vec::new();
-    let mut entry = None;
+    labels.changes.pending.clear();
+    let mut has_entry = false;
     let result = fields(line, &mut |key, value| {
         if value.kind != Kind::String {
             return Ok(());
         }
         if key == ENTRY_KEY {
-            entry = Some(json_scan::unescape(value.text).ok_or(Malformed::Escape)?);
+            out.clear();
+            json_scan::unescape_into(value.text, out).ok_or(Malformed::Escape)?;
+            has_entry = true;
             return Ok(());
         }
-        let mut name = key.to_owned();
+        let mut name = std::mem::take(&mut labels.changes.name);
+        name.clear();
+        name.push_str(key);
         if labels.is_taken(&name) {
             name.push_str(EXTRACTED_SUFFIX);
         }
         if labels.hints.wants(&name) && !labels.is_seen(&name) {
-            let mut clean = String::new();
+            let changes = &mut *labels.changes;
+            // it may have to begin with `_`, so it is put together apart from what is kept already
+            let mut clean = std::mem::take(&mut changes.clean_name);
+            clean.clear();
             names::push_clean(&mut clean, &name);
-            let mut text = String::new();
-            json_scan::push_string(value.text, &mut text);
-            packed.push((clean, text));
+            let pair = (changes.keep_text(&clean), changes.keep(|text| json_scan::push_string(value.text, text)));
+            changes.pending.push(pair);
+            changes.clean_name = clean;
         }
+        labels.changes.name = name;
         Ok(())
     });
     if let Err(Stop::Malformed(malformed)) = result {
         labels.set_parser_error(LineError::Json, malformed.text());
         return Unpacked::Same;
     }
-    let Some(entry) = entry else { return Unpacked::Same };
-    out.clear();
-    out.push_str(&entry);
-    let hints = labels.hints;
-    for (name, value) in &packed {
-        labels.set(name, value);
-        if !hints.lets_pass(name, labels) {
-            return Unpacked::Dropped;
+    if !has_entry {
+        return Unpacked::Same;
+    }
+    let (hints, mut name) = (labels.hints, std::mem::take(&mut labels.changes.name));
+    let mut passes = true;
+    for index in 0..labels.changes.pending.len() {
+        let (name_span, value) = labels.changes.pending[index];
+        name.clear();
+        name.push_str(labels.changes.text(name_span));
+        labels.set_kept(&name, value);
+        passes = hints.lets_pass(&name, labels);
+        if !passes {
+            break;
         }
     }
-    Unpacked::Changed
+    labels.changes.name = name;
+    if passes { Unpacked::Changed } else { Unpacked::Dropped }
 }

@@ -45,9 +45,8 @@ pub(crate) struct TableRow {
 impl Chart {
     /// Draws what a metric query answered over `range`, with points `step_ns` apart.
     pub(crate) fn draw(data: &Data, range: TimeRange, step_ns: i64, zone: &TimeZone) -> Chart {
-        let series = series_of(data);
-        let values =
-            series.iter().flat_map(|series| series.points.iter().map(|point| point.1)).filter(|v| v.is_finite());
+        let (series, series_count) = first_series(data);
+        let values = values(data).filter(|value| value.is_finite());
         let (low, high) = values.fold((0.0_f64, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         let high = if high > low { high } else { low + 1.0 };
         let place = |(timestamp, value): &(Timestamp, f64)| {
@@ -63,7 +62,7 @@ impl Chart {
             let finite = runs.filter(|run| run[0].1.is_finite());
             Line { paths: finite.map(|run| run.iter().map(place).collect::<Vec<_>>().join(" ")).collect(), colour }
         });
-        let table = series.iter().take(TABLE_ROWS_MAX).enumerate().map(|(index, series)| {
+        let table = series.iter().enumerate().map(|(index, series)| {
             let finite = || series.points.iter().map(|point| point.1);
             let last = series.points.last();
             TableRow {
@@ -75,13 +74,7 @@ impl Chart {
                 max: number(finite().fold(f64::NEG_INFINITY, f64::max)),
             }
         });
-        Chart {
-            lines: lines.collect(),
-            top: number(high),
-            bottom: number(low),
-            table: table.collect(),
-            series_count: series.len(),
-        }
+        Chart { lines: lines.collect(), top: number(high), bottom: number(low), table: table.collect(), series_count }
     }
 }
 
@@ -114,18 +107,29 @@ pub(crate) fn grouped(digits: &str) -> String {
     text
 }
 
-fn series_of(data: &Data) -> Vec<Series> {
+/// The series that are shown, and how many there are.
+fn first_series(data: &Data) -> (Vec<Series>, usize) {
     match data {
-        Data::Matrix(series) => series.iter().collect(),
+        Data::Matrix(series) => (series.iter().take(TABLE_ROWS_MAX).collect(), series.len()),
         Data::Vector(samples) => {
             let one = |sample: crate::query::Sample| Series {
                 labels: sample.labels,
                 points: vec![(sample.timestamp, sample.value)],
             };
-            samples.iter().map(one).collect()
+            (samples.iter().take(TABLE_ROWS_MAX).map(one).collect(), samples.len())
         }
-        Data::Scalar { time, value } => vec![Series { labels: Default::default(), points: vec![(*time, *value)] }],
-        Data::Streams(_) => Vec::new(),
+        Data::Scalar { time, value } => (vec![Series { labels: Default::default(), points: vec![(*time, *value)] }], 1),
+        Data::Streams(_) => (Vec::new(), 0),
+    }
+}
+
+/// The values of all series, be they shown or not.
+fn values(data: &Data) -> Box<dyn Iterator<Item = f64> + '_> {
+    match data {
+        Data::Matrix(series) => Box::new(series.values()),
+        Data::Vector(samples) => Box::new(samples.values()),
+        Data::Scalar { value, .. } => Box::new(std::iter::once(*value)),
+        Data::Streams(_) => Box::new(std::iter::empty()),
     }
 }
 
