@@ -307,7 +307,8 @@ mod tests {
     fn a_number_that_never_changes_is_text() {
         check(&["port {} ssh2 HTTP/1.1"], &NUMBERS, &["port <_> ssh2 HTTP/1.1"]);
         check(&["2026-11-20 {} ok"], &NUMBERS, &["<_> <_> ok"]);
-        check(&["Dec 10 10:00:{} x", "Jan 10 10:00:{} x"], &NUMBERS, &["<_> <_> <_> x"]);
+        check(&["Dec 10 10:00:{} host up", "Jan  1 10:00:{} host up"], &NUMBERS, &["<_> host up"]);
+
         check(&["port {} ssh2"], &["22"], &["port <_> <_>"]);
     }
 
@@ -381,12 +382,14 @@ mod tests {
         };
         for n in 1..20_000 {
             miner.observe(&word(n * 7919), 0);
-            miner.observe("frequent line", 1);
+            miner.observe("frequent: [line]", 1);
             assert!(miner.shapes.len() + miner.templates.len() <= 151 && miner.memory_bytes < 2 << 20);
         }
         let mined = patterns(vec![miner], usize::MAX);
         assert_eq!(mined.patterns.iter().map(|pattern| pattern.line_count).sum::<u64>(), 2 * 19_999);
-        assert!(mined.patterns.iter().any(|pattern| pattern.text == "frequent line" && pattern.line_count == 19_999));
+        assert!(
+            mined.patterns.iter().any(|pattern| pattern.text == "frequent: [line]" && pattern.line_count == 19_999)
+        );
         assert!(mined.patterns.iter().any(|pattern| pattern.text == "<_>"));
     }
 

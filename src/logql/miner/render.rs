@@ -6,20 +6,27 @@
 //! literal goes into the gap.
 
 use crate::logql::miner::shape::is_joint;
-use crate::logql::miner::template::{ByteSet, Origin, Piece, Template, Wild};
+use crate::logql::miner::template::{GAP, Gap, Template, has_word};
 
 /// Lines that must agree in a number before it is taken for a part of what they say, as in `ssh2`.
 const CONSTANT_LINES_MIN: u64 = 5;
+/// The longest such number that is shown.
+const CONSTANT_BYTES_MAX: usize = 12;
+
+/// A text, or what stands between two texts.
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    Gap(Gap),
+}
 
 /// The pattern of a template.
 pub(super) fn render(template: &Template) -> String {
-    let pieces = settle(template.pieces.clone());
+    let pieces = settle(pieces_of(template));
     let has_evidence = template.line_count >= CONSTANT_LINES_MIN;
     let shown = (0..pieces.len()).map(|at| match &pieces[at] {
-        Piece::Wild(Wild { origin: Origin::Shape(Some(constant)), .. })
-            if has_evidence && is_telling(constant, &pieces, at) =>
-        {
-            Piece::Text(constant.clone())
+        Piece::Gap(Gap::Shape(Some(constant))) if has_evidence && is_telling(constant, &pieces, at) => {
+            Piece::Text(constant.to_string())
         }
         piece => piece.clone(),
     });
@@ -27,30 +34,45 @@ pub(super) fn render(template: &Template) -> String {
     for piece in joined(shown) {
         match piece {
             Piece::Text(text) => split_captures(&text, &mut split),
-            Piece::Wild(_) => split.push(piece),
+            Piece::Gap(_) => split.push(piece),
         }
     }
     let text = |piece: Piece| match piece {
         Piece::Text(text) => text,
-        Piece::Wild(_) => "<_>".to_owned(),
+        Piece::Gap(_) => "<_>".to_owned(),
     };
     settle(split).into_iter().map(text).collect()
+}
+
+fn pieces_of(template: &Template) -> Vec<Piece> {
+    let mut gaps = template.gaps.iter().cloned().map(Piece::Gap);
+    let mut pieces = Vec::new();
+    for (number, text) in template.text.split(GAP).enumerate() {
+        if number > 0 {
+            pieces.extend(gaps.next());
+        }
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text.to_owned()));
+        }
+    }
+    pieces
 }
 
 /// Whether a constant is worth showing: a number or a name with one, and no date, time or address, which are constant in
 /// a short range only.
 fn is_telling(constant: &str, pieces: &[Piece], at: usize) -> bool {
-    let is_space = |at: Option<usize>| matches!(at.and_then(|at| pieces.get(at)), Some(Piece::Text(text)) if text.trim().is_empty());
-    let is_wild = |at: Option<usize>| matches!(at.and_then(|at| pieces.get(at)), Some(Piece::Wild(_)));
-    let is_part_of_date =
-        is_space(at.checked_sub(1)) && is_wild(at.checked_sub(2)) || is_space(Some(at + 1)) && is_wild(Some(at + 2));
+    let piece = |at: Option<usize>| at.and_then(|at| pieces.get(at));
+    let is_space = |at| matches!(piece(at), Some(Piece::Text(text)) if text.trim().is_empty());
+    let is_gap = |at| matches!(piece(at), Some(Piece::Gap(_)));
+    let may_be_date =
+        is_space(at.checked_sub(1)) && is_gap(at.checked_sub(2)) || is_space(Some(at + 1)) && is_gap(Some(at + 2));
     let has_letters = constant.bytes().any(|byte| byte.is_ascii_alphabetic());
     let joint_count = constant.bytes().filter(|byte| is_joint(*byte)).count();
-    joint_count < 2 && constant.len() <= 12 && (has_letters || !is_part_of_date)
+    joint_count < 2 && constant.len() <= CONSTANT_BYTES_MAX && (has_letters || !may_be_date)
 }
 
 /// Puts texts that follow each other into one.
-fn joined(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
+fn joined(pieces: impl IntoIterator<Item = Piece>) -> Vec<Piece> {
     let mut joined: Vec<Piece> = Vec::new();
     for piece in pieces {
         match (joined.last_mut(), piece) {
@@ -63,14 +85,14 @@ fn joined(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
 
 /// Makes one gap of gaps that follow each other, and of a gap and a literal that could be found within it.
 fn settle(pieces: Vec<Piece>) -> Vec<Piece> {
-    let pieces = joined(pieces.into_iter());
+    let pieces = joined(pieces);
     let count = pieces.len();
     let mut settled: Vec<Piece> = Vec::new();
     for (index, piece) in pieces.into_iter().enumerate() {
         match (settled.last_mut(), piece) {
-            (Some(Piece::Wild(before)), Piece::Wild(wild)) => *before = Wild::merged(before.bytes.with(wild.bytes)),
-            (Some(Piece::Wild(before)), Piece::Text(text)) if !before.ends_before(&text, index + 1 == count) => {
-                *before = Wild::merged(before.bytes.with(ByteSet::of(&text)));
+            (Some(Piece::Gap(before)), Piece::Gap(gap)) => *before = Gap::over("", &[before.clone(), gap]),
+            (Some(Piece::Gap(before)), Piece::Text(text)) if !before.ends_before(&text, index + 1 == count) => {
+                *before = Gap::over(&text, std::slice::from_ref(before));
             }
             (_, piece) => settled.push(piece),
         }
@@ -78,24 +100,24 @@ fn settle(pieces: Vec<Piece>) -> Vec<Piece> {
     settled
 }
 
-impl Wild {
-    /// Whether a literal behind the gap is never found within what fills it.
+impl Gap {
+    /// Whether a literal behind the gap is never found within what fills it, or partly so.
     fn ends_before(&self, literal: &str, is_last: bool) -> bool {
-        // found partly within the gap, it would have to go on with its own beginning; but the first byte that the gap
-        // never holds would then be at two places of it
-        literal.bytes().any(|byte| !self.bytes.has(byte))
+        let filler = self.filler();
+        // Found partly within the gap, it would have to go on with its own beginning: what the gap never holds would be
+        // at two places of it, and the first of these has none before it.
+        literal.bytes().any(|byte| !filler.bytes.has(byte))
+            || !filler.has_words && !literal.starts_with(|c: char| c.is_ascii_alphanumeric()) && has_inner_word(literal)
             // shapes see to the end of a line themselves
-            || matches!(self.origin, Origin::Shape(_)) && (is_last || has_plain_run(literal))
+            || matches!(self, Gap::Shape(_)) && is_last
     }
 }
 
-/// Whether a literal has a whole run of letters and digits that variable parts of shapes never have.
-fn has_plain_run(literal: &str) -> bool {
-    let runs: Vec<&str> = literal.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    let inner = runs.get(1..runs.len().saturating_sub(1)).unwrap_or_default();
-    inner.iter().any(|run| {
-        run.bytes().all(|byte| byte.is_ascii_alphabetic()) && run.bytes().any(|byte| !byte.is_ascii_hexdigit())
-    })
+/// Whether a literal has a word that does not reach its ends.
+fn has_inner_word(literal: &str) -> bool {
+    let is_run = |c: char| c.is_ascii_alphanumeric();
+    let inner = literal.trim_matches(is_run);
+    has_word(inner)
 }
 
 /// Makes gaps of what would be read as captures, as the `<u8>` of `Vec<u8>`.
@@ -111,7 +133,7 @@ fn split_captures(text: &str, pieces: &mut Vec<Piece>) {
             if after < start {
                 pieces.push(Piece::Text(text[after..start].to_owned()));
             }
-            pieces.push(Piece::Wild(Wild::merged(ByteSet::of(&text[start..=end]))));
+            pieces.push(Piece::Gap(Gap::over(&text[start..=end], &[])));
             (after, from) = (end + 1, end + 1);
         }
     }
