@@ -109,8 +109,8 @@ impl Engine {
     pub fn tail_totals(&self) -> TailTotals {
         let counts = self.tails.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = counts.of_users.values().sum();
-        let (lines, dropped) = (counts.told.lines.load(Ordering::Relaxed), counts.told.dropped.load(Ordering::Relaxed));
-        TailTotals { open, lines, dropped }
+        let lines = counts.lines.load(Ordering::Relaxed);
+        TailTotals { open, lines, dropped: self.store.follow_dropped_count() }
     }
 }
 
@@ -157,8 +157,7 @@ impl Tail {
                 break;
             }
         }
-        self.place.told.lines.fetch_add(news.lines.len() as u64, Ordering::Relaxed);
-        self.place.told.dropped.fetch_add(news.dropped.count, Ordering::Relaxed);
+        self.place.lines.fetch_add(news.lines.len() as u64, Ordering::Relaxed);
         news
     }
 }
@@ -180,13 +179,8 @@ pub(crate) struct Tails(Arc<Mutex<Counts>>);
 #[derive(Debug, Default)]
 struct Counts {
     of_users: HashMap<String, usize>,
-    told: Arc<Told>,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    lines: AtomicU64,
-    dropped: AtomicU64,
+    /// New lines that all of them gave.
+    lines: Arc<AtomicU64>,
 }
 
 /// One of the tails that may be open; it is given back when this is dropped.
@@ -194,7 +188,7 @@ struct Told {
 struct Place {
     counts: Arc<Mutex<Counts>>,
     user: String,
-    told: Arc<Told>,
+    lines: Arc<AtomicU64>,
 }
 
 impl Tails {
@@ -210,7 +204,7 @@ impl Tails {
             return Err(Error::TailLimit(format!("{text} ({} > {of_user_max})", *own + 1)));
         }
         *own += 1;
-        Ok(Place { counts: self.0.clone(), user: user.to_owned(), told: counts.told.clone() })
+        Ok(Place { counts: self.0.clone(), user: user.to_owned(), lines: counts.lines.clone() })
     }
 }
 

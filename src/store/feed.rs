@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -85,7 +85,16 @@ pub(crate) struct Feed {
     /// How many follow: all that an append looks at where nobody does.
     follower_count: AtomicUsize,
     inboxes: RwLock<Vec<Arc<Inbox>>>,
-    waiting_bytes: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+/// Of all followers together.
+#[derive(Debug, Default)]
+struct Counts {
+    /// What waits in their queues.
+    waiting_bytes: AtomicUsize,
+    /// Entries that did not fit, ever.
+    dropped: AtomicU64,
 }
 
 /// One follower's queue.
@@ -95,8 +104,7 @@ struct Inbox {
     /// Called when there is something new. Must not block.
     wake: Box<dyn Fn() + Send + Sync>,
     queue: Mutex<Queue>,
-    /// What waits in the queues of all followers.
-    waiting_bytes: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug, Default)]
@@ -113,12 +121,17 @@ impl Feed {
         bounds: FeedBounds,
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Follower {
-        let waiting_bytes = self.waiting_bytes.clone();
-        let inbox = Arc::new(Inbox { matchers, bounds, wake, queue: Mutex::default(), waiting_bytes });
+        let counts = self.counts.clone();
+        let inbox = Arc::new(Inbox { matchers, bounds, wake, queue: Mutex::default(), counts });
         let mut inboxes = self.inboxes.write().expect("no thread panics while it holds this lock");
         inboxes.push(inbox.clone());
         self.follower_count.store(inboxes.len(), Ordering::Release);
         Follower { feed: self.clone(), inbox }
+    }
+
+    /// Entries that did not fit the queues of those who followed them, since the start.
+    pub(crate) fn dropped_count(&self) -> u64 {
+        self.counts.dropped.load(Ordering::Relaxed)
     }
 
     /// What an append needs to offer the entries of a stream. Call it with the lock of the stream's buffer held, and
@@ -172,14 +185,15 @@ impl Inbox {
         let mut queue = self.lock();
         let fits = queue.entries.len() < self.bounds.lines_max
             && queue.bytes + bytes <= self.bounds.bytes_max
-            && self.waiting_bytes.load(Ordering::Relaxed) + bytes <= WAITING_BYTES_MAX;
+            && self.counts.waiting_bytes.load(Ordering::Relaxed) + bytes <= WAITING_BYTES_MAX;
         if fits || queue.entries.is_empty() {
             queue.bytes += bytes;
-            self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.counts.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
             queue.entries.push_back(fresh.clone());
             return;
         }
         queue.dropped.count += 1;
+        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         if queue.dropped.listed.len() < DROPPED_LISTED_MAX {
             queue.dropped.listed.push((fresh.stream.clone(), fresh.timestamp));
         }
@@ -188,7 +202,7 @@ impl Inbox {
     /// Counts bytes that are taken out of the queue.
     fn gone(&self, queue: &mut Queue, bytes: usize) {
         queue.bytes -= bytes;
-        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.counts.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -253,7 +267,7 @@ impl Drop for Inbox {
     /// An append may have held it longer than its follower.
     fn drop(&mut self) {
         let queue = self.queue.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.waiting_bytes.fetch_sub(queue.bytes, Ordering::Relaxed);
+        self.counts.waiting_bytes.fetch_sub(queue.bytes, Ordering::Relaxed);
     }
 }
 
@@ -311,7 +325,7 @@ mod tests {
         let by_bytes = follow(&feed, FeedBounds { bytes_max: 10, ..WIDE });
         let together = Arc::new(Feed::default());
         let by_all = follow(&together, WIDE);
-        together.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);
+        together.counts.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);
         for time in 0..200 {
             offer(&feed, "a", time, "a long line");
             offer(&together, "a", time, "a long line");
@@ -322,9 +336,10 @@ mod tests {
         assert_eq!(lines(&by_bytes), (vec!["a long line".to_owned()], 199), "one line always fits");
         assert_eq!(lines(&by_bytes), (Vec::new(), 0), "what was dropped is told once");
         assert_eq!(lines(&by_all), (vec!["a long line".to_owned()], 199), "others have taken all there is");
+        assert_eq!(feed.dropped_count(), 198 + 199);
         drop((by_lines, by_bytes, by_all));
-        assert_eq!(feed.waiting_bytes.load(Ordering::Relaxed), 0);
-        assert_eq!(together.waiting_bytes.load(Ordering::Relaxed), WAITING_BYTES_MAX);
+        assert_eq!(feed.counts.waiting_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(together.counts.waiting_bytes.load(Ordering::Relaxed), WAITING_BYTES_MAX);
     }
 
     #[test]

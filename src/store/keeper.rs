@@ -158,6 +158,10 @@ impl Keeper {
         self.shelf.feed.follow(matchers, bounds, wake)
     }
 
+    pub(crate) fn follow_dropped_count(&self) -> u64 {
+        self.shelf.feed.dropped_count()
+    }
+
     /// Each day costs open files and memory: a batch that is spread over hundreds of new ones is a mistake.
     fn check_days(&self, batch: &Batch<'_>) -> Result<(), Error> {
         let mut days: Vec<Day> = Vec::new();

@@ -144,6 +144,11 @@ impl Store {
         self.keeper.follow(matchers, bounds, Box::new(wake))
     }
 
+    /// Entries that did not fit the queues of those who followed them, since the start.
+    pub fn follow_dropped_count(&self) -> u64 {
+        self.keeper.follow_dropped_count()
+    }
+
     /// The streams that pass all matchers and have entries in the range, each once, in no order. A stream counts from
     /// its first to its last entry of a day.
     pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<Labels>, Error> {

@@ -6,7 +6,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use crate::harness::{Client, ProcessServer, logcafe, now_nanos, wait_until};
+use crate::harness::{Client, ProcessServer, logcafe, metric, now_nanos, wait_until};
 
 const WEB: &str = r#"{app="web"}"#;
 const WEB_LABELS: [(&str, &str); 1] = [("app", "web")];
@@ -21,13 +21,23 @@ struct Terminal {
 
 impl Terminal {
     fn start(folder: &Path, server: &Client, arguments: &[&str]) -> Terminal {
+        let mut terminal = Terminal::start_unread(folder, server, arguments);
+        terminal.read();
+        terminal
+    }
+
+    /// Prints to a pipe that nobody reads, until `read`.
+    fn start_unread(folder: &Path, server: &Client, arguments: &[&str]) -> Terminal {
         let mut command = logcafe(folder);
         let token = server.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ")).expect("a token");
         command.args(["query", "--tail", "--addr", &server.base, "--token", token]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let printed = lines_of(child.stdout.take().expect("a pipe"));
         let told = lines_of(child.stderr.take().expect("a pipe"));
-        Terminal { child, printed, told }
+        Terminal { child, printed: channel().1, told }
+    }
+
+    fn read(&mut self) {
+        self.printed = lines_of(self.child.stdout.take().expect("a pipe"));
     }
 
     #[track_caller]
@@ -135,6 +145,31 @@ fn a_restart_of_the_server_loses_no_line_and_prints_none_twice() {
 fn push_token(folder: &Path) -> String {
     let output = logcafe(folder).args(["token", "add", "agent", "--scope", "push"]).output().expect("it runs");
     format!("Bearer {}", String::from_utf8(output.stdout).expect("text").trim())
+}
+
+#[test]
+fn a_slow_reader_gets_every_line_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ProcessServer::start(folder.path(), &[]);
+    let mut terminal = Terminal::start_unread(folder.path(), &server, &[WEB, "-o", "raw"]);
+    wait_until("it follows", || metric(&server, "logcafe_tails") == 1);
+    let long = "x".repeat(60 << 10);
+    let mut pushed = Vec::new();
+    while metric(&server, "logcafe_tail_lines_dropped_total") == 0 {
+        let lines: Vec<String> = (0..20).map(|n| format!("{} {long}", pushed.len() + n)).collect();
+        server.push_json(&WEB_LABELS, &lines.iter().map(String::as_str).collect::<Vec<_>>()).expect(204);
+        pushed.extend(lines);
+        assert!(pushed.len() < 2000, "nothing holds a hundred megabytes for a slow client");
+    }
+    terminal.read();
+    let mut seen = terminal.lines(pushed.len());
+    let number = |line: &String| line.split(' ').next().and_then(|number| number.parse::<usize>().ok());
+    seen.sort_by_key(number);
+    assert!(seen == pushed, "{:?}", seen.iter().map(number).collect::<Vec<_>>());
+    server.push_json(&WEB_LABELS, &["and on"]).expect(204);
+    assert_eq!(terminal.next(), "and on");
+    let told = terminal.told.recv_timeout(PATIENCE).expect("it says so");
+    assert!(told.contains("faster than they were read"), "{told}");
 }
 
 #[test]

@@ -227,6 +227,13 @@ pub(crate) fn now_nanos() -> i64 {
     i64::try_from(since_epoch.as_nanos()).expect("a clock before 2262")
 }
 
+/// The value of a metric without labels.
+pub(crate) fn metric(client: &Client, name: &str) -> u64 {
+    let text = client.get("/metrics").expect(200).body;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+}
+
 /// Waits until `done` says yes; fails with `what` when it never does.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {

@@ -89,7 +89,8 @@ impl<'f, W: Write> Follow<'f, W> {
             }
             self.out.flush()?;
             if dropped_count > 0 {
-                anstream::eprintln!("logcafe: {dropped_count} lines came faster than they could be printed");
+                anstream::eprintln!("logcafe: {dropped_count} lines came faster than they were read; looking them up");
+                skip.add_all(self.fill_gap().await?);
             }
         }
     }

@@ -64,24 +64,37 @@ impl Seen {
     }
 }
 
-/// Lines to skip.
+/// Lines to skip; the oldest are forgotten where there are too many.
 #[derive(Debug, Default)]
 pub(crate) struct Skip(BTreeMap<Key, usize>);
 
 impl Skip {
     /// Skips a line once more.
     pub(crate) fn add(&mut self, line: &Line) {
-        *self.0.entry(key(line)).or_default() += 1;
+        self.add_times(key(line), 1);
+    }
+
+    /// Skips what another one does as well.
+    pub(crate) fn add_all(&mut self, other: Skip) {
+        other.0.into_iter().for_each(|(key, times)| self.add_times(key, times));
+    }
+
+    fn add_times(&mut self, key: Key, times: usize) {
+        *self.0.entry(key).or_default() += times;
+        if self.0.len() > LINES_MAX {
+            self.0.pop_first();
+        }
     }
 
     /// Whether this line is to be skipped; that counts as done then.
     pub(crate) fn takes(&mut self, line: &Line) -> bool {
         match self.0.get_mut(&key(line)) {
-            Some(left) if *left > 0 => {
+            Some(1) => self.0.remove(&key(line)).is_some(),
+            Some(left) => {
                 *left -= 1;
                 true
             }
-            Some(_) | None => false,
+            None => false,
         }
     }
 }
@@ -121,6 +134,9 @@ mod tests {
             .map(|line| skip.takes(line))
             .collect();
         assert_eq!(skipped, [true, true, true, false, false]);
+        skip.add(&line(at, "b"));
+        skip.add_all(seen.again());
+        assert!(skip.takes(&line(at, "b")) && skip.takes(&line(at, "a")) && !skip.takes(&line(at, "b")));
     }
 
     #[test]
