@@ -3,6 +3,7 @@
 mod auth;
 mod browser;
 mod cli;
+mod clients;
 mod crash;
 mod delete;
 mod follow;
