@@ -56,7 +56,8 @@ impl Standing {
 enum Deed {
     Push,
     Read,
-    Delete,
+    /// Delete, and look at settings.
+    Govern,
 }
 
 /// What the `Authorization` header holds.
@@ -86,7 +87,7 @@ pub(crate) async fn require_read(State(context): State<Context>, request: Reques
 
 /// Lets admins through, who have said so with their password.
 pub(crate) async fn require_admin(State(context): State<Context>, request: Request, next: Next) -> Response {
-    require(Deed::Delete, context, request, next).await
+    require(Deed::Govern, context, request, next).await
 }
 
 /// Lets readers through, browsers with a session as well. Browsers send cookies and passwords with the handshake of a
@@ -208,15 +209,15 @@ fn allow_token(deed: Deed, scope: Scope) -> Result<(), Error> {
     match (deed, scope) {
         (Deed::Push, Scope::Push) | (Deed::Read, Scope::Read) => Ok(()),
         (Deed::Push, Scope::Read) => Err(Error::forbidden("this token may read, not push; add one with --scope push")),
-        (Deed::Delete, _) => Err(Error::forbidden("no token may delete; send an admin's name and password")),
+        (Deed::Govern, _) => Err(Error::forbidden("no token may do this; send an admin's name and password")),
         (Deed::Read, Scope::Push) => Err(Error::forbidden("this token may push, not read; add one with --scope read")),
     }
 }
 
 fn allow_person(deed: Deed, role: Role) -> Result<(), Error> {
     match (deed, role) {
-        (Deed::Read, Role::Admin | Role::Reader) | (Deed::Push | Deed::Delete, Role::Admin) => Ok(()),
-        (Deed::Delete, Role::Reader) => Err(Error::forbidden("a reader may not delete; an admin may")),
+        (Deed::Read, Role::Admin | Role::Reader) | (Deed::Push | Deed::Govern, Role::Admin) => Ok(()),
+        (Deed::Govern, Role::Reader) => Err(Error::forbidden("a reader may not do this; an admin may")),
         (Deed::Push, Role::Reader) => Err(Error::forbidden("a reader may not push; use a push token")),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::api::params::Params;
 use crate::api::types::Json;
-use crate::api::{Context, Error, blocking};
+use crate::api::{Context, Error, blocking, operation};
 use crate::logql;
 
 /// Routes that need no logs.
@@ -38,43 +38,10 @@ fn formatted(query: &str) -> Response {
     }
 }
 
-/// What Logs Drilldown shapes itself by. Limits that do not exist here carry the values that mean so.
+/// What Logs Drilldown shapes itself by.
 async fn drilldown_limits(State(context): State<Context>) -> axum::Json<serde_json::Value> {
-    let limits = context.engine.limits();
-    let seconds = limits.query_timeout.as_secs();
-    let timeout = if seconds.is_multiple_of(60) { format!("{}m", seconds / 60) } else { format!("{seconds}s") };
     axum::Json(json!({
-        "limits": {
-            "discover_log_levels": true,
-            "discover_service_name": [
-                "service", "app", "application", "app_name", "name", "app_kubernetes_io_name", "container",
-                "container_name", "k8s_container_name", "component", "workload", "job", "k8s_job_name",
-            ],
-            "log_level_fields": [
-                "level", "LEVEL", "Level", "log.level", "severity", "SEVERITY", "Severity", "SeverityText", "lvl",
-                "LVL", "Lvl", "severity_text", "Severity_Text", "SEVERITY_TEXT",
-            ],
-            "max_entries_limit_per_query": limits.entries_max,
-            "max_line_size_truncate": false,
-            "max_query_bytes_read": "0B",
-            "max_query_length": "0s",
-            "max_query_lookback": "0s",
-            "max_query_range": "0s",
-            "max_query_series": 1_000_000,
-            "metric_aggregation_enabled": false,
-            "otlp_config": {"resource_attributes": {"attributes_config": [{"action": "index_label", "attributes": [
-                "service.name", "service.namespace", "service.instance.id", "deployment.environment",
-                "deployment.environment.name", "cloud.region", "cloud.availability_zone", "k8s.cluster.name",
-                "k8s.namespace.name", "k8s.pod.name", "k8s.container.name", "container.name",
-                "k8s.replicaset.name", "k8s.deployment.name", "k8s.statefulset.name", "k8s.daemonset.name",
-                "k8s.cronjob.name", "k8s.job.name",
-            ]}]}},
-            "pattern_persistence_enabled": false,
-            "query_timeout": timeout,
-            "retention_period": "0s",
-            "volume_enabled": true,
-            "volume_max_series": 1000,
-        },
+        "limits": operation::limits(&context),
         "pattern_ingester_enabled": true,
         "version": "3.7.6",
     }))

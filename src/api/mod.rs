@@ -11,6 +11,7 @@ mod format;
 mod labels;
 mod legacy;
 mod metrics;
+mod operation;
 mod outgoing;
 mod params;
 mod patterns;
@@ -73,12 +74,14 @@ pub fn router(context: Context) -> Router {
         .merge(fields::routes())
         .merge(format::routes())
         .merge(legacy::routes())
+        .merge(operation::routes())
         .merge(patterns::routes())
         .route_layer(from_fn_with_state(context.clone(), auth::require_read));
     let pushing = push::routes().route_layer(from_fn_with_state(context.clone(), auth::require_push));
-    let deleting = delete::routes().route_layer(from_fn_with_state(context.clone(), auth::require_admin));
+    let governing = delete::routes().merge(operation::admin_routes());
+    let governing = governing.route_layer(from_fn_with_state(context.clone(), auth::require_admin));
     let tailing = tail::routes(&context);
-    let mut routes = status::open_routes().merge(reading).merge(pushing).merge(deleting).merge(tailing);
+    let mut routes = status::open_routes().merge(reading).merge(pushing).merge(governing).merge(tailing);
     for folder in ["/loki/{*path}", "/api/{*path}", "/otlp/{*path}", "/prometheus/{*path}"] {
         routes = routes.route(folder, any(not_found));
     }

@@ -10,7 +10,7 @@ use crate::api::types::Json;
 use crate::api::{Context, Error};
 use crate::logql;
 use crate::logql::gotext::number::parse_int;
-use crate::model::Matcher;
+use crate::model::{MatchOp, Matcher};
 use crate::query::{VolumeBy, VolumeQuery};
 
 /// Volumes that are answered where nothing is said.
@@ -68,8 +68,15 @@ async fn answer(
         if !matchers.is_empty() {
             matchers = logql::parse_selector(text)?;
         }
-        let labels = params.get("targetLabels").split(',').filter(|name| !name.is_empty()).map(str::to_owned);
-        Ok(Json::metric(engine.volume(&query(matchers, labels.collect()), ticket)?)?)
+        let names = Some(params.get("targetLabels")).filter(|names| !names.is_empty());
+        let labels: Vec<String> = names.iter().flat_map(|names| names.split(',')).map(str::to_owned).collect();
+        // only streams that have all of them count
+        for label in &labels {
+            if !matchers.iter().any(|matcher| matcher.name() == label) {
+                matchers.push(Matcher::new(MatchOp::Regex, label, ".+").expect("the pattern is sound"));
+            }
+        }
+        Ok(Json::metric(engine.volume(&query(matchers, labels), ticket)?)?)
     })
     .await
 }

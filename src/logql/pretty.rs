@@ -43,7 +43,9 @@ fn pretty_log(log: &LogExpr, level: usize) -> String {
     for group in log.stages.chunk_by(|a, b| matches!((a, b), (Stage::Line(_), Stage::Line(_)))) {
         let texts: Vec<String> = group.iter().map(Stage::to_string).collect();
         let together = (1..=texts.len()).rev().find(|count| fits(&texts[..*count].join(" "))).unwrap_or(1);
-        lines.push(indent(level + 1) + &texts[..together].join(" "));
+        // Loki sets this one at the margin
+        let margin = if matches!(group, [Stage::Decolorize]) { String::new() } else { indent(level + 1) };
+        lines.push(margin + &texts[..together].join(" "));
         lines.extend(texts[together..].iter().map(|text| indent(level + 1) + text));
     }
     lines.join("\n")
@@ -99,7 +101,11 @@ fn pretty_log_range(range: &LogRange, level: usize) -> String {
 
 /// `1d` rather than `24h0m0s`, but only where that says all and can be read again.
 fn pretty_offset(nanos: i64) -> String {
-    if nanos > 0 && nanos % 1_000_000 == 0 { format_range(nanos) } else { duration::format(nanos) }
+    match nanos {
+        _ if nanos % 1_000_000 != 0 => duration::format(nanos),
+        ..0 => format!("-{}", format_range(nanos.saturating_neg())),
+        _ => format_range(nanos),
+    }
 }
 
 fn pretty_vector(aggregation: &VectorAggregation, level: usize) -> String {

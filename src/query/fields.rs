@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde_json::value::RawValue;
-
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::gotext::{bytes, duration, number};
-use crate::logql::stage::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL, Pipeline, Scratch};
+use crate::logql::stage::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL, Pipeline, Scratch, json_paths};
 use crate::model::{Direction, Labels, Matcher, MemoryExceeded, Share, TimeRange, Timestamp};
 use crate::query::limits::memory;
 use crate::query::{DetectedField, Engine, Error, FieldKind, LogLine, RangeQuery, Stats, Ticket, logs};
@@ -48,7 +46,7 @@ impl Engine {
             }
             let (found, parser) = readers.read(line);
             let paths = if parser == Some("json") { json_paths(&line.line) } else { BTreeMap::new() };
-            for (name, value) in with_parsed(line, &found).iter() {
+            for (name, value) in with_parsed(line, &found) {
                 let stem = name.strip_suffix("_extracted").unwrap_or(name);
                 let path = found.get(name).and_then(|_| paths.get(name).or_else(|| paths.get(stem)));
                 see(&mut fields, limit, (name, value), parser, path.map_or(&[], Vec::as_slice), &mut share)?;
@@ -82,8 +80,8 @@ impl Engine {
                 break;
             }
             let (found, _) = readers.read(line);
-            let fields = with_parsed(line, &found);
-            for value in [line.structured.get(name), fields.get(name)].into_iter().flatten() {
+            let fields = with_parsed(line, &found).filter(|(known, _)| *known == name).map(|(_, value)| value);
+            for value in line.structured.get(name).into_iter().chain(fields) {
                 if !values.contains(value) {
                     share.take(value.len() + VALUE_BYTES)?;
                     values.insert(value.to_owned());
@@ -189,47 +187,10 @@ impl Readers {
     }
 }
 
-/// The fields of a line together with those that the query's own stages found.
-fn with_parsed(line: &LogLine, fields: &Labels) -> Labels {
-    let both = line.parsed.iter().chain(fields.iter());
-    let both = both.filter(|(name, _)| ![ERROR_LABEL, ERROR_DETAILS_LABEL, PRESERVE_ERROR_LABEL].contains(name));
-    both.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// Where each label that `json` makes of a line comes from.
-fn json_paths(line: &str) -> BTreeMap<String, Vec<String>> {
-    fn walk(object: &str, path: &mut Vec<String>, paths: &mut BTreeMap<String, Vec<String>>) {
-        // values stay text, so that one that is odd hides no other; text after the object does not matter
-        let mut members = serde_json::Deserializer::from_str(object).into_iter::<BTreeMap<String, &RawValue>>();
-        let Some(Ok(members)) = members.next() else {
-            return;
-        };
-        for (key, member) in members {
-            path.push(key);
-            match member.get().as_bytes().first() {
-                Some(b'{') => walk(member.get(), path, paths),
-                Some(b'[' | b'n') | None => {}
-                Some(_) => {
-                    let names: Vec<String> = path.iter().map(|key| sanitized(key)).collect();
-                    paths.entry(names.join("_")).or_insert_with(|| path.clone());
-                }
-            }
-            path.pop();
-        }
-    }
-    let mut paths = BTreeMap::new();
-    walk(line, &mut Vec::new(), &mut paths);
-    paths
-}
-
-/// A key as a name of a label.
-fn sanitized(key: &str) -> String {
-    let mut name: String =
-        key.trim().chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    name
+/// The fields of a line, then those that the query's own stages found; a name may come twice, and both values count.
+fn with_parsed<'l>(line: &'l LogLine, fields: &'l Labels) -> impl Iterator<Item = (&'l str, &'l str)> {
+    let both = fields.iter().chain(line.parsed.iter());
+    both.filter(|(name, _)| ![ERROR_LABEL, ERROR_DETAILS_LABEL, PRESERVE_ERROR_LABEL].contains(name))
 }
 
 fn kind_of(value: &str) -> FieldKind {
@@ -263,7 +224,7 @@ fn is_id(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::query::FieldKind;
-    use crate::query::fields::{is_id, json_paths, kind_of};
+    use crate::query::fields::{is_id, kind_of};
 
     #[test]
     fn values_tell_their_kind() {
@@ -276,14 +237,5 @@ mod tests {
     fn ids_are_numbers_and_uuids() {
         assert!(is_id("12345") && is_id("6ba7b810-9dad-11d1-80b4-00c04fd430c8"));
         assert!(!is_id("0") && !is_id("web-1") && !is_id("deadbeef"));
-    }
-
-    #[test]
-    fn paths_lead_to_the_field_in_the_line() {
-        let paths = json_paths(r#"{"a":{"b c":1},"한글":"x","list":[1]}"#);
-        assert_eq!(paths["a_b_c"], ["a", "b c"]);
-        assert_eq!(paths["__"], ["한글"]);
-        assert!(!paths.contains_key("list"));
-        assert_eq!(json_paths(r#"{"lone":"\ud800","after":"x"} and more"#)["after"], ["after"]);
     }
 }

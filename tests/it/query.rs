@@ -1,5 +1,9 @@
 //! Loki's read API over HTTP: shapes, parameters and errors.
 
+use std::time::SystemTime;
+
+use logcafe::db::users::{self, Role};
+use logcafe::model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::{Reply, TestServer};
@@ -162,4 +166,24 @@ fn whoever_may_not_read_is_refused() {
     let server = server();
     server.anonymous().get("/loki/api/v1/query_range?query=%7Bapp%3D%22web%22%7D").expect(401);
     server.anonymous().get("/loki/api/v1/labels").expect(401);
+}
+
+#[test]
+fn settings_are_for_admins_and_show_no_secret() {
+    let server = TestServer::start();
+    let now = Timestamp::from(SystemTime::now());
+    users::add(&server.db, "ann", "correct horse 1", Role::Admin, now).expect("an admin");
+    server.get("/config").expect(403);
+    server.anonymous().get("/config").expect(401);
+    let config = server.with_basic("ann", "correct horse 1").get("/config").expect(200);
+    assert!(
+        config.body.contains("limits_config:\n") && config.body.contains("anonymous_push: false\n"),
+        "{}",
+        config.body
+    );
+    let limits = server.get("/config/tenant/v1/limits").expect(200);
+    assert!(limits.body.contains("max_entries_limit_per_query: 5000\n"), "{}", limits.body);
+    assert!(server.get("/log_level").expect(200).json()["message"].as_str().is_some_and(|text| text.contains("level")));
+    assert!(server.get("/services").expect(200).body.contains("store => Running\n"));
+    server.anonymous().get("/services").expect(401);
 }

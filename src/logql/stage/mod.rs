@@ -36,6 +36,7 @@ mod unwrap;
 
 use std::mem;
 
+pub use json::json_paths;
 pub use labels::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE_ERROR_LABEL, Scratch};
 pub use processed::{Processed, Wanted};
 
