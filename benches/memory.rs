@@ -38,13 +38,15 @@ type Case = (&'static str, &'static str, Expected);
 
 const BY_TRACE: &str = "sum by (trace) (count_over_time({job=\"bench\"} | logfmt [24h]))";
 
-const INSTANT: [(&str, Expected); 24] = [
+const INSTANT: [(&str, Expected); 25] = [
     ("topk(5, BY_TRACE)", Answer),
     ("bottomk(5, BY_TRACE)", Answer),
     ("count(BY_TRACE)", Answer),
     ("max(BY_TRACE) - min(BY_TRACE)", Answer),
     ("avg by (absent) (BY_TRACE)", Answer),
-    ("topk(5, count_over_time({job=\"bench\"} | logfmt trace=\"trace\" [24h]))", Answer),
+    ("topk(5, count_over_time({job=\"bench\", host=\"host-1\"} | logfmt trace=\"trace\" [24h]))", Answer),
+    // a trace on each of sixteen hosts is a series: ten million of them
+    ("topk(5, count_over_time({job=\"bench\"} | logfmt trace=\"trace\" [24h]))", TooMuch),
     ("topk(5, count_over_time({job=\"bench\"} | logfmt | keep trace, level, job [24h]))", Answer),
     ("BY_TRACE", Answer),
     ("sort_desc(BY_TRACE)", Answer),

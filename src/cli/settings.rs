@@ -52,7 +52,7 @@ pub(crate) struct Settings {
     #[arg(long, help_heading = "Queries", env = "LOGCAFE_QUERY_LINES", value_name = "COUNT")]
     pub(crate) query_lines: Option<usize>,
 
-    /// Memory that one query may use for what it gathers [default: 256MiB]
+    /// By how much one query may raise the memory of the server, its answer included [default: 256MiB]
     #[arg(long, help_heading = "Queries", env = "LOGCAFE_QUERY_MEMORY", value_name = "BYTES")]
     pub(crate) query_memory: Option<ByteSize>,
 

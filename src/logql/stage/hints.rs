@@ -128,3 +128,51 @@ pub(crate) fn single_label(filter: &LabelFilter) -> Option<&str> {
         LabelFilter::And(..) | LabelFilter::Or(..) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::logql::ast::{Expr, MetricExpr};
+    use crate::logql::parse;
+    use crate::logql::stage::{Pipeline, Scratch, Wanted};
+    use crate::model::{Labels, Timestamp};
+
+    /// Which labels the stages make of a line, where lines are summed by `a`.
+    #[track_caller]
+    fn made(stages: &str, line: &str) -> String {
+        let op = if stages.contains("unwrap") { "avg_over_time" } else { "count_over_time" };
+        let query = format!("{op}({{x=\"y\"}} {stages} [1m])");
+        let Ok(Expr::Metric(MetricExpr::Range(range))) = parse(&query) else { panic!("{query}") };
+        let wanted = Wanted::By(vec!["a".to_owned()]);
+        let pipeline = Pipeline::for_metric(&range.log.log.stages, range.log.unwrap.as_ref(), wanted).expect(stages);
+        let (none, mut scratch) = (Labels::default(), Scratch::default());
+        let processed = pipeline.process(Timestamp::default(), line, &none, &none, &mut scratch).expect(stages);
+        processed.parsed_labels().iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn parsers_make_only_labels_that_something_looks_at() {
+        let json = r#"{"a":"1","b":"2","c":{"d":"3","e":"4"},"f":"5s","g":"6"}"#;
+        let logfmt = "a=1 b=2 c_d=3 c_e=4 f=5s g=6";
+        for (parser, line) in [
+            ("| json", json),
+            ("| logfmt", logfmt),
+            ("| pattern `a=<a> b=<b> c_d=<c_d> c_e=<c_e> f=<f> g=<g>`", logfmt),
+            ("| regexp `a=(?P<a>.) b=(?P<b>.) c_d=(?P<c_d>.) c_e=(?P<c_e>.) f=(?P<f>..) g=(?P<g>.)`", logfmt),
+        ] {
+            let made = |later: &str| made(&format!("{parser} {later}"), line);
+            assert_eq!(made(""), "a");
+            assert_eq!(made("| b=\"2\""), "a b");
+            assert_eq!(made("| b=\"2\" or c_d > 5"), "a b c_d");
+            assert_eq!(made("| unwrap b"), "a b");
+            assert_eq!(made("| unwrap duration(f) | b=\"2\""), "a b f");
+            assert_eq!(made("| line_format `{{.g}} {{if .b}}{{.c_e}}{{end}}`"), "a b c_e g");
+            assert_eq!(made("| label_format h=`{{.b}}`"), "a b h");
+            assert_eq!(made("| label_format h=b"), "a h");
+            assert_eq!(made("| drop b, c_d"), "a");
+            assert_eq!(made("| keep a, b"), "a");
+        }
+        let packed = r#"{"a":"1","b":"2","_entry":"x"}"#;
+        assert_eq!(made("| unpack", packed), "a");
+        assert_eq!(made("| unpack | b=\"2\"", packed), "a b");
+    }
+}

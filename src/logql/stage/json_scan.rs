@@ -44,13 +44,28 @@ impl Malformed {
 /// The place of the next byte that is no white space.
 pub(crate) fn skip_space(text: &str, at: usize) -> Option<usize> {
     let rest = text.as_bytes().get(at..)?;
+    // mostly there is none
+    if rest.first().is_some_and(|byte| *byte > b' ') {
+        return Some(at);
+    }
     rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).map(|offset| at + offset)
 }
+
+/// Texts up to this length are looked through byte by byte.
+const SHORT_BYTES_MAX: usize = 12;
 
 /// For a place right behind the opening quote, the place of the closing one.
 pub(crate) fn string_end(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = at;
+    // most keys and many values are shorter than what a search over many bytes at once pays for
+    for _ in 0..SHORT_BYTES_MAX {
+        match bytes.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => break,
+            _ => at += 1,
+        }
+    }
     loop {
         at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes[at] == b'"' {
@@ -170,7 +185,11 @@ pub(crate) fn fields<'t>(
 
 /// The text that a string stands for; `None` where an escape is wrong.
 pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
-    if memchr::memchr(b'\\', raw.as_bytes()).is_none() {
+    let has_escape = match raw.len() {
+        0..=SHORT_BYTES_MAX => raw.bytes().any(|byte| byte == b'\\'),
+        _ => memchr::memchr(b'\\', raw.as_bytes()).is_some(),
+    };
+    if !has_escape {
         return Some(Cow::Borrowed(raw));
     }
     let mut out = String::with_capacity(raw.len());

@@ -3,6 +3,11 @@
 /// Appends a key as a label name may be written: white space around it gone, whatever is not a letter of ASCII, a digit
 /// or `_` replaced by `_`, and `_` in front of a digit that would come first. Whether anything was appended.
 pub(crate) fn push_clean(out: &mut String, key: &str) -> bool {
+    // mostly a key is a name as it is
+    if key.bytes().all(is_fine) && key.starts_with(|c: char| !c.is_ascii_digit()) {
+        out.push_str(key);
+        return true;
+    }
     let key = key.trim_matches(is_go_space);
     if key.is_empty() {
         return false;
