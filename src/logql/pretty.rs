@@ -16,6 +16,9 @@ use crate::logql::print::modifier;
 /// Bytes of a line that is not split; Loki's number.
 const LINE_BYTES_MAX: usize = 100;
 
+/// Just short of a day.
+const DAY_BACK_NS: i64 = -86_399_999_999_999;
+
 /// Prints a query for people, split where it is long.
 pub fn format_query(expr: &Expr) -> String {
     match expr {
@@ -103,7 +106,9 @@ fn pretty_log_range(range: &LogRange, level: usize) -> String {
 fn pretty_offset(nanos: i64) -> String {
     match nanos {
         _ if nanos % 1_000_000 != 0 => duration::format(nanos),
-        ..0 => format!("-{}", format_range(nanos.saturating_neg())),
+        // a negative one is read by Go's rules, which know no days
+        DAY_BACK_NS..0 => format!("-{}", format_range(nanos.saturating_neg())),
+        ..0 => duration::format(nanos),
         _ => format_range(nanos),
     }
 }
