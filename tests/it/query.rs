@@ -187,3 +187,14 @@ fn settings_are_for_admins_and_show_no_secret() {
     assert!(server.get("/services").expect(200).body.contains("store => Running\n"));
     server.anonymous().get("/services").expect(401);
 }
+
+#[test]
+fn nothing_lies_in_a_range_that_ends_before_it_starts() {
+    let server = server();
+    let (start, end) = ((START + SECOND / 2).to_string(), (START + SECOND / 4).to_string());
+    for path in ["labels", "label/app/values", "series"] {
+        let answer = server.get_with(&format!("/loki/api/v1/{path}"), &[("start", &start), ("end", &end)]);
+        let answer = answer.expect(200).json();
+        assert!(answer["data"].as_array().is_none_or(Vec::is_empty), "{path}: {answer}");
+    }
+}

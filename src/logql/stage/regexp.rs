@@ -56,3 +56,18 @@ impl RegexpParser {
         passes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::logql::ast::Stage;
+    use crate::logql::stage::{Pipeline, Scratch};
+    use crate::model::{Labels, Timestamp};
+
+    #[test]
+    fn groups_that_come_no_times_leave_the_others_their_names() {
+        let pipeline = Pipeline::new(&[Stage::Regexp("(a){0}(?P<x>b){0}(?P<y>c)(?P<z>d)?".to_owned())]);
+        let (pipeline, none, mut scratch) = (pipeline.expect("sound"), Labels::default(), Scratch::default());
+        let found = pipeline.process(Timestamp::default(), "cd", &none, &none, &mut scratch).expect("passes");
+        assert_eq!(found.labels(), Labels::from([("x", ""), ("y", "c"), ("z", "d")]));
+    }
+}
