@@ -8,7 +8,8 @@ use crate::store::day::{DayFolder, Streams, matching};
 use crate::store::error::Error;
 use crate::store::filter::Filter;
 use crate::store::index::{BlockPlace, Search};
-use crate::store::select::{BlockReader, Chunk, Selection};
+use crate::store::reader::BlockReader;
+use crate::store::select::{Chunk, Selection};
 use crate::store::shelf::DayState;
 use crate::store::words::Demands;
 

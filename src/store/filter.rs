@@ -2,10 +2,13 @@
 //!
 //! It is a binary fuse filter of 8-bit fingerprints (T. M. Graf and D. Lemire, "Binary Fuse Filters", 2022): about nine
 //! bits an id, three bytes read per question. Beside it stand the lengths that occur, because a needle may be part of a
-//! longer id. Hash and layout are part of the store's format.
+//! longer id, and what a block holds that the filter does not know: numbers, and the parts of UUIDs, which are known as
+//! wholes. Hash and layout are part of the store's format.
 //!
 //! ```text
 //! lengths u64     bit n: an id of n bytes is there; bit 63: one of 63 bytes or more
+//! digits u8       digits of the longest number that may be there unknown
+//! uuids u8        1: UUIDs are there
 //! seed u64        segment length u32    segment count u32
 //! fingerprints    (segment count + 2) x segment length bytes
 //! crc32           of all before
@@ -14,20 +17,73 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::store::block::bytes::{Malformed, Reader};
-use crate::store::words::{Demand, Place};
+use crate::store::words::{Demand, IdDemand, Place};
 
-const HEAD_BYTES: usize = 24;
+const HEAD_BYTES: usize = 26;
+/// Digits of the longest part of a UUID.
+const UUID_PART_LEN_MAX: usize = 12;
 /// A construction fails with a chance of about one in a hundred for small sets; more than this never happens by chance.
 const SEEDS_MAX: u64 = 200;
 
 /// The hash that an id is known by.
-pub(crate) fn hash(id: &[u8]) -> u64 {
+fn hash(id: &[u8]) -> u64 {
     xxh3_64(id)
 }
 
 /// The bit that stands for ids of a length.
-pub(crate) fn length_bit(length: usize) -> u64 {
+fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
+}
+
+/// The ids of a block, on their way into its filter.
+#[derive(Debug, Default)]
+pub(crate) struct Ids {
+    hashes: Vec<u64>,
+    lengths: u64,
+    digits_max: u8,
+    has_uuids: bool,
+}
+
+impl Ids {
+    pub(crate) fn add(&mut self, id: &[u8]) {
+        self.hashes.push(hash(id));
+        self.lengths |= length_bit(id.len());
+    }
+
+    /// Adds a UUID as a whole: what only has a part of it is not ruled out.
+    pub(crate) fn add_uuid(&mut self, uuid: &[u8]) {
+        self.hashes.push(hash(uuid));
+        self.has_uuids = true;
+    }
+
+    /// Says that numbers of so many digits are there which are not added, alone or at an edge of a word.
+    pub(crate) fn pass_numbers(&mut self, digits: usize) {
+        self.digits_max = self.digits_max.max(u8::try_from(digits).unwrap_or(u8::MAX));
+    }
+
+    /// Appends the filter.
+    pub(crate) fn encode(mut self, out: &mut Vec<u8>) {
+        let hashes = &mut self.hashes;
+        hashes.sort_unstable();
+        hashes.dedup();
+        let start = out.len();
+        let (shape, table) = (1..=SEEDS_MAX)
+            .find_map(|seed| {
+                let shape = Shape::for_keys(hashes.len(), seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                build(shape, hashes).map(|table| (shape, table))
+            })
+            .expect("two hundred seeds in a row do not fail for distinct keys");
+        out.extend_from_slice(&self.lengths.to_le_bytes());
+        out.extend_from_slice(&[self.digits_max, u8::from(self.has_uuids)]);
+        out.extend_from_slice(&shape.seed.to_le_bytes());
+        out.extend_from_slice(&shape.segment_len.to_le_bytes());
+        out.extend_from_slice(&shape.segment_count.to_le_bytes());
+        if !hashes.is_empty() {
+            out.extend_from_slice(&table);
+        }
+        let crc = crc32fast::hash(&out[start..]);
+        out.extend_from_slice(&crc.to_le_bytes());
+    }
 }
 
 /// Where in the table a key's three fingerprints lie.
@@ -70,28 +126,6 @@ impl Shape {
 
 fn fingerprint(mixed: u64) -> u8 {
     (mixed ^ (mixed >> 32)) as u8
-}
-
-/// Appends the filter of these hashes (see `hash`) and lengths. Sorts the hashes and drops repeated ones.
-pub(crate) fn encode(out: &mut Vec<u8>, hashes: &mut Vec<u64>, lengths: u64) {
-    hashes.sort_unstable();
-    hashes.dedup();
-    let start = out.len();
-    let (shape, table) = (1..=SEEDS_MAX)
-        .find_map(|seed| {
-            let shape = Shape::for_keys(hashes.len(), seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            build(shape, hashes).map(|table| (shape, table))
-        })
-        .expect("two hundred seeds in a row do not fail for distinct keys");
-    out.extend_from_slice(&lengths.to_le_bytes());
-    out.extend_from_slice(&shape.seed.to_le_bytes());
-    out.extend_from_slice(&shape.segment_len.to_le_bytes());
-    out.extend_from_slice(&shape.segment_count.to_le_bytes());
-    if !hashes.is_empty() {
-        out.extend_from_slice(&table);
-    }
-    let crc = crc32fast::hash(&out[start..]);
-    out.extend_from_slice(&crc.to_le_bytes());
 }
 
 /// Peels the keys off one by one, each from a slot that is its alone, and gives the fingerprints out in reverse.
@@ -137,6 +171,8 @@ fn build(shape: Shape, keys: &[u64]) -> Option<Vec<u8>> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filter<'b> {
     lengths: u64,
+    digits_max: u8,
+    has_uuids: bool,
     shape: Shape,
     table: &'b [u8],
 }
@@ -149,16 +185,34 @@ impl<'b> Filter<'b> {
         }
         let mut head = Reader::new(body.get(..HEAD_BYTES).ok_or(Malformed("the filter is cut"))?);
         let lengths = head.u64()?;
+        let (digits_max, has_uuids) = (head.byte()?, head.byte()? != 0);
         let shape = Shape { seed: head.u64()?, segment_len: head.u32()?, segment_count: head.u32()? };
         let table = &body[HEAD_BYTES..];
         if !shape.segment_len.is_power_of_two() || (!table.is_empty() && table.len() != shape.table_len()) {
             return Err(Malformed("the filter's shape makes no sense"));
         }
-        Ok(Filter { lengths, shape, table })
+        Ok(Filter { lengths, digits_max, has_uuids, shape, table })
     }
 
     /// Whether a text with this filter may have an id as it is demanded.
-    pub(crate) fn may_have(&self, demand: &Demand) -> bool {
+    pub(crate) fn may_have(&self, demand: &IdDemand) -> bool {
+        match demand {
+            IdDemand::Run(demand) => {
+                let part = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+                let in_uuid =
+                    self.has_uuids && demand.bytes.len() <= UUID_PART_LEN_MAX && demand.bytes.iter().all(part);
+                in_uuid || self.may_have_run(demand)
+            }
+            IdDemand::Uuid(uuid, parts) => {
+                (self.has_uuids && self.holds(hash(uuid))) || parts.iter().all(|part| self.may_have_run(part))
+            }
+        }
+    }
+
+    fn may_have_run(&self, demand: &Demand) -> bool {
+        if digits_at_an_edge(&demand.bytes).is_some_and(|digits| digits <= usize::from(self.digits_max)) {
+            return true;
+        }
         let length = demand.bytes.len();
         let longer = match demand.place {
             Place::Whole => 0,
@@ -179,22 +233,31 @@ impl<'b> Filter<'b> {
     }
 }
 
+/// The length of the one run of digits of an id, where it is all of it, its begin or its end.
+fn digits_at_an_edge(id: &[u8]) -> Option<usize> {
+    let first = id.iter().position(u8::is_ascii_digit)?;
+    let length = id[first..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let at_an_edge = first == 0 || first + length == id.len();
+    let only_one = !id[first + length..].iter().any(u8::is_ascii_digit);
+    (at_an_edge && only_one).then_some(length)
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::store::filter::{Filter, encode, hash, length_bit};
-    use crate::store::words::{Demand, Place};
+    use crate::store::filter::{Filter, Ids};
+    use crate::store::words::{Demand, Demands, IdDemand, Place};
 
     fn filter_of(ids: &[String]) -> Vec<u8> {
-        let mut hashes: Vec<u64> = ids.iter().map(|id| hash(id.as_bytes())).collect();
-        let lengths = ids.iter().fold(0, |bits, id| bits | length_bit(id.len()));
+        let mut known = Ids::default();
+        ids.iter().for_each(|id| known.add(id.as_bytes()));
         let mut out = Vec::new();
-        encode(&mut out, &mut hashes, lengths);
+        known.encode(&mut out);
         out
     }
 
     fn asks(bytes: &[u8], place: Place, id: &str) -> bool {
         let demand = Demand { place, bytes: id.as_bytes().to_vec() };
-        Filter::decode(bytes).expect("it was just written").may_have(&demand)
+        Filter::decode(bytes).expect("it was just written").may_have(&IdDemand::Run(demand))
     }
 
     #[test]
@@ -216,6 +279,27 @@ mod tests {
         assert!(!asks(&bytes, Place::Within, "4bf92f3577b34da6f"));
         assert!(!asks(&bytes, Place::Start, "5bf92f3577b34da6"));
         assert!(asks(&bytes, Place::End, "4bf92f3577b34da6"));
+    }
+
+    #[test]
+    fn numbers_and_parts_of_uuids_pass_unknown_where_there_are_some() {
+        let mut ids = Ids::default();
+        let uuid = "88048db0-9410-40fb-ad1b-bc9e745ed9c7";
+        ids.add(b"4bf92f3577b34da6");
+        ids.add_uuid(uuid.as_bytes());
+        ids.pass_numbers(10);
+        let mut bytes = Vec::new();
+        ids.encode(&mut bytes);
+        for known in ["1234567890", "12345678ms", "order123456789", "88048db0", "bc9e745ed9c7", "4bf92f3577b34da6"] {
+            assert!(asks(&bytes, Place::Whole, known), "{known}");
+        }
+        for unknown in ["1234567890123", "order1234x", "4bf92f3577b34da7", "88048DB0", "1order2345"] {
+            assert!(!asks(&bytes, Place::Whole, unknown), "{unknown}");
+        }
+        let filter = Filter::decode(&bytes).expect("it was just written");
+        let may_have = |needle: &str| Demands::of(needle.as_bytes()).ids.iter().all(|demand| filter.may_have(demand));
+        assert!(may_have(&format!(" {uuid} ")));
+        assert!(!may_have(" 88048db0-9410-40fb-ad1b-bc9e745ed9c8 "));
     }
 
     #[test]

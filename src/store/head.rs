@@ -11,10 +11,9 @@ use memchr::memmem::Finder;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::{Entry, Labels};
-use crate::store::block::Content;
+use crate::store::block::{Content, each_with_needle};
 use crate::store::layout::Day;
 use crate::store::seal::BLOCK_TEXT_BYTES;
-use crate::store::select::each_with_needle;
 
 /// Entries with the time of the last one are compared one by one up to here; beyond, hashes are kept of all.
 const EQUAL_TIMES_MAX: usize = 16;

@@ -16,6 +16,7 @@ mod hole;
 mod index;
 mod keeper;
 mod layout;
+mod reader;
 mod remove;
 mod retention;
 mod seal;

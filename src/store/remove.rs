@@ -11,8 +11,9 @@ use crate::store::block::{Codec, Content};
 use crate::store::day::{DayFolder, Replacement};
 use crate::store::error::Error;
 use crate::store::hole::Hole;
+use crate::store::reader::{BlockReader, OpenBlock};
 use crate::store::seal::Sealer;
-use crate::store::select::{BlockReader, OpenBlock, Readers, Row, Selection};
+use crate::store::select::{Readers, Row, Selection};
 
 /// What a removal did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +93,7 @@ fn keep(content: &mut Content, block: &OpenBlock, goes: &[bool]) {
             });
             content.times.push(block.lead.times[entry]);
             content.set_of.push(number);
-            let text = block.text(entry);
+            let text = block.lines.get(entry);
             content.text_lengths.push(text.len() as u32);
             content.text.extend_from_slice(text);
         }

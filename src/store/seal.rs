@@ -1,11 +1,11 @@
 //! Sealing: closed buffers become a block, with the words and ids that it can be looked up by.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::store::block::{Codec, Content, encode};
+use crate::store::block::{Codec, ColumnWriter, Content, Part, encode};
 use crate::store::day::SealedBlock;
-use crate::store::filter;
+use crate::store::filter::Ids;
 use crate::store::head::{Buffer, fill_content};
 use crate::store::index::BlockWords;
 use crate::store::words;
@@ -16,19 +16,53 @@ pub(crate) const BLOCK_TEXT_BYTES: usize = 1 << 20;
 pub(crate) const ALONE_BYTES_MIN: usize = BLOCK_TEXT_BYTES / 4;
 /// A block with more words than this is text that words tell nothing of (base64, say): it is always a candidate.
 const WORDS_MAX: usize = 8000;
+/// Blocks of a stream that are not tried again after one had no templates.
+const DECLINED_BLOCKS: u32 = 16;
+/// Streams that this is remembered of.
+const DECLINED_MAX: usize = 10_000;
 /// A run of letters beyond this is no word: tantivy's terms end at 64 KiB, and nobody looks for it.
 const WORD_BYTES_MAX: usize = 200;
+
+/// Streams whose text had no templates when it was last looked: looking costs, and they seldom change.
+#[derive(Debug, Default)]
+struct Declined(HashMap<u64, u32>);
+
+impl Declined {
+    /// Whether a block of a stream is to be tried.
+    fn is_due(&mut self, stream: u64) -> bool {
+        let Some(left) = self.0.get_mut(&stream) else { return true };
+        *left -= 1;
+        if *left == 0 {
+            self.0.remove(&stream);
+        }
+        false
+    }
+
+    fn note(&mut self, stream: u64) {
+        if self.0.len() >= DECLINED_MAX {
+            self.0.clear();
+        }
+        self.0.insert(stream, DECLINED_BLOCKS);
+    }
+}
 
 /// Makes blocks, one after another, in memory that it keeps.
 #[derive(Debug)]
 pub(crate) struct Sealer {
     content: Content,
     codec: Codec,
+    columns: ColumnWriter,
+    declined: Declined,
 }
 
 impl Sealer {
     pub(crate) fn new() -> Sealer {
-        Sealer { content: Content::default(), codec: Codec::new() }
+        Sealer {
+            content: Content::default(),
+            codec: Codec::new(),
+            columns: ColumnWriter::default(),
+            declined: Declined::default(),
+        }
     }
 
     /// Makes a block of closed buffers, each of another stream of the same day and none empty.
@@ -46,8 +80,16 @@ impl Sealer {
 
     fn seal_content(&mut self) -> SealedBlock {
         let content = &self.content;
-        let encoded = encode(content, &mut self.codec);
-        let (words, filter) = look_ups(content);
+        let stream = content.streams.first().map_or(0, |(number, _)| *number);
+        let columns = if self.declined.is_due(stream) { Some(&mut self.columns) } else { None };
+        let tried = columns.is_some();
+        let encoded = encode(content, &mut self.codec, columns);
+        if tried && !encoded.has_columns {
+            self.declined.note(stream);
+        }
+        let look_ups =
+            if encoded.has_columns { LookUps::of_columns(&self.columns) } else { LookUps::of_lines(content) };
+        let (words, filter) = look_ups.finish();
         SealedBlock {
             bytes: encoded.bytes,
             lead_len: encoded.lead_len,
@@ -62,37 +104,64 @@ impl Sealer {
     }
 }
 
-/// The words of a block's text, and the bytes of the filter of its ids.
-fn look_ups(content: &Content) -> (BlockWords, Vec<u8>) {
-    let mut words: HashSet<&[u8], BuildHasherDefault<WordHasher>> = HashSet::default();
-    let (mut longest, mut lengths, mut ids) = (0, 0, Vec::new());
-    let mut rest = &content.text[..];
-    for length in &content.text_lengths {
-        // line by line: a run must not reach from one line into the next
-        let (line, after) = rest.split_at(*length as usize);
-        rest = after;
-        words::each(
-            line,
-            |word| {
-                longest = longest.max(word.len());
-                if words.len() <= WORDS_MAX {
-                    words.insert(word);
-                }
-            },
-            |id| {
-                ids.push(filter::hash(id));
-                lengths |= filter::length_bit(id.len());
-            },
-        );
+/// What a block can be looked up by, as it is gathered.
+#[derive(Default)]
+struct LookUps<'t> {
+    words: HashSet<&'t [u8], BuildHasherDefault<WordHasher>>,
+    longest: usize,
+    ids: Ids,
+}
+
+impl<'t> LookUps<'t> {
+    fn word(&mut self, word: &'t [u8]) {
+        self.longest = self.longest.max(word.len());
+        if self.words.len() <= WORDS_MAX {
+            self.words.insert(word);
+        }
     }
-    let mut filter = Vec::new();
-    filter::encode(&mut filter, &mut ids, lengths);
-    if words.len() > WORDS_MAX || longest > WORD_BYTES_MAX {
-        return (BlockWords::Opaque, filter);
+
+    /// Those of texts, one by one: a run must not reach from one line into the next.
+    fn of_lines(content: &'t Content) -> LookUps<'t> {
+        let mut look_ups = LookUps::default();
+        let mut rest = &content.text[..];
+        for length in &content.text_lengths {
+            let (line, after) = rest.split_at(*length as usize);
+            rest = after;
+            look_ups.line(line);
+        }
+        look_ups
     }
-    let mut words: Vec<Box<[u8]>> = words.into_iter().map(Box::from).collect();
-    words.sort_unstable();
-    (BlockWords::Known(words), filter)
+
+    fn line(&mut self, line: &'t [u8]) {
+        let mut ids = std::mem::take(&mut self.ids);
+        words::each(line, |word| self.word(word), |id| ids.add(id));
+        self.ids = ids;
+    }
+
+    /// Those of templates and columns, which are far fewer texts.
+    fn of_columns(columns: &'t ColumnWriter) -> LookUps<'t> {
+        let mut look_ups = LookUps::default();
+        columns.look_ups(|part| match part {
+            Part::Text(text) => look_ups.line(text),
+            Part::Words(text) => words::each(text, |word| look_ups.word(word), |_| {}),
+            Part::Id(id) => look_ups.ids.add(id),
+            Part::Uuid(uuid) => look_ups.ids.add_uuid(uuid),
+            Part::Numbers(digits) => look_ups.ids.pass_numbers(digits),
+        });
+        look_ups
+    }
+
+    /// The words for the index, and the bytes of the filter.
+    fn finish(self) -> (BlockWords, Vec<u8>) {
+        let mut filter = Vec::new();
+        self.ids.encode(&mut filter);
+        if self.words.len() > WORDS_MAX || self.longest > WORD_BYTES_MAX {
+            return (BlockWords::Opaque, filter);
+        }
+        let mut words: Vec<Box<[u8]>> = self.words.into_iter().map(Box::from).collect();
+        words.sort_unstable();
+        (BlockWords::Known(words), filter)
+    }
 }
 
 /// A quick hash for short words: the set compares the bytes anyway.

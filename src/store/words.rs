@@ -107,19 +107,43 @@ pub(crate) struct Demand {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// An id that the needle has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IdDemand {
+    Run(Demand),
+    /// A UUID, whole and the ids that are its parts: it may be stored as one or as the other.
+    Uuid(Vec<u8>, Vec<Demand>),
+}
+
 /// What a text that holds the needle must have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Demands {
     pub(crate) words: Vec<Demand>,
-    pub(crate) ids: Vec<Demand>,
+    pub(crate) ids: Vec<IdDemand>,
+}
+
+pub(crate) const UUID_LEN: usize = 36;
+
+/// Whether a text begins with a UUID in lower case: 8, 4, 4, 4 and 12 digits with dashes between them.
+pub(crate) fn begins_with_uuid(text: &[u8]) -> bool {
+    text.get(..UUID_LEN).is_some_and(|uuid| {
+        uuid.iter().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+        })
+    })
 }
 
 impl Demands {
     /// Reads off a needle what it demands.
     pub(crate) fn of(needle: &[u8]) -> Demands {
         let mut demands = Demands::default();
-        let mut at = 0;
+        let (mut at, mut uuid_end) = (0, 0);
         while at < needle.len() {
+            if at >= uuid_end && begins_with_uuid(&needle[at..]) {
+                uuid_end = at + UUID_LEN;
+                demands.ids.push(IdDemand::Uuid(needle[at..uuid_end].to_vec(), Vec::new()));
+            }
             let belongs: fn(Class) -> bool = match class(needle[at]) {
                 Class::Other => {
                     at += 1;
@@ -130,12 +154,12 @@ impl Demands {
             };
             let start = at;
             at = run_end(needle, at, belongs);
-            demands.add_run(needle, start, at);
+            demands.add_run(needle, start, at, start < uuid_end);
         }
         demands
     }
 
-    fn add_run(&mut self, needle: &[u8], start: usize, end: usize) {
+    fn add_run(&mut self, needle: &[u8], start: usize, end: usize, in_uuid: bool) {
         let place = |from: usize, to: usize| match (from == 0, to == needle.len()) {
             (false, false) => Place::Whole,
             (false, true) => Place::Start,
@@ -148,7 +172,11 @@ impl Demands {
             return;
         }
         if run.iter().any(u8::is_ascii_digit) && run.len() >= ID_BYTES_MIN {
-            self.ids.push(Demand { place: place(start, end), bytes: run.to_vec() });
+            let demand = Demand { place: place(start, end), bytes: run.to_vec() };
+            match self.ids.last_mut() {
+                Some(IdDemand::Uuid(_, parts)) if in_uuid => parts.push(demand),
+                _ => self.ids.push(IdDemand::Run(demand)),
+            }
         }
         let mut at = start;
         while at < end {
@@ -172,7 +200,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::store::words::{Demand, Demands, Place, each};
+    use crate::store::words::{Demand, Demands, IdDemand, Place, each};
 
     fn words_and_ids(text: &str) -> (Vec<String>, Vec<String>) {
         let (mut words, mut ids) = (Vec::new(), Vec::new());
@@ -196,7 +224,11 @@ mod tests {
         assert_eq!(demands.words, expected);
         assert_eq!(Demands::of(b"timeout").words, [demand(Place::Within, "timeout")]);
         assert_eq!(Demands::of("=주문 ".as_bytes()).words, [demand(Place::Whole, "주문")]);
-        assert_eq!(Demands::of(b" 4bf92f35 ").ids, [demand(Place::Whole, "4bf92f35")]);
+        assert_eq!(Demands::of(b" 4bf92f35 ").ids, [IdDemand::Run(demand(Place::Whole, "4bf92f35"))]);
+        let uuid = "88048db0-9410-40fb-ad1b-bc9e745ed9c7";
+        let parts = vec![demand(Place::Whole, "88048db0"), demand(Place::Start, "bc9e745ed9c7")];
+        let demands = Demands::of(format!("={uuid}").as_bytes());
+        assert_eq!(demands.ids, [IdDemand::Uuid(uuid.as_bytes().to_vec(), parts)]);
         assert_eq!(Demands::of(b"12345 cafe"), Demands::default());
     }
 
@@ -212,7 +244,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn a_text_has_all_that_its_parts_demand(text in "[a-gA-G0-9xyz 가나-]{1,60}", from in 0usize..60, len in 1usize..40) {
+        fn a_text_has_all_that_its_parts_demand(
+            text in "[a-gA-G0-9xyz 가나-]{1,60}|[a-g ]{0,3}[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}[0-9 -]{0,9}", from in 0usize..60, len in 1usize..40) {
             let bytes = text.as_bytes();
             let from = from % bytes.len();
             let needle = &bytes[from..bytes.len().min(from + len)];
@@ -223,7 +256,12 @@ mod tests {
                 prop_assert!(holds(demand, &words), "{needle:?} demands {demand:?}");
             }
             for demand in &demands.ids {
-                prop_assert!(holds(demand, &ids), "{needle:?} demands {demand:?}");
+                match demand {
+                    IdDemand::Run(demand) => prop_assert!(holds(demand, &ids), "{needle:?} demands {demand:?}"),
+                    IdDemand::Uuid(_, parts) => {
+                        prop_assert!(parts.iter().all(|part| holds(part, &ids)), "{needle:?} demands {demand:?}");
+                    }
+                }
             }
         }
     }

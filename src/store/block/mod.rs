@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! header, 60 bytes, little endian
-//!   0  magic "LCBK"      4  version 1     5  mode: 0 plain     6  (two bytes, zero)
+//!   0  magic "LCBK"      4  version 1     5  mode: 0 plain, 1 columns     6  (two bytes, zero)
 //!   8  entries          12  streams      16  bytes of text
 //!  20  lengths of the sections: streams, times, sets, set of each entry, text lengths, text
 //!  44  crc32 of the text section         48  earliest time    56  crc32 of bytes 0..56 and of all sections before the text
@@ -14,23 +14,31 @@
 //! sets           packed: varint count; per set of metadata: varint pairs; per pair: name, value (varint length, text)
 //! set of each    numbers in planes (`pack`), absent where there is one set
 //! text lengths   numbers in planes
-//! text           all lines one after another, packed
+//! text           plain: all lines one after another, packed; otherwise see `columns`
 //! ```
 
 pub(crate) mod bytes;
+mod columns;
 mod pack;
 mod times;
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
+
 use bytes::{Malformed, Reader, put_text, put_varint};
+pub(crate) use columns::{ColumnWriter, Part};
+use columns::{Columns, Sink};
 pub(crate) use pack::Codec;
 
 use crate::model::Labels;
 
 const MAGIC: &[u8; 4] = b"LCBK";
 const VERSION: u8 = 1;
+/// The text section holds all lines one after another, packed.
 const MODE_PLAIN: u8 = 0;
+/// The text section holds templates and columns.
+const MODE_COLUMNS: u8 = 1;
 const HEADER_BYTES: usize = 60;
 const SECTION_COUNT: usize = 6;
 const TEXT: usize = 5;
@@ -65,10 +73,12 @@ impl Content {
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
     pub(crate) lead_len: usize,
+    /// Whether the text became columns.
+    pub(crate) has_columns: bool,
 }
 
-/// Makes the bytes of a block.
-pub(crate) fn encode(content: &Content, codec: &mut Codec) -> Encoded {
+/// Makes the bytes of a block, with columns where `columns` is given and the text has templates.
+pub(crate) fn encode(content: &Content, codec: &mut Codec, columns: Option<&mut ColumnWriter>) -> Encoded {
     let mut out = vec![0; HEADER_BYTES];
     let mut ends = [0; SECTION_COUNT];
     for (number, count) in &content.streams {
@@ -84,18 +94,29 @@ pub(crate) fn encode(content: &Content, codec: &mut Codec) -> Encoded {
     codec.put(&mut out, &sets);
     ends[2] = out.len();
     if content.sets.len() > 1 {
-        codec.put_numbers(&mut out, &content.set_of);
+        codec.put_numbers(&mut out, &content.set_of.iter().map(|set| u64::from(*set)));
     }
     ends[3] = out.len();
-    codec.put_numbers(&mut out, &content.text_lengths);
+    codec.put_numbers(&mut out, &content.text_lengths.iter().map(|length| u64::from(*length)));
     ends[4] = out.len();
-    codec.put(&mut out, &content.text);
+    let section =
+        columns.and_then(|columns| columns.encode(&content.text, &content.text_lengths, &content.times, codec));
+    let mode = match section {
+        Some(section) => {
+            out.extend_from_slice(&section);
+            MODE_COLUMNS
+        }
+        None => {
+            codec.put(&mut out, &content.text);
+            MODE_PLAIN
+        }
+    };
     ends[TEXT] = out.len();
-    write_header(&mut out, content, &ends);
-    Encoded { bytes: out, lead_len: ends[TEXT - 1] }
+    write_header(&mut out, mode, content, &ends);
+    Encoded { bytes: out, lead_len: ends[TEXT - 1], has_columns: mode == MODE_COLUMNS }
 }
 
-fn write_header(out: &mut [u8], content: &Content, ends: &[usize; SECTION_COUNT]) {
+fn write_header(out: &mut [u8], mode: u8, content: &Content, ends: &[usize; SECTION_COUNT]) {
     let mut put_u32 = |at: usize, value: usize| {
         out[at..at + 4].copy_from_slice(&u32::try_from(value).expect("a block stays below 4 GiB").to_le_bytes());
     };
@@ -109,7 +130,7 @@ fn write_header(out: &mut [u8], content: &Content, ends: &[usize; SECTION_COUNT]
     }
     out[..4].copy_from_slice(MAGIC);
     out[4] = VERSION;
-    out[5] = MODE_PLAIN;
+    out[5] = mode;
     let text_crc = crc32fast::hash(&out[ends[TEXT - 1]..]);
     out[44..48].copy_from_slice(&text_crc.to_le_bytes());
     let first = content.times.iter().min().copied().unwrap_or(0);
@@ -149,6 +170,7 @@ pub(crate) struct Lead {
     set_of: Vec<u32>,
     /// Where the lengths lie, undecoded until they are needed.
     lengths_section: Vec<u8>,
+    mode: u8,
     text_bytes: usize,
     text_section_len: usize,
     text_crc: u32,
@@ -161,7 +183,8 @@ impl Lead {
         if header.take(4)? != MAGIC {
             return Err(Malformed("no block begins here"));
         }
-        if header.byte()? != VERSION || header.byte()? != MODE_PLAIN {
+        let (version, mode) = (header.byte()?, header.byte()?);
+        if version != VERSION || !matches!(mode, MODE_PLAIN | MODE_COLUMNS) {
             return Err(Malformed("the block has an unknown version or mode"));
         }
         header.take(2)?;
@@ -195,6 +218,7 @@ impl Lead {
             sets,
             set_of,
             lengths_section,
+            mode,
             text_bytes,
             text_section_len: lengths[TEXT],
             text_crc,
@@ -212,7 +236,7 @@ impl Lead {
     }
 
     /// Where each entry's text ends.
-    pub(crate) fn text_ends(&self, codec: &mut Codec) -> Result<Vec<u32>, Malformed> {
+    fn text_ends(&self, codec: &mut Codec) -> Result<Vec<u32>, Malformed> {
         let mut ends = self.text_lengths(codec)?;
         let mut end = 0u32;
         for length in &mut ends {
@@ -222,12 +246,140 @@ impl Lead {
         if end as usize == self.text_bytes { Ok(ends) } else { Err(Malformed("the text lengths do not add up")) }
     }
 
-    /// Decodes the bytes that follow the lead into the text of all entries.
-    pub(crate) fn text(&self, section: &[u8], codec: &mut Codec) -> Result<Vec<u8>, Malformed> {
+    /// Checks the bytes that follow the lead, and prepares them to be searched and read.
+    pub(crate) fn text(&self, section: &[u8], codec: &mut Codec) -> Result<Text, Malformed> {
         if section.len() != self.text_section_len || crc32fast::hash(section) != self.text_crc {
             return Err(Malformed("the checksum of the block's text does not agree"));
         }
-        codec.take(&mut Reader::new(section), self.text_bytes)
+        if self.mode == MODE_COLUMNS {
+            return Ok(Text::Columns(Columns::open(section, self.times.len(), self.text_bytes, codec)?));
+        }
+        let bytes = codec.take(&mut Reader::new(section), self.text_bytes)?;
+        Ok(Text::Plain(Lines { bytes, ends: self.text_ends(codec)? }))
+    }
+}
+
+/// The texts of a block, ready to be searched.
+#[derive(Debug)]
+pub(crate) enum Text {
+    Plain(Lines),
+    Columns(Columns),
+}
+
+/// Texts that lie one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) bytes: Vec<u8>,
+    /// Where each ends.
+    pub(crate) ends: Vec<u32>,
+}
+
+impl Lines {
+    pub(crate) fn get(&self, place: usize) -> &[u8] {
+        &self.bytes[self.start(place)..self.ends[place] as usize]
+    }
+
+    fn start(&self, place: usize) -> usize {
+        if place == 0 { 0 } else { self.ends[place - 1] as usize }
+    }
+
+    /// Those of a range whose text has the needle.
+    fn find(&self, entries: Range<usize>, finder: &Finder<'_>, found: &mut Vec<usize>) {
+        let (start, ends) = (self.start(entries.start), &self.ends[entries.clone()]);
+        let texts = &self.bytes[start..self.start(entries.end)];
+        each_with_needle(
+            texts,
+            finder,
+            |byte| ends.partition_point(|end| *end as usize <= start + byte),
+            |place| ends[place] as usize - start,
+            |place| found.push(entries.start + place),
+        );
+    }
+}
+
+/// Calls `found` with the place of each text that has the needle, in their order; the texts lie one after another, and
+/// `end_of` gives where one ends. `place_of` gives the text that a byte belongs to.
+pub(crate) fn each_with_needle(
+    texts: &[u8],
+    finder: &Finder<'_>,
+    place_of: impl Fn(usize) -> usize,
+    end_of: impl Fn(usize) -> usize,
+    mut found: impl FnMut(usize),
+) {
+    let mut at = 0;
+    while let Some(offset) = finder.find(&texts[at..]) {
+        let start = at + offset;
+        let place = place_of(start);
+        let end = end_of(place);
+        if start + finder.needle().len() <= end {
+            found(place);
+            at = end;
+        } else {
+            // it lies across the border of two texts, and so in neither
+            at = start + 1;
+        }
+    }
+}
+
+impl Text {
+    /// The entries of these ranges, in order, whose text holds all needles.
+    pub(crate) fn find(
+        &self,
+        lead: &Lead,
+        ranges: &[Range<usize>],
+        finders: &[Finder<'_>],
+        codec: &mut Codec,
+    ) -> Result<Vec<usize>, Malformed> {
+        // the longest is the rarest
+        let longest = finders.iter().enumerate().max_by_key(|(_, finder)| finder.needle().len());
+        let Some((first, longest)) = longest.filter(|(_, finder)| !finder.needle().is_empty()) else {
+            return Ok(ranges.iter().cloned().flatten().collect());
+        };
+        let others = finders.iter().enumerate().filter(|(place, _)| *place != first).map(|(_, finder)| finder);
+        let mut found = Vec::new();
+        match self {
+            Text::Plain(lines) => {
+                ranges.iter().for_each(|range| lines.find(range.clone(), longest, &mut found));
+                found.retain(|entry| others.clone().all(|finder| finder.find(lines.get(*entry)).is_some()));
+            }
+            Text::Columns(columns) => {
+                found = columns.find(longest, ranges, &lead.times, codec)?;
+                for finder in others {
+                    let singles: Vec<Range<usize>> = found.iter().map(|entry| *entry..*entry + 1).collect();
+                    found = columns.find(finder, &singles, &lead.times, codec)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The texts of these entries, which are in order; all of them where `None`.
+    pub(crate) fn lines(self, lead: &Lead, entries: Option<&[usize]>, codec: &mut Codec) -> Result<Lines, Malformed> {
+        let columns = match (self, entries) {
+            (Text::Plain(lines), None) => return Ok(lines),
+            (Text::Plain(lines), Some(entries)) => {
+                let mut chosen = Lines::default();
+                for entry in entries {
+                    chosen.bytes.extend_from_slice(lines.get(*entry));
+                    chosen.ends.push(chosen.bytes.len() as u32);
+                }
+                return Ok(chosen);
+            }
+            (Text::Columns(columns), _) => columns,
+        };
+        let Some(entries) = entries else {
+            let mut bytes = Sink::with_capacity(columns.text_bytes);
+            let ends = columns.render(0..lead.times.len(), &lead.times, codec, &mut bytes)?;
+            let agree = ends == lead.text_ends(codec)?;
+            return if agree {
+                Ok(Lines { bytes: bytes.into_bytes(), ends })
+            } else {
+                Err(Malformed("a text has another length"))
+            };
+        };
+        let mut bytes = Sink::default();
+        let ends = columns.render(entries.iter().copied(), &lead.times, codec, &mut bytes)?;
+        Ok(Lines { bytes: bytes.into_bytes(), ends })
     }
 }
 
@@ -291,7 +443,7 @@ mod tests {
 
     fn check(content: &Content) -> Encoded {
         let mut codec = Codec::new();
-        let encoded = encode(content, &mut codec);
+        let encoded = encode(content, &mut codec, None);
         let (lead_bytes, text_section) = encoded.bytes.split_at(encoded.lead_len);
         let lead = Lead::decode(lead_bytes, &mut codec).expect("the lead decodes");
         let counts: Vec<_> = lead.streams.iter().map(|(number, range)| (*number, range.len())).collect();
@@ -300,7 +452,8 @@ mod tests {
         let sets: Vec<_> = (0..content.times.len()).map(|entry| &lead.sets[lead.set_of(entry)]).collect();
         assert_eq!(sets, content.set_of.iter().map(|set| &content.sets[*set as usize]).collect::<Vec<_>>());
         assert_eq!(lead.text_lengths(&mut codec).expect("the lengths decode"), content.text_lengths);
-        assert_eq!(lead.text(text_section, &mut codec).expect("the text decodes"), content.text);
+        let text = lead.text(text_section, &mut codec).expect("the text decodes");
+        assert_eq!(text.lines(&lead, None, &mut codec).expect("the text decodes").bytes, content.text);
         encoded
     }
 

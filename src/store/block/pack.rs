@@ -15,6 +15,8 @@ const CONSTANT: u8 = 2;
 /// Keeps the compressor's and decompressor's memory between blocks.
 pub(crate) struct Codec {
     compressor: Compressor<'static>,
+    /// Memory for one plane of numbers.
+    plane: Vec<u8>,
     decompressor: Decompressor<'static>,
 }
 
@@ -28,6 +30,7 @@ impl Codec {
     pub(crate) fn new() -> Codec {
         Codec {
             compressor: Compressor::new(ZSTD_LEVEL).expect("the level is a valid one"),
+            plane: Vec::new(),
             decompressor: Decompressor::new().expect("a decompressor without dictionary cannot fail"),
         }
     }
@@ -69,18 +72,32 @@ impl Codec {
         if bytes.len() == count { Ok(bytes) } else { Err(Malformed("a section has another length than it should")) }
     }
 
-    /// Appends numbers: how many bytes the largest needs, then all lowest bytes, all second bytes, and so on.
-    pub(crate) fn put_numbers(&mut self, out: &mut Vec<u8>, numbers: &[u32]) {
-        let all = numbers.iter().fold(0, |all, number| all | number);
-        let plane_count = 4 - all.leading_zeros() / 8;
-        out.push(plane_count as u8);
-        for plane in 0..plane_count {
-            let bytes: Vec<u8> = numbers.iter().map(|number| (number >> (8 * plane)) as u8).collect();
-            self.put(out, &bytes);
+    /// Like `put`, for bytes that may be noise: those that look so are not even tried to be compressed.
+    pub(crate) fn put_plane(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
+        if is_noise(bytes) {
+            out.push(RAW);
+            put_varint(out, bytes.len() as u64);
+            out.extend_from_slice(bytes);
+        } else {
+            self.put(out, bytes);
         }
     }
 
-    /// Reads back `count` numbers.
+    /// Appends numbers: how many bytes the largest needs, then all lowest bytes, all second bytes, and so on.
+    pub(crate) fn put_numbers(&mut self, out: &mut Vec<u8>, numbers: &(impl Iterator<Item = u64> + Clone)) {
+        let all = numbers.clone().fold(0, |all, number| all | number);
+        let plane_count = 8 - all.leading_zeros() / 8;
+        out.push(plane_count as u8);
+        let mut bytes = std::mem::take(&mut self.plane);
+        for plane in 0..plane_count {
+            bytes.clear();
+            bytes.extend(numbers.clone().map(|number| (number >> (8 * plane)) as u8));
+            self.put_plane(out, &bytes);
+        }
+        self.plane = bytes;
+    }
+
+    /// Reads back `count` numbers of at most 32 bits.
     pub(crate) fn take_numbers(&mut self, reader: &mut Reader<'_>, count: usize) -> Result<Vec<u32>, Malformed> {
         let plane_count = reader.byte()?;
         if plane_count > 4 {
@@ -88,12 +105,48 @@ impl Codec {
         }
         let mut numbers = vec![0u32; count];
         for plane in 0..plane_count {
-            for (number, byte) in numbers.iter_mut().zip(self.take(reader, count)?) {
-                *number |= u32::from(byte) << (8 * plane);
-            }
+            self.each_of_plane(reader, count, |place, byte| numbers[place] |= u32::from(byte) << (8 * plane))?;
         }
         Ok(numbers)
     }
+
+    /// Reads back `count` numbers.
+    pub(crate) fn take_wide_numbers(&mut self, reader: &mut Reader<'_>, count: usize) -> Result<Vec<u64>, Malformed> {
+        let plane_count = reader.byte()?;
+        if plane_count > 8 {
+            return Err(Malformed("a number has more than eight bytes"));
+        }
+        let mut numbers = vec![0u64; count];
+        for plane in 0..plane_count {
+            self.each_of_plane(reader, count, |place, byte| numbers[place] |= u64::from(byte) << (8 * plane))?;
+        }
+        Ok(numbers)
+    }
+
+    fn each_of_plane(
+        &mut self,
+        reader: &mut Reader<'_>,
+        count: usize,
+        mut each: impl FnMut(usize, u8),
+    ) -> Result<(), Malformed> {
+        self.take(reader, count)?.into_iter().enumerate().for_each(|(place, byte)| each(place, byte));
+        Ok(())
+    }
+}
+
+/// Whether the bytes at the front are so evenly spread that compressing gains nothing: then those behind are too.
+fn is_noise(bytes: &[u8]) -> bool {
+    const SAMPLE_LEN: usize = 4096;
+    if bytes.len() < SAMPLE_LEN / 8 {
+        return false;
+    }
+    let sample = &bytes[..bytes.len().min(SAMPLE_LEN)];
+    let mut counts = [0u64; 256];
+    sample.iter().for_each(|byte| counts[*byte as usize] += 1);
+    let squares: u64 = counts.iter().map(|count| count * count).sum();
+    let length = sample.len() as u64;
+    // noise has n²/256 + n on average; twelve per cent above that there is something to gain
+    squares * 100 < (length * length / 256 + length) * 112
 }
 
 #[cfg(test)]
@@ -112,7 +165,7 @@ mod tests {
         }
         for numbers in [&[][..], &[0, 0, 0], &[1, 2, 300, 4], &[u32::MAX, 0, 70_000]] {
             let mut out = Vec::new();
-            codec.put_numbers(&mut out, numbers);
+            codec.put_numbers(&mut out, &numbers.iter().map(|number| u64::from(*number)));
             assert_eq!(codec.take_numbers(&mut Reader::new(&out), numbers.len()).expect("just written"), numbers);
         }
     }

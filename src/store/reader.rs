@@ -1,0 +1,210 @@
+//! Reads a sealed block: the entries of it that are wanted, in order, and no more of its bytes than that takes.
+
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+
+use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::store::block::bytes::Malformed;
+use crate::store::block::{Codec, Lead, Lines};
+use crate::store::day::{DayFolder, Streams};
+use crate::store::error::Error;
+use crate::store::index::BlockPlace;
+use crate::store::select::{Need, Row, Selection, Visit};
+
+/// A sealed block that is being read.
+pub(crate) struct BlockReader<'c> {
+    pub(crate) folder: &'c DayFolder,
+    pub(crate) place: &'c BlockPlace,
+    pub(crate) streams: &'c Streams,
+    /// The numbers of the wanted streams, sorted; `None` is all.
+    pub(crate) wanted: Option<&'c [u64]>,
+}
+
+/// A block of which all is decoded.
+pub(crate) struct OpenBlock {
+    pub(crate) lead: Lead,
+    pub(crate) lines: Lines,
+}
+
+/// A wanted stream of a block: its place among the block's streams, its labels, its entries in the range.
+pub(crate) type Run<'s> = (usize, &'s Labels, Range<usize>);
+
+impl BlockReader<'_> {
+    /// Decodes all of the block.
+    pub(crate) fn open(&self, codec: &mut Codec) -> Result<OpenBlock, Error> {
+        let bytes = self.folder.read_block(self.place, 0, self.place.len)?;
+        let (lead_bytes, text_section) = self.split(&bytes);
+        let mut decode = || -> Result<OpenBlock, Malformed> {
+            let lead = Lead::decode(lead_bytes, codec)?;
+            let lines = lead.text(text_section, codec)?.lines(&lead, None, codec)?;
+            Ok(OpenBlock { lead, lines })
+        };
+        decode().map_err(|why| self.damaged(why))
+    }
+
+    /// An error that names the block.
+    pub(crate) fn damaged(&self, why: Malformed) -> Error {
+        self.folder.damaged_block(self.place, why)
+    }
+
+    fn split<'b>(&self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+        bytes.split_at(bytes.len().min(self.place.lead_len as usize))
+    }
+
+    /// Calls `visit` for each entry that is wanted and holds all needles, until it breaks.
+    pub(crate) fn visit(
+        &self,
+        selection: &Selection,
+        finders: &[Finder<'_>],
+        direction: Direction,
+        visit: Visit<'_>,
+        codec: &mut Codec,
+    ) -> Result<(), Error> {
+        let with_text = selection.need == Need::Lines || !finders.is_empty();
+        let end = if with_text { self.place.len } else { self.place.lead_len };
+        let bytes = self.folder.read_block(self.place, 0, end)?;
+        let (lead_bytes, text_section) = self.split(&bytes);
+        let lead = Lead::decode(lead_bytes, codec).map_err(|why| self.damaged(why))?;
+        let runs = self.runs(&lead, selection.range);
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let found = self.find(&lead, with_text.then_some(text_section), &runs, selection.need, finders, codec);
+        let found = found.map_err(|why| self.damaged(why))?;
+        for (stream_index, stream, entries) in in_direction(runs.into_iter(), direction) {
+            let places = found.places(entries);
+            for place in in_direction(places, direction) {
+                let row = found.row(&lead, place, stream_index, stream).map_err(|why| self.damaged(why))?;
+                if visit(row).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find(
+        &self,
+        lead: &Lead,
+        text_section: Option<&[u8]>,
+        runs: &[Run<'_>],
+        need: Need,
+        finders: &[Finder<'_>],
+        codec: &mut Codec,
+    ) -> Result<Found, Malformed> {
+        let all = runs.iter().map(|(_, _, entries)| entries.len()).sum::<usize>() == lead.times.len();
+        let text = text_section.map(|section| lead.text(section, codec)).transpose()?;
+        let mut found = Found { entries: None, lines: None, lengths: Vec::new() };
+        if let (Some(text), false) = (&text, all && finders.is_empty()) {
+            let ranges: Vec<Range<usize>> = runs.iter().map(|(_, _, entries)| entries.clone()).collect();
+            found.entries = Some(text.find(lead, &ranges, finders, codec)?);
+        }
+        match need {
+            Need::Lines => {
+                let lines = text.map(|text| text.lines(lead, found.entries.as_deref(), codec));
+                found.lines = lines.transpose()?;
+            }
+            Need::Lengths => found.lengths = lead.text_lengths(codec)?,
+            Need::Times => {}
+        }
+        Ok(found)
+    }
+
+    /// The wanted streams of the block, each with the entries that lie in the range.
+    pub(crate) fn runs<'s>(&'s self, lead: &Lead, range: TimeRange) -> Vec<Run<'s>> {
+        let mut runs = Vec::new();
+        for (stream_index, (number, entries)) in lead.streams.iter().enumerate() {
+            if self.wanted.is_some_and(|wanted| wanted.binary_search(number).is_err()) {
+                continue;
+            }
+            let Some(stream) = self.streams.get(number) else { continue };
+            let times = &lead.times[entries.clone()];
+            let from = times.partition_point(|time| *time < range.start.nanos());
+            let to = times.partition_point(|time| *time < range.end.nanos());
+            if from < to {
+                runs.push((stream_index, &stream.labels, entries.start + from..entries.start + to));
+            }
+        }
+        runs
+    }
+}
+
+fn in_direction<I: DoubleEndedIterator>(items: I, direction: Direction) -> impl Iterator<Item = I::Item> {
+    let (mut forward, mut backward) = match direction {
+        Direction::Forward => (Some(items), None),
+        Direction::Backward => (None, Some(items.rev())),
+    };
+    std::iter::from_fn(move || match (&mut forward, &mut backward) {
+        (Some(items), _) => items.next(),
+        (None, Some(items)) => items.next(),
+        (None, None) => None,
+    })
+}
+
+/// The entries of a block that are to be visited, with as much of them as is needed.
+struct Found {
+    /// In order; `None` is all of the block's.
+    entries: Option<Vec<usize>>,
+    /// Their texts, where those are needed.
+    lines: Option<Lines>,
+    /// The length of the text of every entry of the block, where only that is needed.
+    lengths: Vec<u32>,
+}
+
+impl Found {
+    /// Where the found ones of a range are among all found ones.
+    fn places(&self, entries: Range<usize>) -> Range<usize> {
+        match &self.entries {
+            None => entries,
+            Some(found) => {
+                let place = |bound: usize| found.partition_point(|entry| *entry < bound);
+                place(entries.start)..place(entries.end)
+            }
+        }
+    }
+
+    fn row<'f>(
+        &'f self,
+        lead: &'f Lead,
+        place: usize,
+        stream_index: usize,
+        stream: &'f Labels,
+    ) -> Result<Row<'f>, Malformed> {
+        let entry = self.entries.as_ref().map_or(place, |entries| entries[place]);
+        let text = self.lines.as_ref().map_or(&[][..], |lines| lines.get(place));
+        row(lead, entry, text, self.lengths.get(entry).copied(), stream_index, stream)
+    }
+}
+
+impl OpenBlock {
+    /// An entry of the stream that comes at `stream_index` in the block.
+    pub(crate) fn row<'b>(
+        &'b self,
+        entry: usize,
+        stream_index: usize,
+        stream: &'b Labels,
+    ) -> Result<Row<'b>, Malformed> {
+        row(&self.lead, entry, self.lines.get(entry), None, stream_index, stream)
+    }
+}
+
+fn row<'b>(
+    lead: &'b Lead,
+    entry: usize,
+    text: &'b [u8],
+    length: Option<u32>,
+    stream_index: usize,
+    stream: &'b Labels,
+) -> Result<Row<'b>, Malformed> {
+    let set = lead.set_of(entry);
+    Ok(Row {
+        timestamp: Timestamp::from_nanos(lead.times[entry]),
+        line: std::str::from_utf8(text).map_err(|_| Malformed("a text is not UTF-8"))?,
+        line_bytes: length.map_or(text.len(), |length| length as usize),
+        metadata: &lead.sets[set],
+        metadata_index: set,
+        stream,
+        stream_index,
+    })
+}
