@@ -42,7 +42,12 @@ impl Replace {
             self.set_of[index] = match self.made(set, pairs) {
                 None => self.sets.number(set)?,
                 Some(value) => {
-                    let others = set.iter().copied().filter(|pair| pairs.get(*pair).0 != self.target);
+                    // what is made anew has no empty labels
+                    let stays = |pair: &u32| {
+                        let (name, value) = pairs.get(*pair);
+                        name != self.target && !value.is_empty()
+                    };
+                    let others = set.iter().copied().filter(stays);
                     let mut replaced: Vec<u32> = others.collect();
                     if !value.is_empty() {
                         replaced.push(pairs.number(&self.target, &value)?);

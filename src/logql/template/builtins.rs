@@ -12,7 +12,7 @@ pub(crate) fn len<'a>(value: &Value<'_>) -> Result<Value<'a>, String> {
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
         Value::Labels(map) => map.len(),
-        Value::Nothing => return Err("len of nil pointer".to_owned()),
+        Value::Nothing => return Err("reflect: call of reflect.Value.Type on zero Value".to_owned()),
         other => return Err(format!("len of type {}", other.type_name())),
     };
     Ok(Value::Int(length as i64))
@@ -27,8 +27,15 @@ pub(crate) fn index<'a>(value: &Value<'a>, indexes: &[Value<'a>]) -> Result<Valu
     for index in indexes {
         present = match &present {
             Value::Nothing => return Err("index of nil pointer".to_owned()),
-            Value::List(list) => list[position(index, list.len())?].clone(),
-            Value::Text(text) => Value::Int(i64::from(text.as_bytes()[position(index, text.len())?])),
+            // Go lets the place behind the last one pass, and stumbles over it later
+            Value::List(list) => match list.get(position(index, list.len() + 1)?) {
+                Some(element) => element.clone(),
+                None => return Err("reflect: slice index out of range".to_owned()),
+            },
+            Value::Text(text) => match text.as_bytes().get(position(index, text.len() + 1)?) {
+                Some(byte) => Value::Int(i64::from(*byte)),
+                None => return Err("reflect: string index out of range".to_owned()),
+            },
             Value::Map(map) => map.get(key(index)?).cloned().unwrap_or(Value::Nothing),
             Value::Labels(map) => map.get(key(index)?).map_or(Value::text(""), |value| Value::Text(value.clone())),
             other => return Err(format!("can't index item of type {}", other.type_name())),

@@ -162,6 +162,8 @@ fn printed(args: &[Value<'_>]) -> String {
 fn not_callable(callee: &str, value: &Value<'_>) -> String {
     match value {
         Value::Nothing => "call of nil".to_owned(),
+        Value::Text(text) if callee.is_empty() => format!("non-function {text} of type string"),
+        other if callee.is_empty() => format!("non-function <{0} Value> of type {0}", other.type_name()),
         other => format!("non-function {callee} of type {}", other.type_name()),
     }
 }
