@@ -440,7 +440,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
+        #![proptest_config(ProptestConfig::with_cases(100))]
 
         /// A pattern matches at least the lines that it was counted for, every line has one, and who counted which
         /// line when does not matter.

@@ -167,14 +167,14 @@ struct Masks {
     digits: [u64; BLOCKS_MAX],
     words: [u64; BLOCKS_MAX],
     joints: [u64; BLOCKS_MAX],
-    /// Letters beyond `f`.
-    plain: [u64; BLOCKS_MAX],
+    /// Variable bytes, and the joints right behind them.
+    reached: [u64; BLOCKS_MAX],
 }
 
 impl Default for Masks {
     fn default() -> Masks {
         let none = [0; BLOCKS_MAX];
-        Masks { digits: none, words: none, joints: none, plain: none }
+        Masks { digits: none, words: none, joints: none, reached: none }
     }
 }
 
@@ -192,13 +192,17 @@ impl Masks {
         }
         let count = line.len().div_ceil(BLOCK);
         let (words, variable) = (&self.words[..count], &mut self.digits[..count]);
-        let (joints, plain) = (&mut self.joints[..count], &mut self.plain[..count]);
+        let (joints, reached) = (&mut self.joints[..count], &mut self.reached[..count]);
         spread(variable, words);
-        spread(plain, words);
-        for (index, joint) in joints.iter_mut().enumerate() {
-            *joint |= words[index] & !plain[index] & !variable[index];
+        reach(reached, variable, joints);
+        if has_hexadecimal(line, reached, words) {
+            add_hexadecimal(line, joints, words);
+            reach(reached, variable, joints);
         }
-        join(variable, joints);
+        let mut carry = false;
+        for (variable, &reached) in variable.iter_mut().zip(reached.iter()).rev() {
+            (*variable, carry) = flood_down(*variable, reached, carry);
+        }
         variable
     }
 
@@ -208,20 +212,18 @@ impl Masks {
             let letter = (byte | 0x20).wrapping_sub(b'a');
             let digit = u8::from(byte.wrapping_sub(b'0') < 10);
             let word = u8::from(letter < 26) | digit;
-            let plain = u8::from(letter.wrapping_sub(6) < 20);
             let between = u8::from(byte.wrapping_sub(b'+') < 16) ^ digit;
             let joint = between | u8::from(byte == b'_') | u8::from(byte == b'#') | u8::from(byte == b'~');
-            *kind = digit | word << 1 | joint << 2 | plain << 3;
+            *kind = digit | word << 1 | joint << 2;
         }
-        let (mut digits, mut words, mut joints, mut plain) = (0, 0, 0, 0);
+        let (mut digits, mut words, mut joints) = (0, 0, 0);
         for (place, eight) in kinds.as_chunks::<8>().0.iter().enumerate() {
             let eight = u64::from_le_bytes(*eight);
             digits |= bits(eight) << (8 * place);
             words |= bits(eight >> 1) << (8 * place);
             joints |= bits(eight >> 2) << (8 * place);
-            plain |= bits(eight >> 3) << (8 * place);
         }
-        (self.digits[index], self.words[index], self.joints[index], self.plain[index]) = (digits, words, joints, plain);
+        (self.digits[index], self.words[index], self.joints[index]) = (digits, words, joints);
     }
 }
 
@@ -242,15 +244,43 @@ fn spread(seeds: &mut [u64], within: &[u64]) {
     }
 }
 
-/// Adds the runs of `between` that have a variable byte on both sides.
-fn join(variable: &mut [u64], between: &mut [u64]) {
+/// The variable bytes with what may join them to the next, right behind.
+fn reach(reached: &mut [u64], variable: &[u64], joints: &[u64]) {
     let mut carry = false;
-    for (&variable, between) in variable.iter().zip(between.iter_mut()) {
-        (*between, carry) = flood_up(variable, *between | variable, carry);
+    for ((reached, &variable), &joints) in reached.iter_mut().zip(variable).zip(joints) {
+        (*reached, carry) = flood_up(variable, joints | variable, carry);
     }
-    carry = false;
-    for (variable, &reached) in variable.iter_mut().zip(between.iter()).rev() {
-        (*variable, carry) = flood_down(*variable, reached, carry);
+}
+
+/// Whether a run of hexadecimal letters alone stands behind what is reached: few lines have one, and the others are
+/// spared the search for all of them.
+fn has_hexadecimal(line: &[u8], reached: &[u64], words: &[u64]) -> bool {
+    let mut before = 0;
+    for (block, (&reached, &words)) in reached.iter().zip(words).enumerate() {
+        let mut begins = (reached << 1 | before) & words & !reached;
+        before = reached >> 63;
+        while begins != 0 {
+            let at = block * BLOCK + begins.trailing_zeros() as usize;
+            begins &= begins - 1;
+            let run = line[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric());
+            if run.into_iter().all(u8::is_ascii_hexdigit) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Makes joints of the runs of hexadecimal letters alone.
+fn add_hexadecimal(line: &[u8], joints: &mut [u64], words: &[u64]) {
+    let mut at = 0;
+    while at < line.len() {
+        let length = line[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let run = &line[at..at + length];
+        if run.iter().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_digit()) {
+            (at..at + length).for_each(|at| joints[at / BLOCK] |= 1 << (at % BLOCK) & words[at / BLOCK]);
+        }
+        at += length.max(1);
     }
 }
 

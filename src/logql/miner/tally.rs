@@ -3,6 +3,8 @@
 /// Counts that grow by one at a time, mostly in the cell of the one before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
+    /// The cell that grows, beside the others so that counting looks at one place in memory.
+    last: (u32, u32),
     /// Cells with their counts, in the order in which they came; a cell may be there more than once.
     cells: Vec<(u32, u32)>,
     /// How many may be there before they are summed up.
@@ -15,22 +17,21 @@ const COMPACT_MIN: usize = 64;
 impl Tally {
     /// Answers how many bytes of memory it took.
     pub(super) fn add(&mut self, cell: u32) -> usize {
-        match self.cells.last_mut() {
-            Some((last, count)) if *last == cell && *count < u32::MAX => {
-                *count += 1;
-                0
-            }
-            _ => {
-                let before = self.memory_bytes();
-                self.push(cell, 1);
-                self.memory_bytes() - before
-            }
+        if self.last.0 == cell && self.last.1 < u32::MAX {
+            self.last.1 += 1;
+            return 0;
         }
+        let before = self.memory_bytes();
+        let done = std::mem::replace(&mut self.last, (cell, 1));
+        if done.1 > 0 {
+            self.push(done);
+        }
+        self.memory_bytes() - before
     }
 
     pub(super) fn absorb(&mut self, other: &Tally) {
-        for (cell, count) in &other.cells {
-            self.push(*cell, *count);
+        for counted in other.cells.iter().chain([&other.last]).filter(|(_, count)| *count > 0) {
+            self.push(*counted);
         }
     }
 
@@ -41,9 +42,10 @@ impl Tally {
     /// Each cell once, in order.
     pub(super) fn into_counts(self) -> Vec<(u32, u64)> {
         let mut cells = self.cells;
+        cells.push(self.last);
         cells.sort_unstable();
         let mut counts: Vec<(u32, u64)> = Vec::new();
-        for (cell, count) in cells {
+        for (cell, count) in cells.into_iter().filter(|(_, count)| *count > 0) {
             match counts.last_mut() {
                 Some((last, sum)) if *last == cell => *sum += u64::from(count),
                 _ => counts.push((cell, count.into())),
@@ -52,7 +54,7 @@ impl Tally {
         counts
     }
 
-    fn push(&mut self, cell: u32, count: u32) {
+    fn push(&mut self, counted: (u32, u32)) {
         if self.cells.len() >= self.compact_at.max(COMPACT_MIN) {
             self.cells.sort_unstable();
             self.cells.dedup_by(|later, kept| {
@@ -62,7 +64,7 @@ impl Tally {
             });
             self.compact_at = self.cells.len() * 2;
         }
-        self.cells.push((cell, count));
+        self.cells.push(counted);
     }
 }
 
