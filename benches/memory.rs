@@ -78,7 +78,9 @@ const RANGE: [(&str, u64, Expected); 8] = [
     ("sum by (level) (rate({job=\"bench\"} | logfmt [1m]))", 60, Answer),
 ];
 
-const OTHERS: [Case; 12] = [
+const OTHERS: [Case; 14] = [
+    ("/patterns", "query={job=~\".+\"}", Answer),
+    ("/patterns", "query={job=~\".+\"}&step=10", Answer),
     ("/query_range", "query={job=\"bench\"}&limit=5000", Answer),
     ("/query_range", "query={job=\"bench\"} | logfmt&limit=5000", Answer),
     ("/query_range", "query={job=\"huge\"}&limit=500", Answer),

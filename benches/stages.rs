@@ -1,5 +1,5 @@
 //! How fast each stage is: `cargo bench --bench stages [-- NAME]` prints lines per second on one thread, nanoseconds and
-//! allocations per line, for the stages whose text holds NAME.
+//! allocations per line, for the stages whose text holds NAME; `patterns` for finding those.
 //!
 //! The lines are invented and the same in every run. How many of them each stage lets through is written here and
 //! checked, so is that stages of the common path allocate nothing once their buffers have grown, and that a whole query
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use logcafe::logql::ast::{Expr, GroupingKind, MetricExpr, RangeAggregation};
+use logcafe::logql::miner::Miner;
 use logcafe::logql::stage::{Pipeline, Scratch, Wanted};
 use logcafe::logql::{self};
 use logcafe::model::{Batch, Entry, Labels, StreamEntries, Timestamp};
@@ -128,6 +129,9 @@ const CASES: &[Case] = &[
     (Nginx, "sum by (method) (count_over_time({} | regexp `\"(?P<method>\\w+) ` [1m]))", 20_000, Nothing),
 ];
 
+/// Lines counted by their shapes, and how many patterns they have together.
+const PATTERNS: [(Kind, usize); 5] = [(Nginx, 2), (Json, 4), (Logfmt, 4), (Packed, 4), (Coloured, 4)];
+
 /// Whole queries over lines of JSON and of logfmt, run over a store with all processors.
 const QUERIES: [&str; 7] = [
     "sum(count_over_time({kind=~`.+`} |= `error` [1h]))",
@@ -157,6 +161,20 @@ fn main() -> anyhow::Result<()> {
         }
         if *allocates == Nothing && found.allocations > 0.0 {
             problems.push(format!("{} allocations per line: {kind:?} {query}", found.allocations));
+        }
+    }
+    println!("\n{:>9} {:>8} {:>12} {:>8}  patterns", "lines/s", "ns/line", "allocations", "found");
+    for (kind, expected) in PATTERNS.into_iter().filter(|_| "patterns".contains(&wanted)) {
+        let found = measure_patterns(kind)?;
+        println!(
+            "{:8.2}M {:8.0} {:12.2} {:8}  {kind:?}",
+            1e3 / found.nanos,
+            found.nanos,
+            found.allocations,
+            found.passed
+        );
+        if found.passed != expected || found.allocations > 0.0 {
+            problems.push(format!("{} patterns of {kind:?}, not {expected}", found.passed));
         }
     }
     println!("\n{:>9} {:>8} {:>12}  query, all processors", "lines/s", "ns/line", "allocations");
@@ -211,6 +229,28 @@ fn measure(kind: Kind, query: &str) -> anyhow::Result<Found> {
         found.allocations = found.allocations.min(allocations / lines);
         found.passed = passed;
     }
+    Ok(found)
+}
+
+/// What counting costs once the shapes are known, and how many patterns there are.
+fn measure_patterns(kind: Kind) -> anyhow::Result<Found> {
+    let lines = lines(kind);
+    let mut miner = Miner::new(7);
+    let mut found = Found { nanos: f64::INFINITY, allocations: f64::INFINITY, passed: 0 };
+    lines.iter().for_each(|line| miner.observe(line, 0));
+    for _ in 0..PASSES {
+        let (started, allocations) = (cpu_nanos()?, ALLOCATIONS.load(Relaxed));
+        let (begin, mut rounds) = (Instant::now(), 0);
+        while begin.elapsed() < PASS_TIME {
+            rounds += 1;
+            lines.iter().for_each(|line| miner.observe(line, 0));
+        }
+        let allocations = (ALLOCATIONS.load(Relaxed) - allocations) as f64;
+        let lines = (lines.len() * rounds) as f64;
+        found.nanos = found.nanos.min((cpu_nanos()? - started) / lines);
+        found.allocations = found.allocations.min(allocations / lines);
+    }
+    found.passed = Miner::patterns(vec![miner], usize::MAX, &mut || anyhow::Ok(()))?.patterns.len();
     Ok(found)
 }
 

@@ -96,6 +96,8 @@ struct Worker {
     miner: Miner,
     scratch: Scratch,
     share: Share,
+    /// Levels that were met, with their numbers.
+    levels: Vec<(String, u32)>,
     matched: u64,
 }
 
@@ -108,7 +110,8 @@ impl Counting<'_> {
             if level_of.len() <= row.metadata_index {
                 level_of.resize(row.metadata_index + 1, None);
             }
-            let level = *level_of[row.metadata_index].get_or_insert_with(|| self.level(row.metadata));
+            let level =
+                *level_of[row.metadata_index].get_or_insert_with(|| self.level(&mut worker.levels, row.metadata));
             let cell = level * self.parts.count + clock.part(row.timestamp);
             if self.is_raw {
                 worker.matched += 1;
@@ -129,18 +132,24 @@ impl Counting<'_> {
         Ok(worker.share.set(worker.miner.memory_bytes())?)
     }
 
-    fn level(&self, metadata: &Labels) -> u32 {
+    /// The number of a line's level. Workers remember those that they have met.
+    fn level(&self, known: &mut Vec<(String, u32)>, metadata: &Labels) -> u32 {
         let name = metadata.get(LEVEL).unwrap_or(UNKNOWN);
+        if let Some((_, number)) = known.iter().find(|(level, _)| level == name) {
+            return *number;
+        }
         let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = levels.iter().position(|level| level == name);
-        let number = known.unwrap_or_else(|| {
-            if levels.len() == LEVELS_MAX {
-                return 0;
+        let number = match levels.iter().position(|level| level == name) {
+            Some(number) => number,
+            None if levels.len() == LEVELS_MAX => return 0,
+            None => {
+                levels.push(name.to_owned());
+                levels.len() - 1
             }
-            levels.push(name.to_owned());
-            levels.len() - 1
-        });
-        u32::try_from(number).expect("there are few levels")
+        };
+        let number = u32::try_from(number).expect("there are few levels");
+        known.push((name.to_owned(), number));
+        number
     }
 }
 
