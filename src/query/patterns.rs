@@ -36,8 +36,13 @@ impl Engine {
         let levels = Mutex::new(vec![UNKNOWN.to_owned()]);
         let counting = Counting { plan: &plan, parts, levels: &levels, ticket, is_raw: query.log.stages.is_empty() };
         let seed = rand::random();
-        let make =
-            || Worker { miner: Miner::new(seed), scratch: Scratch::default(), share: Share::of(&memory), matched: 0 };
+        let make = || Worker {
+            miner: Miner::new(seed),
+            scratch: Scratch::default(),
+            share: Share::of(&memory),
+            levels: Vec::new(),
+            matched: 0,
+        };
         let workers = spread(&plan.chunks, ticket, make, |worker, numbered| {
             counting.read(worker, numbered)?;
             Ok(ControlFlow::Continue(()))

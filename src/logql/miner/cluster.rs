@@ -39,7 +39,7 @@ pub(super) fn cluster<E>(
     check: &mut dyn FnMut() -> Result<(), E>,
 ) -> Result<Vec<Template>, E> {
     let mut templates = templates;
-    for grain in [Grain::Words, Grain::Chunks] {
+    for grain in [Grain::Words, Grain::Chunks, Grain::Quotes] {
         let mut names = Names::default();
         let mut rows = Vec::with_capacity(templates.len());
         for template in templates {
@@ -49,7 +49,7 @@ pub(super) fn cluster<E>(
         for _ in 0..ROUNDS_MAX {
             check()?;
             let mut openings = to_open(&rows, &names);
-            if openings.is_empty() && grain == Grain::Chunks {
+            if openings.is_empty() && grain == Grain::Quotes {
                 openings = pairs_to_open(&rows);
             }
             if openings.is_empty() {

@@ -335,6 +335,16 @@ mod tests {
     }
 
     #[test]
+    fn requests_keep_their_methods_and_agents_are_one_gap() {
+        let agents = ["\"curl/8.1\"", "\"Mozilla/5.0 (X11; Linux x86_64)\"", "\"Go-http-client/1.1\"", "\"-\""];
+        check(
+            &["10.0.0.1 \"GET /cart/1 HTTP/1.1\" 200 {}", "10.0.0.2 \"GET /a/b/c HTTP/1.1\" 404 {}"],
+            &agents,
+            &["<_> \"GET <_> HTTP/1.1\" <_> \"<_>\""],
+        );
+    }
+
+    #[test]
     fn paths_and_lists_of_all_lengths_are_one_gap() {
         check(&["open {} ok"], &["/a/b", "/c", "/d/e/f", "/g/h/i", "/j"], &["open <_> ok"]);
         check(&["drop {}; now"], &["b_1 b_2 b_3", "b_7 b_8 b_9 b_10"], &["drop b_<_> <_>; now"]);

@@ -7,8 +7,10 @@ use crate::logql::miner::template::GAP;
 pub(super) enum Grain {
     /// Into words.
     Words,
-    /// Into what white space, brackets, commas, colons and equals signs leave; a text in quotes is one token.
+    /// Into what white space, quotes, brackets, commas, colons and equals signs leave.
     Chunks,
+    /// The same, but a text in quotes is one token.
+    Quotes,
 }
 
 /// What a token is among the others.
@@ -22,7 +24,7 @@ pub(super) enum Role {
     Value,
     /// The same, in quotes, or a text in quotes that stands alone.
     Quoted,
-    /// The quoted text behind a key such as `msg`: it says what happened.
+    /// The quoted text behind a key such as `msg`, or one that begins with a method of HTTP: it says what happened.
     Message,
 }
 
@@ -54,6 +56,7 @@ pub(super) fn cut(text: &str, ends_open: bool, grain: Grain) -> Vec<(&str, Role)
         let (length, is_between) = match grain {
             Grain::Words => word(&head[at..]),
             Grain::Chunks => chunk(&head[at..]),
+            Grain::Quotes => quoted(&head[at..]).map_or_else(|| unquoted(&head[at..]), |length| (length, false)),
         };
         let token = &head[at..at + length];
         let is_fixed = is_between || FIXED.contains(&token.trim_matches('"'));
@@ -78,19 +81,21 @@ fn word(text: &str) -> (usize, bool) {
 
 /// The same for chunks.
 fn chunk(text: &str) -> (usize, bool) {
-    if let Some(length) = quoted(text) {
-        return (length, false);
-    }
     let separates = |c: char| c.is_whitespace() || "=:,;()[]{}|<>\"".contains(c);
     if text.starts_with(separates) {
-        // a quote may begin a text of its own
-        let length = run(text, separates);
-        return (text[1..length].find('"').map_or(length, |quote| quote + 1), true);
+        return (run(text, separates), true);
     }
     let length = run(text, |c| !separates(c));
     // what fills a column of a table up to its width belongs to it, but for one space
     let padding = run(&text[length..], |c| c == ' ');
     (length + padding.saturating_sub(1), false)
+}
+
+/// The same where no text in quotes begins: one may begin behind the first byte.
+fn unquoted(text: &str) -> (usize, bool) {
+    let (length, is_between) = chunk(text);
+    let quote = if is_between { text[1..length].find('"') } else { None };
+    (quote.map_or(length, |quote| quote + 1), is_between)
 }
 
 fn run(text: &str, belongs: impl Fn(char) -> bool) -> usize {
@@ -114,12 +119,14 @@ fn quoted(text: &str) -> Option<usize> {
 
 /// What a token between two texts is.
 fn role(before: &str, token: &str, behind: &str, grain: Grain) -> Role {
-    let is_quoted = token.starts_with('"') && grain == Grain::Chunks;
+    let is_quoted = token.starts_with('"') && grain == Grain::Quotes;
     if behind.starts_with('=') || behind.starts_with("\":") || is_quoted && behind.starts_with(':') {
         return Role::Fixed;
     }
     if is_quoted {
-        return if is_message(before) { Role::Message } else { Role::Quoted };
+        let first = token[1..].split(' ').next();
+        let says_much = is_message(before) || first.is_some_and(|first| FIXED.contains(&first));
+        return if says_much { Role::Message } else { Role::Quoted };
     }
     let alone_in_quotes = before.strip_suffix('"').filter(|_| behind.starts_with('"'));
     match before.ends_with(['=', ':']) || alone_in_quotes.is_some_and(|before| before.ends_with(['=', ':'])) {
