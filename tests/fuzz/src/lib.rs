@@ -87,4 +87,3 @@ fn look_at(processed: &Processed<'_>) {
     processed.series_key(&mut key);
     assert!(!key.is_empty());
 }
-

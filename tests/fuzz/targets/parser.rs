@@ -8,7 +8,8 @@ use logcafe::logql::ast::{Expr, LogExpr};
 use logcafe::logql::{ParseError, highlight, parse, parse_lenient};
 use logcafe_fuzz::{check_lines, check_printing};
 
-const LINES: &str = "level=error a=1 b=\"two words\" took=5ms\n{\"a\":{\"b\":[1,2]},\"level\":\"x\"}\n10.0.0.1 - GET /a\n";
+const LINES: &str =
+    "level=error a=1 b=\"two words\" took=5ms\n{\"a\":{\"b\":[1,2]},\"level\":\"x\"}\n10.0.0.1 - GET /a\n";
 
 fuzz_target!(|text: &str| {
     let mut end = 0;

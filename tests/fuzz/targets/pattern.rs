@@ -25,7 +25,8 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(positive.is_some(), negative.is_some());
         let (Some(positive), Some(negative)) = (positive, negative) else { continue };
         for line in lines.split('\n') {
-            let mut passes = |pipeline: &Pipeline| pipeline.process(TIME, line, &stream, &metadata, &mut scratch).is_some();
+            let mut passes =
+                |pipeline: &Pipeline| pipeline.process(TIME, line, &stream, &metadata, &mut scratch).is_some();
             assert_ne!(passes(&positive), passes(&negative), "{line:?} passes one of two opposites");
         }
     }

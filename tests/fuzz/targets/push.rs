@@ -61,7 +61,9 @@ fuzz_target!(|data: &[u8]| {
     };
     // what comes packed would never be valid: pack it here
     let body = match (content_type, shape) {
-        ("application/x-protobuf", Shape::Current) => snap::raw::Encoder::new().compress_vec(body).expect("it is short"),
+        ("application/x-protobuf", Shape::Current) => {
+            snap::raw::Encoder::new().compress_vec(body).expect("it is short")
+        }
         _ => body.to_vec(),
     };
     let request = PushRequest {

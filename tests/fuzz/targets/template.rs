@@ -13,7 +13,8 @@ const BYTES_MAX: usize = (16 << 20) + (64 << 10);
 
 fuzz_target!(|data: &[u8]| {
     let Some((template, line)) = split(data) else { return };
-    let formats = vec![LabelFormat { label: "made".to_owned(), value: LabelFormatValue::Template(template.to_owned()) }];
+    let formats =
+        vec![LabelFormat { label: "made".to_owned(), value: LabelFormatValue::Template(template.to_owned()) }];
     let as_line = Pipeline::new(&[Stage::LineFormat(template.to_owned())]);
     let as_label = Pipeline::new(&[Stage::LabelFormat(formats)]);
     assert_eq!(as_line.is_ok(), as_label.is_ok());
