@@ -285,11 +285,18 @@ impl DayFolder {
         let (mut fresh, mut replaced, mut holes) = (Vec::new(), Vec::new(), Vec::new());
         for Replacement { old, new } in replacements {
             if let Some(new) = new {
-                fresh.push(Arc::new(self.write_as(&mut writer, new, old.sequence)?));
+                match self.write_as(&mut writer, new, old.sequence) {
+                    Ok(block) => fresh.push(Arc::new(block)),
+                    Err(error) => {
+                        // what was written of the others belongs to no block
+                        let unused = fresh.iter().flat_map(|block: &Arc<FreshBlock>| holes_of(&block.place));
+                        writer.holes.extend(unused);
+                        return Err(error);
+                    }
+                }
             }
             replaced.push(old.sequence);
-            holes.push(Hole { file: HoleFile::Blocks, offset: old.offset, len: old.len });
-            holes.push(Hole { file: HoleFile::Skip, offset: old.skip_offset, len: old.skip_len });
+            holes.extend(holes_of(&old));
         }
         let known = writer.holes.len();
         writer.holes.extend_from_slice(&holes);
@@ -376,6 +383,14 @@ impl Stream {
         let (old_min, old_max) = self.sealed.unwrap_or((min, max));
         self.sealed = Some((old_min.min(min), old_max.max(max)));
     }
+}
+
+/// What a block leaves behind that is not needed any more.
+fn holes_of(place: &BlockPlace) -> [Hole; 2] {
+    [
+        Hole { file: HoleFile::Blocks, offset: place.offset, len: place.len },
+        Hole { file: HoleFile::Skip, offset: place.skip_offset, len: place.skip_len },
+    ]
 }
 
 /// Which of a day's streams pass all matchers; `None` where all do.

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! lengths u64     bit n: an id of n bytes is there; bit 63: one of 63 bytes or more
-//! digits u8       digits of the longest number that may be there unknown
+//! digits u8       digits of the longest number that may be there unknown; 255: of any length
 //! uuids u8        1: UUIDs are there
 //! seed u64        segment length u32    segment count u32
 //! fingerprints    (segment count + 2) x segment length bytes
@@ -210,7 +210,8 @@ impl<'b> Filter<'b> {
     }
 
     fn may_have_run(&self, demand: &Demand) -> bool {
-        if digits_at_an_edge(&demand.bytes).is_some_and(|digits| digits <= usize::from(self.digits_max)) {
+        let is_known = |digits: usize| digits > usize::from(self.digits_max) && self.digits_max < u8::MAX;
+        if digits_at_an_edge(&demand.bytes).is_some_and(|digits| !is_known(digits)) {
             return true;
         }
         let length = demand.bytes.len();
@@ -293,6 +294,11 @@ mod tests {
         for known in ["1234567890", "12345678ms", "order123456789", "88048db0", "bc9e745ed9c7", "4bf92f3577b34da6"] {
             assert!(asks(&bytes, Place::Whole, known), "{known}");
         }
+        let mut ids = Ids::default();
+        ids.pass_numbers(300);
+        let mut any_length = Vec::new();
+        ids.encode(&mut any_length);
+        assert!(asks(&any_length, Place::Whole, &format!("n{}", "7".repeat(300))));
         for unknown in ["1234567890123", "order1234x", "4bf92f3577b34da7", "88048DB0", "1order2345"] {
             assert!(!asks(&bytes, Place::Whole, unknown), "{unknown}");
         }

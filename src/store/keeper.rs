@@ -334,16 +334,19 @@ impl Keeper {
             }
             if changed {
                 let _moving = self.take_moving();
-                day.folder.purge()?;
+                self.shelf.purge(&day.folder)?;
             }
+        }
+        if removed.entry_count > 0 {
+            // entries that were appended while the blocks were gone through may be removed, and in the log, too
+            self.settle()?;
         }
         Ok(removed)
     }
 
     /// Brings everything that was appended before into committed blocks, and out of the write-ahead log.
     fn settle(&self) -> Result<(), Error> {
-        self.wal.rotate(0);
-        let begun = self.wal.newest();
+        let begun = self.wal.begin_segment()?;
         let deadline = Instant::now() + APPEND_WAIT_MAX;
         loop {
             let moving = self.take_moving();

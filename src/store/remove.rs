@@ -122,10 +122,13 @@ impl Unread {
 
     /// Erases what nobody reads any more. A hole that cannot be made stays known to its folder, for the next start.
     pub(crate) fn erase(&self) {
+        // whoever reads an earlier state of a folder may read what a later removal replaced, too: holes are made in order
+        let mut read: Vec<Arc<DayFolder>> = Vec::new();
         let mut waiting = self.0.lock().expect("no thread panics while it holds this lock");
         waiting.retain(|Waiting { readers, folder, holes }| {
             // readers of later states hold other tokens, so the count only falls
-            if Arc::strong_count(readers) > 1 {
+            if Arc::strong_count(readers) > 1 || read.iter().any(|other| Arc::ptr_eq(other, folder)) {
+                read.push(folder.clone());
                 return true;
             }
             if let Err(error) = folder.erase(holes) {

@@ -418,9 +418,8 @@ impl Shelf {
         folder: &Arc<DayFolder>,
         replacements: Vec<Replacement>,
     ) -> Result<Option<(Readers, Vec<Hole>)>, Error> {
-        let Some(fresh) = self.read().days.get(&folder.day).map(|day| day.fresh.clone()) else {
-            return Ok(None);
-        };
+        // a day that was dropped, and made again for a late entry, has files of its own in the same place
+        let Some(fresh) = self.current(folder).map(|day| day.fresh) else { return Ok(None) };
         let (view, holes) = folder.replace(replacements)?;
         if let Err(error) = folder.measure_streams(&view, &fresh) {
             tracing::error!(%error, "streams without entries may be listed until the next start");
@@ -431,6 +430,17 @@ impl Shelf {
         };
         day.view = view;
         Ok(Some((std::mem::take(&mut day.readers), holes)))
+    }
+
+    /// Removes the words of replaced blocks from the index of a day, if it is still there. Nothing may be sealed or committed
+    /// at the same time.
+    pub(crate) fn purge(&self, folder: &Arc<DayFolder>) -> Result<(), Error> {
+        self.current(folder).map_or(Ok(()), |day| day.folder.purge())
+    }
+
+    /// The day whose folder this is; `None` where the day went.
+    fn current(&self, folder: &Arc<DayFolder>) -> Option<DayState> {
+        self.read().days.get(&folder.day).filter(|now| Arc::ptr_eq(&now.folder, folder)).cloned()
     }
 
     /// Of the days of a batch, how many have no folder yet; and how many days have one.

@@ -208,6 +208,9 @@ impl Wal {
             fs::remove_file(&path).map_err(io_error("remove", &path))?;
             state.sizes.remove(number);
         }
+        if !removed.is_empty() {
+            sync_dir(&self.dir)?;
+        }
         Ok(removed.len())
     }
 
@@ -220,6 +223,36 @@ impl Wal {
         }
     }
 
+    /// Begins a new segment behind all that was appended before, once a write that is under way is through; gives its
+    /// number.
+    pub(crate) fn begin_segment(&self) -> Result<u64, Error> {
+        let mut state = self.lock();
+        loop {
+            let Some(old) = state.segment.take() else {
+                state = self.synced.wait(state).expect("no thread panics while it holds this lock");
+                continue;
+            };
+            if old.len <= MAGIC.len() as u64 {
+                let number = old.number;
+                state.segment = Some(old);
+                return Ok(number);
+            }
+            let begun = Segment::create(&self.dir, old.number + 1);
+            return match begun {
+                Ok(segment) => {
+                    let number = segment.number;
+                    state.sizes.insert(number, segment.len);
+                    state.segment = Some(segment);
+                    Ok(number)
+                }
+                Err(error) => {
+                    state.segment = Some(old);
+                    Err(error)
+                }
+            };
+        }
+    }
+
     /// How many segments there are.
     pub(crate) fn count(&self) -> u64 {
         self.lock().sizes.len() as u64
@@ -228,11 +261,6 @@ impl Wal {
     /// The oldest segment that is there.
     pub(crate) fn oldest(&self) -> u64 {
         self.lock().sizes.first_key_value().map_or(0, |(number, _)| *number)
-    }
-
-    /// The newest segment, which is the open one.
-    pub(crate) fn newest(&self) -> u64 {
-        self.lock().sizes.last_key_value().map_or(0, |(number, _)| *number)
     }
 
     /// Bytes of all segments.

@@ -345,6 +345,9 @@ impl Text {
             Text::Columns(columns) => {
                 found = columns.find(longest, ranges, &lead.times, codec)?;
                 for finder in others {
+                    if found.is_empty() {
+                        break;
+                    }
                     let singles: Vec<Range<usize>> = found.iter().map(|entry| *entry..*entry + 1).collect();
                     found = columns.find(finder, &singles, &lead.times, codec)?;
                 }

@@ -27,8 +27,8 @@ use crate::store::words::ID_BYTES_MIN;
 /// A column below this is not worth a section of its own.
 const SMALL_BYTES_MAX: usize = 200;
 const DICTIONARY_MAX: usize = 256;
-/// Digits of a number that surely fits 64 bits.
-const INTEGER_DIGITS_MAX: u32 = 19;
+/// Digits of a number that surely fits 63 bits: twice the least one is stored.
+const INTEGER_DIGITS_MAX: u32 = 18;
 const HEX_DIGITS_MAX: u32 = 4096;
 /// Memory that a column may keep for the next block.
 const KEPT_BYTES_MAX: usize = 32 << 10;
@@ -208,7 +208,8 @@ impl Column {
             codec.put_plane(body, &nibbles(&digits, 32));
             return (Encoding::Uuid, 0);
         }
-        if entry.mask == DIGIT && length <= INTEGER_DIGITS_MAX {
+        let is_number = matches!(self.kind, Kind::TOKEN | Kind::NUMBER) && entry.mask == DIGIT;
+        if is_number && length <= INTEGER_DIGITS_MAX {
             let has_zeros = self.values().any(|value| value.len() > 1 && value[0] == b'0');
             if !has_zeros || one_length {
                 self.encode_integers(codec, body);

@@ -106,6 +106,10 @@ impl Columns {
         }
         let mut start = 0;
         for column in &mut columns {
+            let entry = &column.entry;
+            if entry.count > text_bytes + row_count || entry.count * entry.len_min > text_bytes {
+                return Err(Malformed("a column has more values than the block has text"));
+            }
             column.section = start..start + column.entry.body_len;
             start = column.section.end;
         }

@@ -238,6 +238,9 @@ mod tests {
                 3 => format!("java.lang.Error: no {n}\n\tat a.b.C(C.java:{})\n\tat a.b.D(D.java:7)\n", n % 50),
                 4 => format!("GET /장바구니/{} 200 \"가나\" 00{:02} {:X}", n % 30, n % 100, noise),
                 5 => String::new(),
+                _ if n % 2 == 0 => {
+                    format!("n={} min=-9223372036854775808 m={}", u64::MAX - noise % 3, 999_999_999_999_999_999 - n)
+                }
                 _ => format!("[20/Nov/2026:10:{:02}:{:02} +0000] x{}y z", n % 60, n % 60, n % 9),
             });
         }

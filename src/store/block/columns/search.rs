@@ -31,14 +31,10 @@ impl Columns {
         }
         let (mut sure, mut unsure) = (Vec::new(), Vec::new());
         if finder.needle().contains(&b'\n') {
-            // each of its lines lies in a row: entries that hold all of them are few
-            let mut found: Option<Vec<usize>> = None;
-            for line in finder.needle().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                let holding = self.find(&Finder::new(line), ranges, times, codec)?;
-                let also = |entry: &usize| holding.binary_search(entry).is_ok();
-                found = Some(found.map_or(holding.clone(), |found| found.into_iter().filter(also).collect()));
-            }
-            unsure = found.unwrap_or_else(|| ranges.iter().cloned().flatten().collect());
+            // each of its lines lies in a row; the longest is the rarest, and what holds it is looked at whole
+            let lines = finder.needle().split(|byte| *byte == b'\n');
+            let longest = lines.max_by_key(|line| line.len()).unwrap_or_default();
+            unsure = self.find(&Finder::new(longest), ranges, times, codec)?;
         } else {
             let mut search = Search::new(self, finder, codec)?;
             if search.is_hopeless() {

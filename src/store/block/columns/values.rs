@@ -71,9 +71,6 @@ impl Columns {
     /// Decodes a column.
     pub(crate) fn values(&self, column: &OpenColumn, codec: &mut Codec) -> Result<Values, Malformed> {
         let entry = &column.entry;
-        if entry.count > self.text_bytes + self.template_of.len() || entry.count * entry.len_min > self.text_bytes {
-            return Err(Malformed("a column has more values than the block has text"));
-        }
         let mut reader = Reader::new(&self.body[column.section.clone()]);
         let reader = &mut reader;
         let gathered = Gathered::new(entry.count, entry.count * entry.len_max, self.text_bytes);
