@@ -355,6 +355,11 @@ mod tests {
         check(&["boom {}\n\tat a.b\n\tat c", "boom {}\n\tat d"], &NUMBERS, &["boom <_>"]);
         check(&["boom\n{}", "boom"], &NAMES, &["boom<_>", "boom"]);
         check(&["{}"], &[""], &[]);
+        check(
+            &["\u{3000}스페이스 #{}", "\u{3000}「x」 \u{a0}\"{}\""],
+            &NUMBERS,
+            &["\u{3000}스페이스 #<_>", "\u{3000}「x」 \u{a0}\"<_>\""],
+        );
     }
 
     #[test]
@@ -425,6 +430,9 @@ mod tests {
             Just("<b>".to_owned()),
             Just("\"a b\"".to_owned()),
             Just("한글".to_owned()),
+            Just("\u{3000}".to_owned()),
+            Just("「é」".to_owned()),
+            "\\PC{1,3}",
             Just("Dec ".to_owned()),
             Just("msg=".to_owned()),
             Just("INFO".to_owned()),

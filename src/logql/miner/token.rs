@@ -91,11 +91,11 @@ fn chunk(text: &str) -> (usize, bool) {
     (length + padding.saturating_sub(1), false)
 }
 
-/// The same where no text in quotes begins: one may begin behind the first byte.
+/// The same where no text in quotes begins: one may begin behind the first character.
 fn unquoted(text: &str) -> (usize, bool) {
     let (length, is_between) = chunk(text);
-    let quote = if is_between { text[1..length].find('"') } else { None };
-    (quote.map_or(length, |quote| quote + 1), is_between)
+    let quote = text[..length].char_indices().skip(1).find(|(_, c)| *c == '"');
+    (quote.filter(|_| is_between).map_or(length, |(quote, _)| quote), is_between)
 }
 
 fn run(text: &str, belongs: impl Fn(char) -> bool) -> usize {
@@ -138,6 +138,6 @@ fn role(before: &str, token: &str, behind: &str, grain: Grain) -> Role {
 /// Whether the key in front of a value is that of a message.
 fn is_message(before: &str) -> bool {
     let key = before.trim_end_matches(['=', ':', '"', ' ']);
-    let start = key.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-    key.get(start..).is_some_and(|key| MESSAGES.contains(&key))
+    let key = key.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
+    key.is_some_and(|key| MESSAGES.contains(&key))
 }
