@@ -157,6 +157,9 @@ impl Tail {
                 break;
             }
         }
+        if self.pending.is_empty() {
+            self.follower.release();
+        }
         self.place.lines.fetch_add(news.lines.len() as u64, Ordering::Relaxed);
         news
     }

@@ -91,7 +91,7 @@ pub(crate) struct Feed {
 /// Of all followers together.
 #[derive(Debug, Default)]
 struct Counts {
-    /// What waits in their queues.
+    /// What waits in their queues, and what was taken out of them and is still worked on.
     waiting_bytes: AtomicUsize,
     /// Entries that did not fit, ever.
     dropped: AtomicU64,
@@ -111,6 +111,8 @@ struct Inbox {
 struct Queue {
     entries: VecDeque<Fresh>,
     bytes: usize,
+    /// Of entries that were taken out and are still worked on.
+    taken_bytes: usize,
     dropped: Dropped,
 }
 
@@ -199,12 +201,6 @@ impl Inbox {
         }
     }
 
-    /// Counts bytes that are taken out of the queue.
-    fn gone(&self, queue: &mut Queue, bytes: usize) {
-        queue.bytes -= bytes;
-        self.counts.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("no thread panics while it holds this lock")
     }
@@ -244,7 +240,8 @@ impl Follower {
         if let Some(latest) = latest {
             for fresh in std::mem::take(&mut queue.entries) {
                 if fresh.stored_at <= stored_until || fresh.timestamp <= latest {
-                    self.inbox.gone(&mut queue, fresh.memory_bytes());
+                    queue.bytes -= fresh.memory_bytes();
+                    queue.taken_bytes += fresh.memory_bytes();
                     taken.push(fresh);
                 } else {
                     queue.entries.push_back(fresh);
@@ -252,6 +249,13 @@ impl Follower {
             }
         }
         (taken, std::mem::take(&mut queue.dropped))
+    }
+
+    /// Says that all that was taken is worked off, and takes no memory any more.
+    pub fn release(&self) {
+        let mut queue = self.inbox.lock();
+        let bytes = std::mem::take(&mut queue.taken_bytes);
+        self.inbox.counts.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -267,7 +271,7 @@ impl Drop for Inbox {
     /// An append may have held it longer than its follower.
     fn drop(&mut self) {
         let queue = self.queue.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.counts.waiting_bytes.fetch_sub(queue.bytes, Ordering::Relaxed);
+        self.counts.waiting_bytes.fetch_sub(queue.bytes + queue.taken_bytes, Ordering::Relaxed);
     }
 }
 
@@ -337,6 +341,10 @@ mod tests {
         assert_eq!(lines(&by_bytes), (Vec::new(), 0), "what was dropped is told once");
         assert_eq!(lines(&by_all), (vec!["a long line".to_owned()], 199), "others have taken all there is");
         assert_eq!(feed.dropped_count(), 198 + 199);
+        assert!(feed.counts.waiting_bytes.load(Ordering::Relaxed) > 0, "what was taken counts until it is worked off");
+        by_lines.release();
+        by_bytes.release();
+        assert_eq!(feed.counts.waiting_bytes.load(Ordering::Relaxed), 0);
         drop((by_lines, by_bytes, by_all));
         assert_eq!(feed.counts.waiting_bytes.load(Ordering::Relaxed), 0);
         assert_eq!(together.counts.waiting_bytes.load(Ordering::Relaxed), WAITING_BYTES_MAX);

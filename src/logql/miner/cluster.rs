@@ -24,6 +24,8 @@ const MESSAGES_MIN: usize = 30;
 const PAIR_ROWS_MIN: usize = 6;
 const PAIR_TEXTS_MIN: usize = 3;
 const PAIR_ROWS_MAX: usize = 2048;
+/// Pairs of tokens that are compared, over all rows, 32 bytes each: rows of very many words have too many.
+const PAIRS_MAX: usize = 200_000;
 /// Tokens of the longest list element that is recognised when it is repeated.
 const ELEMENT_TOKENS_MAX: usize = 12;
 /// So many elements that are equal but for their gaps are a list; of gaps alone more, as times and counts stand side by
@@ -139,7 +141,8 @@ fn to_open(rows: &[Row], names: &Names) -> Vec<(usize, Opening)> {
 
 /// What becomes a gap in rows that differ in two tokens: each row is in the largest group only.
 fn pairs_to_open(rows: &[Row]) -> Vec<(usize, Opening)> {
-    if rows.len() > PAIR_ROWS_MAX {
+    let pairs = |row: &Row| row.ids.len() * row.ids.len() / 2;
+    if rows.len() > PAIR_ROWS_MAX || rows.iter().map(pairs).sum::<usize>() > PAIRS_MAX {
         return Vec::new();
     }
     let mut rests: Vec<(u64, usize, [Place; 2])> = Vec::new();
