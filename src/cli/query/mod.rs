@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SPAN")]
     step: Option<Span>,
 
-    /// text: time, labels, line; raw: the line alone; jsonl: one JSON object a line
+    /// text: time, labels but service_name and detected_level, line; raw: the line alone; jsonl: one JSON object a line
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
 
@@ -100,7 +100,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bail!("the range is empty: --from must be before --to");
     }
     let range = Range { start, end };
-    let client = Client::new(&arguments.addr, arguments.token.clone())?;
+    // a variable that is empty is meant to be unset
+    let token = arguments.token.clone().filter(|token| !token.is_empty());
+    let client = Client::new(&arguments.addr, token)?;
     let mut printer = Printer::new(arguments.output, stdout().is_terminal(), zone);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = match arguments.tail {
@@ -136,6 +138,7 @@ async fn ask(arguments: &Arguments, client: &Client, range: Range, printer: &mut
     let mut out = anstream::AutoStream::auto(stdout());
     let mut pages = Pages::new(range, direction);
     let mut kept = Vec::new();
+    let mut printed = 0;
     loop {
         let wanted = if everything { PAGE_LINES } else { (limit - kept.len()).min(PAGE_LINES) };
         let page_limit = pages.limit_for(wanted);
@@ -143,12 +146,16 @@ async fn ask(arguments: &Arguments, client: &Client, range: Range, printer: &mut
         let lines = match answer {
             Answer::Streams(lines) => lines,
             Answer::Series(series) => {
+                if series.is_empty() {
+                    anstream::eprintln!("logcafe: no series in this range; --since or --from reach further back");
+                }
                 printer.series(&mut out, &series)?;
                 return Ok(out.flush()?);
             }
         };
         let is_last = lines.len() < page_limit;
         let mut fresh = pages.take(lines)?;
+        printed += fresh.len();
         match everything {
             true => fresh.iter().try_for_each(|line| printer.line(&mut out, line))?,
             false => {
@@ -160,6 +167,9 @@ async fn ask(arguments: &Arguments, client: &Client, range: Range, printer: &mut
             let cut = !is_last;
             kept.iter().rev().try_for_each(|line| printer.line(&mut out, line))?;
             out.flush()?;
+            if printed == 0 {
+                anstream::eprintln!("logcafe: no lines in this range; --since or --from reach further back");
+            }
             if cut {
                 anstream::eprintln!("logcafe: these are the newest {limit} lines; --limit 0 prints all");
             }

@@ -12,7 +12,7 @@ use crate::cli::query::Output;
 use crate::cli::query::client::{Line, Series};
 use crate::model::Timestamp;
 
-/// Labels that the server adds; they would only repeat what the others say.
+/// Labels that the server adds; beside a line they would only repeat what the others say.
 const LABELS_HIDDEN: [&str; 2] = ["service_name", "detected_level"];
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Printer {
             Output::Text => {
                 let (dim, colour) = (Style::new().dimmed(), level_style(&line.labels));
                 let time = self.time(line.timestamp);
-                let labels = label_text(&line.labels);
+                let labels = label_text(&line.labels, &LABELS_HIDDEN);
                 let text = harmless(&line.text).replace('\n', "\n    ");
                 writeln!(out, "{colour}{time}{colour:#} {dim}{labels}{dim:#} {text}")?;
             }
@@ -51,7 +51,7 @@ impl Printer {
         for series in all {
             if self.output == Output::Text {
                 let bold = Style::new().bold();
-                writeln!(out, "{bold}{}{bold:#}", label_text(&series.labels))?;
+                writeln!(out, "{bold}{}{bold:#}", label_text(&series.labels, &[]))?;
             }
             for (time, value) in &series.points {
                 match self.output {
@@ -100,9 +100,9 @@ fn rfc3339(time: Timestamp) -> String {
     utc(time).to_string()
 }
 
-fn label_text(labels: &BTreeMap<String, String>) -> String {
+fn label_text(labels: &BTreeMap<String, String>, hidden: &[&str]) -> String {
     let mut text = String::from("{");
-    for (name, value) in labels.iter().filter(|(name, _)| !LABELS_HIDDEN.contains(&name.as_str())) {
+    for (name, value) in labels.iter().filter(|(name, _)| !hidden.contains(&name.as_str())) {
         let _ = write!(text, "{}{name}={value:?}", if text.len() > 1 { ", " } else { "" });
     }
     text.push('}');
@@ -152,7 +152,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use crate::cli::query::Output;
-    use crate::cli::query::client::Line;
+    use crate::cli::query::client::{Line, Series};
     use crate::cli::query::print::Printer;
     use crate::model::Timestamp;
 
@@ -170,6 +170,16 @@ mod tests {
         let shown = "1970-01-01 00:00:01.500 {app=\"a\"} a\\u{1b}[31mred\\rb\n    1970 c\\u{202e}d\n";
         check(Output::Text, false, hostile, shown);
         check(Output::Raw, true, "x\x07y", "x\\u{7}y\n");
+    }
+
+    #[test]
+    fn a_series_is_told_by_all_its_labels() {
+        let labels = BTreeMap::from([("detected_level".to_owned(), "info".to_owned())]);
+        let series = Series { labels, points: vec![(Timestamp::from_nanos(0), "7".to_owned())] };
+        let mut out = anstream::StripStream::new(Vec::new());
+        Printer::new(Output::Text, false, TimeZone::UTC).series(&mut out, &[series]).unwrap();
+        let shown = String::from_utf8(out.into_inner()).unwrap();
+        assert_eq!(shown, "{detected_level=\"info\"}\n  1970-01-01 00:00:00.000 7\n");
     }
 
     #[test]
