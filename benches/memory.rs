@@ -90,7 +90,7 @@ const OTHERS: [Case; 14] = [
     ("/detected_fields", "query={job=\"bench\"}&line_limit=5000&limit=5000", Answer),
     ("/detected_fields", "query={job=\"huge\"}&line_limit=5000", TooMuch),
     ("/detected_field/trace/values", "query={job=\"bench\"}&line_limit=5000&limit=5000", Answer),
-    ("/index/volume_range", "query={job=~\".+\"}&step=5&targetLabels=host", Answer),
+    ("/index/volume_range", "query={job=~\".+\"}&step=8&targetLabels=host", Answer),
     ("/index/stats", "query={job=~\".+\"}", Answer),
     ("/series", "match[]={job=~\".+\"}", Answer),
 ];
