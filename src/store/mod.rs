@@ -11,6 +11,7 @@ mod duplicates;
 mod error;
 mod feed;
 mod filter;
+mod hash;
 mod head;
 mod hole;
 mod index;

@@ -1,11 +1,12 @@
 //! Sealing: closed buffers become a block, with the words and ids that it can be looked up by.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use crate::store::block::{Codec, ColumnWriter, Content, Part, encode};
 use crate::store::day::SealedBlock;
 use crate::store::filter::Ids;
+use crate::store::hash::QuickHasher;
 use crate::store::head::{Buffer, fill_content};
 use crate::store::index::BlockWords;
 use crate::store::words;
@@ -107,7 +108,7 @@ impl Sealer {
 /// What a block can be looked up by, as it is gathered.
 #[derive(Default)]
 struct LookUps<'t> {
-    words: HashSet<&'t [u8], BuildHasherDefault<WordHasher>>,
+    words: HashSet<&'t [u8], BuildHasherDefault<QuickHasher>>,
     longest: usize,
     ids: Ids,
 }
@@ -161,31 +162,5 @@ impl<'t> LookUps<'t> {
         let mut words: Vec<Box<[u8]>> = self.words.into_iter().map(Box::from).collect();
         words.sort_unstable();
         (BlockWords::Known(words), filter)
-    }
-}
-
-/// A quick hash for short words: the set compares the bytes anyway.
-#[derive(Default)]
-struct WordHasher(u64);
-
-impl Hasher for WordHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut padded = [0; 8];
-            padded[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(padded));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
     }
 }

@@ -19,9 +19,9 @@ use std::hash::BuildHasherDefault;
 use crate::store::block::Codec;
 use crate::store::block::bytes::{put_varint, zigzag};
 use crate::store::block::columns::Part;
-use crate::store::block::columns::classes::{CLASS, DIGIT, HEX_LOWER, HEX_UPPER};
+use crate::store::block::columns::classes::{DIGIT, HEX_LOWER, HEX_UPPER, mask_of};
 use crate::store::block::columns::kind::Kind;
-use crate::store::block::columns::template::Hashed;
+use crate::store::hash::QuickHasher;
 use crate::store::words::ID_BYTES_MIN;
 
 /// A column below this is not worth a section of its own.
@@ -178,7 +178,7 @@ impl Column {
         Entry {
             encoding: Encoding::Small,
             kind: self.kind,
-            mask: self.data.iter().fold(0, |mask, byte| mask | CLASS[*byte as usize]),
+            mask: mask_of(&self.data),
             count: self.ends.len() + self.distances.len(),
             len_min: if self.ends.is_empty() { 0 } else { len_min as usize },
             len_max: len_max as usize,
@@ -261,7 +261,7 @@ impl Column {
         if self.kind == Kind::ROW {
             return None;
         }
-        let mut numbers: HashMap<&[u8], u8, BuildHasherDefault<Hashed>> = HashMap::default();
+        let mut numbers: HashMap<&[u8], u8, BuildHasherDefault<QuickHasher>> = HashMap::default();
         let (mut distinct, mut column) = (Vec::new(), Vec::with_capacity(self.ends.len()));
         for value in self.values() {
             let number = match numbers.get(value) {

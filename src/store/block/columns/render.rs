@@ -5,9 +5,7 @@ use crate::store::block::bytes::Malformed;
 use crate::store::block::columns::clock::Clock;
 use crate::store::block::columns::directory::{Columns, OpenTemplate};
 use crate::store::block::columns::sink::Sink;
-use crate::store::block::columns::values::Values;
-
-const TOO_FEW: Malformed = Malformed("a column has fewer values than rows need");
+use crate::store::block::columns::values::{TOO_FEW, Values};
 
 /// How far the values of columns are used up by the rows so far.
 struct Cursors<'c> {

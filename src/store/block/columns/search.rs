@@ -13,9 +13,7 @@ use crate::store::block::columns::directory::{Columns, OpenColumn};
 use crate::store::block::columns::kind::Kind;
 use crate::store::block::columns::plan::{Relation, Test, Verdict, plan};
 use crate::store::block::columns::sink::Sink;
-use crate::store::block::columns::values::Values;
-
-const TOO_FEW: Malformed = Malformed("a column has fewer values than rows need");
+use crate::store::block::columns::values::{TOO_FEW, Values};
 
 impl Columns {
     /// The entries of these ranges, in order, whose text holds the needle. The times are those of all entries.

@@ -3,7 +3,7 @@
 use crate::store::block::columns::classes::{CLASS, LETTER, Marks, is_alphanumeric};
 use crate::store::block::columns::clock::Clock;
 use crate::store::block::columns::kind::{Kind, is_bare};
-use crate::store::block::columns::template::hash;
+use crate::store::hash::hash;
 use crate::store::words::{UUID_LEN, begins_with_uuid};
 
 /// Variables of a row; one with more has no template.

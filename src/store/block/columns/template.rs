@@ -1,12 +1,13 @@
 //! Templates: what rows have in common, with slots for what they do not.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use crate::store::block::columns::classes::is_alphanumeric;
 use crate::store::block::columns::column::Column;
 use crate::store::block::columns::kind::Kind;
 use crate::store::block::columns::shred::Pieces;
+use crate::store::hash::{QuickHasher, hash};
 
 /// More would be slow to plan for every query, and tell that the text has no templates.
 const TEMPLATES_MAX: usize = 4000;
@@ -52,8 +53,8 @@ impl Template {
 pub(crate) struct Table {
     pub(crate) templates: Vec<Template>,
     pub(crate) columns: Vec<Column>,
-    by_hash: HashMap<u64, u16, BuildHasherDefault<Hashed>>,
-    by_context: HashMap<(u64, Kind), u16, BuildHasherDefault<Hashed>>,
+    by_hash: HashMap<u64, u16, BuildHasherDefault<QuickHasher>>,
+    by_context: HashMap<(u64, Kind), u16, BuildHasherDefault<QuickHasher>>,
     text_bytes: usize,
     /// The template of rows without one, once there is such a row.
     row_template: Option<u16>,
@@ -155,47 +156,4 @@ fn context_of(before: u64, segment: &[u8]) -> u64 {
     };
     let start = segment[..last].iter().rposition(|byte| !in_word(*byte)).map_or(0, |place| place + 1);
     hash(0, &segment[start..])
-}
-
-/// A quick hash of short texts; whoever uses it compares the bytes too.
-pub(crate) fn hash(seed: u64, text: &[u8]) -> u64 {
-    let mut state = seed ^ (text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut words = text.chunks_exact(8);
-    for word in &mut words {
-        state = mix(state, u64::from_le_bytes(word.try_into().expect("a chunk has eight bytes")));
-    }
-    let rest = words.remainder();
-    if rest.is_empty() {
-        return state;
-    }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(state, u64::from_le_bytes(last))
-}
-
-fn mix(state: u64, word: u64) -> u64 {
-    let product = u128::from(state ^ word ^ 0x2d35_8dcc_aa6c_78a5) * 0x8bb8_4b93_962e_acc9;
-    product as u64 ^ (product >> 64) as u64
-}
-
-/// For keys that are hashes already.
-#[derive(Debug, Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash(self.0, bytes);
-    }
-
-    fn write_u8(&mut self, number: u8) {
-        self.0 = mix(self.0, u64::from(number));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 ^= number;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

@@ -13,6 +13,9 @@ const HEX_DIGITS_MAX: usize = 1 << 20;
 /// Bytes of a UUID before which a dash stands.
 const DASHES: [usize; 4] = [4, 6, 8, 10];
 
+/// What a reader says that looks for a value which is not there.
+pub(crate) const TOO_FEW: Malformed = Malformed("a column has fewer values than rows need");
+
 /// All values of a column.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Values {
