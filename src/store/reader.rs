@@ -119,11 +119,10 @@ impl BlockReader<'_> {
                 continue;
             }
             let Some(stream) = self.streams.get(number) else { continue };
-            let times = &lead.times[entries.clone()];
-            let from = times.partition_point(|time| *time < range.start.nanos());
-            let to = times.partition_point(|time| *time < range.end.nanos());
+            let from = lead.times.not_before(entries.clone(), range.start.nanos());
+            let to = lead.times.not_before(entries.clone(), range.end.nanos());
             if from < to {
-                runs.push((stream_index, &stream.labels, entries.start + from..entries.start + to));
+                runs.push((stream_index, &stream.labels, from..to));
             }
         }
         runs
@@ -199,7 +198,7 @@ fn row<'b>(
 ) -> Result<Row<'b>, Malformed> {
     let set = lead.set_of(entry);
     Ok(Row {
-        timestamp: Timestamp::from_nanos(lead.times[entry]),
+        timestamp: Timestamp::from_nanos(lead.times.all()[entry]),
         line: std::str::from_utf8(text).map_err(|_| Malformed("a text is not UTF-8"))?,
         line_bytes: length.map_or(text.len(), |length| length as usize),
         metadata: &lead.sets[set],

@@ -91,7 +91,7 @@ fn keep(content: &mut Content, block: &OpenBlock, goes: &[bool]) {
                 content.sets.push(block.lead.sets[set].clone());
                 content.sets.len() as u32 - 1
             });
-            content.times.push(block.lead.times[entry]);
+            content.times.push(block.lead.times.at(entry));
             content.set_of.push(number);
             let text = block.lines.get(entry);
             content.text_lengths.push(text.len() as u32);

@@ -121,19 +121,25 @@ pub(crate) fn packed_len(width: u32, count: usize) -> usize {
     (width as usize * count).div_ceil(8)
 }
 
-/// Reads `count` values of `width` bits; `packed` has exactly `packed_len(width, count)` bytes.
+/// Reads `count` values of `width` bits; `packed` has at least `packed_len(width, count)` bytes.
 pub(crate) fn unpack_bits(packed: &[u8], width: u32, count: usize, mut each: impl FnMut(u64)) {
+    // a value of up to 57 bits lies within eight bytes, wherever in its first byte it begins
+    const WIDTH_FAST_MAX: u32 = 57;
     let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
-    let (mut pending, mut pending_bits, mut next) = (0u128, 0, 0);
-    for _ in 0..count {
-        while pending_bits < width {
-            pending |= u128::from(packed[next]) << pending_bits;
-            pending_bits += 8;
-            next += 1;
+    let mut place = 0;
+    if width <= WIDTH_FAST_MAX {
+        while place < count {
+            let bit = place * width as usize;
+            let Some(bytes) = packed.get(bit / 8..).and_then(|rest| rest.first_chunk()) else { break };
+            each(u64::from_le_bytes(*bytes) >> (bit % 8) & mask);
+            place += 1;
         }
-        each(pending as u64 & mask);
-        pending >>= width;
-        pending_bits -= width;
+    }
+    for place in place..count {
+        let bit = place * width as usize;
+        let bytes = packed[bit / 8..].iter().take(9).rev();
+        let wide = bytes.fold(0u128, |wide, byte| wide << 8 | u128::from(*byte));
+        each((wide >> (bit % 8)) as u64 & mask);
     }
 }
 

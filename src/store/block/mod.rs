@@ -30,6 +30,7 @@ use bytes::{Malformed, Reader, put_text, put_varint};
 pub(crate) use columns::{ColumnWriter, Part};
 use columns::{Columns, Sink};
 pub(crate) use pack::Codec;
+use times::Times;
 
 use crate::model::Labels;
 
@@ -164,7 +165,7 @@ fn encode_sets(sets: &[Labels]) -> Vec<u8> {
 pub(crate) struct Lead {
     /// Each stream's number and which entries are its.
     pub(crate) streams: Vec<(u64, Range<usize>)>,
-    pub(crate) times: Vec<i64>,
+    pub(crate) times: Times,
     pub(crate) sets: Vec<Labels>,
     /// Index into `sets` for each entry; empty where there is one set.
     set_of: Vec<u32>,
@@ -201,7 +202,7 @@ impl Lead {
         }
         let mut sections = Reader::new(&lead[HEADER_BYTES..]);
         let streams = decode_streams(sections.take(lengths[0])?, stream_count, entry_count)?;
-        let times = times::decode(sections.take(lengths[1])?, streams.iter().map(|(_, range)| range.len()))?;
+        let times = Times::open(sections.take(lengths[1])?, streams.iter().map(|(_, range)| range.len()))?;
         let sets = decode_sets(sections.take(lengths[2])?, codec)?;
         let set_section = sections.take(lengths[3])?;
         let set_of = match sets.len() {
@@ -343,13 +344,13 @@ impl Text {
                 found.retain(|entry| others.clone().all(|finder| finder.find(lines.get(*entry)).is_some()));
             }
             Text::Columns(columns) => {
-                found = columns.find(longest, ranges, &lead.times, codec)?;
+                found = columns.find(longest, ranges, lead.times.all(), codec)?;
                 for finder in others {
                     if found.is_empty() {
                         break;
                     }
                     let singles: Vec<Range<usize>> = found.iter().map(|entry| *entry..*entry + 1).collect();
-                    found = columns.find(finder, &singles, &lead.times, codec)?;
+                    found = columns.find(finder, &singles, lead.times.all(), codec)?;
                 }
             }
         }
@@ -372,7 +373,7 @@ impl Text {
         };
         let Some(entries) = entries else {
             let mut bytes = Sink::with_capacity(columns.text_bytes);
-            let ends = columns.render(0..lead.times.len(), &lead.times, codec, &mut bytes)?;
+            let ends = columns.render(0..lead.times.len(), lead.times.all(), codec, &mut bytes)?;
             let agree = ends == lead.text_ends(codec)?;
             return if agree {
                 Ok(Lines { bytes: bytes.into_bytes(), ends })
@@ -381,7 +382,7 @@ impl Text {
             };
         };
         let mut bytes = Sink::default();
-        let ends = columns.render(entries.iter().copied(), &lead.times, codec, &mut bytes)?;
+        let ends = columns.render(entries.iter().copied(), lead.times.all(), codec, &mut bytes)?;
         Ok(Lines { bytes: bytes.into_bytes(), ends })
     }
 }
@@ -451,7 +452,7 @@ mod tests {
         let lead = Lead::decode(lead_bytes, &mut codec).expect("the lead decodes");
         let counts: Vec<_> = lead.streams.iter().map(|(number, range)| (*number, range.len())).collect();
         assert_eq!(counts, content.streams);
-        assert_eq!(lead.times, content.times);
+        assert_eq!(lead.times.all(), content.times);
         let sets: Vec<_> = (0..content.times.len()).map(|entry| &lead.sets[lead.set_of(entry)]).collect();
         assert_eq!(sets, content.set_of.iter().map(|set| &content.sets[*set as usize]).collect::<Vec<_>>());
         assert_eq!(lead.text_lengths(&mut codec).expect("the lengths decode"), content.text_lengths);

@@ -10,6 +10,9 @@
 //!     bits  packed       distance to the entry before, in units; the first entry has none
 //! ```
 
+use std::cell::OnceCell;
+use std::ops::Range;
+
 use crate::store::block::bytes::{
     Malformed, Reader, pack_bits, packed_len, put_varint, unpack_bits, unzigzag, width_of, zigzag,
 };
@@ -40,31 +43,112 @@ pub(crate) fn encode(out: &mut Vec<u8>, times: &[i64], runs: &[usize]) {
     }
 }
 
-/// Reads the times of all runs back.
-pub(crate) fn decode(bytes: &[u8], runs: impl Iterator<Item = usize>) -> Result<Vec<i64>, Malformed> {
-    let mut reader = Reader::new(bytes);
-    let unit = reader.varint()?;
-    let mut times = Vec::new();
-    let mut last_base = 0i64;
-    for run in runs {
-        let mut left = run;
-        while left > 0 {
-            let count = left.min(MINI);
-            left -= count;
-            let mut time = last_base.wrapping_add(unzigzag(reader.varint()?));
-            last_base = time;
-            let width = u32::from(reader.byte()?);
-            if width > 64 {
-                return Err(Malformed("a width is above 64 bits"));
+/// The times of a block's entries, of which only what is asked for is unpacked.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    bits: Vec<u8>,
+    unit: u64,
+    minis: Vec<Mini>,
+    len: usize,
+    all: OnceCell<Vec<i64>>,
+}
+
+/// Where the distances of a mini lie.
+#[derive(Clone, Copy, Debug)]
+struct Mini {
+    /// Its first entry, and that entry's time.
+    first: usize,
+    base: i64,
+    width: u32,
+    bits_start: usize,
+}
+
+impl Times {
+    /// Reads the directory of minis; `runs` are the counts of entries, each of them sorted.
+    pub(crate) fn open(section: &[u8], runs: impl Iterator<Item = usize>) -> Result<Times, Malformed> {
+        let mut reader = Reader::new(section);
+        let unit = reader.varint()?;
+        let (mut minis, mut len, mut base) = (Vec::new(), 0, 0i64);
+        for run in runs {
+            let end = len + run;
+            while len < end {
+                let count = (end - len).min(MINI);
+                base = base.wrapping_add(unzigzag(reader.varint()?));
+                let width = u32::from(reader.byte()?);
+                if width > 64 {
+                    return Err(Malformed("a width is above 64 bits"));
+                }
+                minis.push(Mini { first: len, base, width, bits_start: section.len() - reader.left() });
+                reader.take(packed_len(width, count - 1))?;
+                len += count;
             }
-            times.push(time);
-            unpack_bits(reader.take(packed_len(width, count - 1))?, width, count - 1, |distance| {
-                time = time.wrapping_add(distance.wrapping_mul(unit) as i64);
-                times.push(time);
-            });
         }
+        if !reader.is_empty() {
+            return Err(Malformed("bytes are left after the times"));
+        }
+        Ok(Times { bits: section.to_vec(), unit, minis, len, all: OnceCell::new() })
     }
-    if reader.is_empty() { Ok(times) } else { Err(Malformed("bytes are left after the times")) }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All of them, by entry.
+    pub(crate) fn all(&self) -> &[i64] {
+        self.all.get_or_init(|| {
+            let mut all = Vec::with_capacity(self.len);
+            (0..self.minis.len()).for_each(|mini| self.unpack(mini, |time| all.push(time)));
+            all
+        })
+    }
+
+    /// The time of one entry.
+    pub(crate) fn at(&self, entry: usize) -> i64 {
+        if let Some(all) = self.all.get() {
+            return all[entry];
+        }
+        let mini = self.mini_of(entry);
+        let (mut place, mut found) = (self.minis[mini].first, self.minis[mini].base);
+        self.unpack(mini, |time| {
+            if place == entry {
+                found = time;
+            }
+            place += 1;
+        });
+        found
+    }
+
+    /// The first of these entries, which are of one run, that is not before `time`; the end of the range where all are.
+    pub(crate) fn not_before(&self, entries: Range<usize>, time: i64) -> usize {
+        if entries.is_empty() {
+            return entries.end;
+        }
+        if let Some(all) = self.all.get() {
+            return entries.start + all[entries].partition_point(|at| *at < time);
+        }
+        // a mini's base is its earliest time: the entry lies in the last mini whose base is before, or begins the next
+        let (from, to) = (self.mini_of(entries.start), self.mini_of(entries.end - 1));
+        let before = self.minis[from + 1..=to].partition_point(|mini| mini.base < time);
+        let mini = from + before;
+        let mut place = self.minis[mini].first;
+        self.unpack(mini, |at| place += usize::from(at < time));
+        place.clamp(entries.start, entries.end)
+    }
+
+    fn mini_of(&self, entry: usize) -> usize {
+        self.minis.partition_point(|mini| mini.first <= entry) - 1
+    }
+
+    fn unpack(&self, mini: usize, mut each: impl FnMut(i64)) {
+        let end = self.minis.get(mini + 1).map_or(self.len, |next| next.first);
+        let Mini { first, base, width, bits_start } = self.minis[mini];
+        let mut time = base;
+        each(time);
+        unpack_bits(&self.bits[bits_start..], width, end - first - 1, |distance| {
+            time = time.wrapping_add(distance.wrapping_mul(self.unit) as i64);
+            each(time);
+        });
+    }
 }
 
 /// The greatest common divisor of all distances within runs; clients that count in milliseconds have 1,000,000.
@@ -89,12 +173,19 @@ fn common_unit(times: &[i64], runs: &[usize]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::block::times::{decode, encode};
+    use proptest::prelude::*;
+
+    use crate::store::block::times::{Times, encode};
 
     fn check(times: &[i64], runs: &[usize]) -> usize {
         let mut out = Vec::new();
         encode(&mut out, times, runs);
-        assert_eq!(decode(&out, runs.iter().copied()).expect("what was encoded decodes"), times);
+        let back = Times::open(&out, runs.iter().copied()).expect("what was encoded decodes");
+        assert_eq!(back.len(), times.len());
+        for (entry, time) in times.iter().enumerate() {
+            assert_eq!(back.at(entry), *time);
+        }
+        assert_eq!(back.all(), times);
         out.len()
     }
 
@@ -119,7 +210,29 @@ mod tests {
         let mut out = Vec::new();
         encode(&mut out, &[1, 5, 9_999, 10_000], &[4]);
         for end in 0..out.len() {
-            assert!(decode(&out[..end], [4].into_iter()).is_err());
+            assert!(Times::open(&out[..end], [4].into_iter()).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_not_before_a_time_is_found_without_unpacking_all(
+            mut first in proptest::collection::vec(-3000i64..3000, 0..400),
+            mut second in proptest::collection::vec(-3000i64..3000, 1..400),
+            from in 0usize..400, length in 0usize..400, time in -3100i64..3100,
+        ) {
+            first.sort_unstable();
+            second.sort_unstable();
+            let (runs, times) = ([first.len(), second.len()], [first, second].concat());
+            let mut out = Vec::new();
+            encode(&mut out, &times, &runs);
+            let back = Times::open(&out, runs.into_iter()).expect("what was encoded decodes");
+            let start = runs[0] + from % runs[1];
+            let end = times.len().min(start + length);
+            let wanted = start + times[start..end].partition_point(|at| *at < time);
+            prop_assert_eq!(back.not_before(start..end, time), wanted);
+            back.all();
+            prop_assert_eq!(back.not_before(start..end, time), wanted);
         }
     }
 }
