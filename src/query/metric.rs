@@ -11,15 +11,15 @@ use crate::logql::ast::{Grouping, MetricExpr, RangeAggregation, RangeOp};
 use crate::logql::metric::range::{Aggregation, Slides};
 use crate::logql::metric::samples::{Keep, Sample, Samples};
 use crate::logql::metric::series::{Pairs, Sets};
-use crate::logql::metric::steps::{PaneFinder, Steps, Windows};
+use crate::logql::metric::steps::{Pane, PaneFinder, Steps, Windows};
 use crate::logql::metric::{self, Evaluator, RangeSeries};
 use crate::logql::stage::{ERROR_LABEL, Processed, Scratch};
 use crate::model::{Direction, Memory, MemoryExceeded, Share, TimeRange, Timestamp};
 use crate::query::matrix::PointAt;
 use crate::query::plan::Plan;
-use crate::query::scan::{Numbered, pay_for_scratch, rows, spread};
+use crate::query::scan::{Numbered, alike, pay_for_scratch, rows, spread};
 use crate::query::{Data, Error, Matrix, Stats, Ticket, Vector};
-use crate::store::{Row, Store};
+use crate::store::{Alike, Chunk, Row, Store};
 
 /// Answers a metric query with the points of all its steps.
 pub(crate) fn run_range(
@@ -220,38 +220,72 @@ impl Shared<'_> {
         let chunk = &numbered.chunk;
         self.lines.fetch_add(chunk.entry_count, Relaxed);
         self.bytes.fetch_add(chunk.line_bytes, Relaxed);
+        match (self.keep, self.measure) {
+            (Keep::Count, Measure::Lines | Measure::Bytes) => self.count(worker, chunk)?,
+            _ => self.gather(worker, numbered)?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Counts the lines of a chunk, or their bytes: those that are alike at once.
+    fn count(&self, worker: &mut Worker, chunk: &Chunk) -> Result<(), Error> {
         let mut finder = PaneFinder::new(self.windows);
+        let mut cutter = finder.clone();
         let mut memo = Memo { generation: worker.local.generation, ..Memo::default() };
-        rows(chunk, TimeRange::ALL, Direction::Forward, self.ticket, |row, place| {
+        alike(chunk, self.ticket, &mut |time| cutter.part_end(time), |Alike { row, count, line_bytes }, _| {
             let Some(pane) = finder.find(row.timestamp) else {
                 return Ok(());
             };
-            let (series, value) = match memo.get(row.stream_index, row.metadata_index) {
-                Some(series) if self.plan.labels_decide => (series, row.line_bytes as f64),
+            let (series, bytes) = match memo.get(row.stream_index, row.metadata_index) {
+                Some(series) if self.plan.labels_decide => (series, line_bytes as f64),
                 remembered => {
-                    let (series, value, reusable) = self.place(worker, &row, remembered.flatten())?;
+                    let (series, bytes, reusable) = self.place(worker, &row, remembered.flatten())?;
                     if reusable && remembered.is_none() {
                         memo.set(row.stream_index, row.metadata_index, series);
                     }
-                    (series, value)
+                    (series, if self.plan.labels_decide { line_bytes as f64 } else { bytes })
                 }
             };
             let Some(series) = series else {
                 return Ok(());
             };
-            worker.matched += 1;
-            let value = if matches!(self.measure, Measure::Lines) { 1.0 } else { value };
-            let order = u64::from(numbered.number) << 32 | u64::from(place);
-            let local = &mut worker.local;
-            local.samples.add(series, pane, Sample { nanos: row.timestamp.nanos(), order, value })?;
-            if local.is_full() {
-                let next = Local { generation: local.generation.wrapping_add(1), ..Local::new(self.keep) };
-                std::mem::replace(local, next).hand_over(&self.gathered)?;
-                memo.keep_to(local.generation);
+            worker.matched += count;
+            let value = if matches!(self.measure, Measure::Lines) { count as f64 } else { bytes };
+            self.add(worker, series, pane, Sample { nanos: row.timestamp.nanos(), order: 0, value }, &mut memo)
+        })
+    }
+
+    /// Takes each line of a chunk by itself.
+    fn gather(&self, worker: &mut Worker, numbered: &Numbered) -> Result<(), Error> {
+        let mut finder = PaneFinder::new(self.windows);
+        let mut memo = Memo { generation: worker.local.generation, ..Memo::default() };
+        rows(&numbered.chunk, TimeRange::ALL, Direction::Forward, self.ticket, |row, place| {
+            let Some(pane) = finder.find(row.timestamp) else {
+                return Ok(());
+            };
+            let remembered = memo.get(row.stream_index, row.metadata_index);
+            let (series, value, reusable) = self.place(worker, &row, remembered.flatten())?;
+            if reusable && remembered.is_none() {
+                memo.set(row.stream_index, row.metadata_index, series);
             }
-            Ok(())
-        })?;
-        Ok(ControlFlow::Continue(()))
+            let Some(series) = series else {
+                return Ok(());
+            };
+            worker.matched += 1;
+            let order = u64::from(numbered.number) << 32 | u64::from(place);
+            self.add(worker, series, pane, Sample { nanos: row.timestamp.nanos(), order, value }, &mut memo)
+        })
+    }
+
+    fn add(&self, worker: &mut Worker, series: u32, pane: Pane, sample: Sample, memo: &mut Memo) -> Result<(), Error> {
+        let local = &mut worker.local;
+        local.samples.add(series, pane, sample)?;
+        if local.is_full() {
+            let next = Local { generation: local.generation.wrapping_add(1), ..Local::new(self.keep) };
+            std::mem::replace(local, next).hand_over(&self.gathered)?;
+            memo.keep_to(local.generation);
+        }
+        Ok(())
     }
 
     /// The series of a line and its value, and whether the same series may be taken for the same labels again.

@@ -38,19 +38,20 @@ impl Plan {
         let log = &aggregation.log.log;
         let unwrap = aggregation.log.unwrap.as_ref();
         let stages = without_pushed_down(&log.stages);
-        let bytes = matches!(aggregation.op, RangeOp::BytesRate | RangeOp::BytesOverTime);
-        let need = match stages.iter().any(reads_line) {
-            true => Need::Lines,
-            false if bytes => Need::Lengths,
-            false => Need::Times,
-        };
-        let labels_decide = need != Need::Lines && unwrap.is_none();
         let wanted = match aggregation.op {
             // only whether there are lines counts, so parsers read nothing for it, and find no faults
             RangeOp::AbsentOverTime => Wanted::None,
             _ => wanted(grouping),
         };
         let pipeline = Pipeline::for_metric(&stages, unwrap, wanted);
+        let parses = pipeline.as_ref().is_ok_and(Pipeline::parses);
+        let bytes = matches!(aggregation.op, RangeOp::BytesRate | RangeOp::BytesOverTime);
+        let need = match stages.iter().any(|stage| reads_line(stage, parses)) {
+            true => Need::Lines,
+            false if bytes => Need::Lengths,
+            false => Need::Times,
+        };
+        let labels_decide = need != Need::Lines && unwrap.is_none();
         let pipeline = pipeline.map_err(|error| named(error, &log.stages));
         Plan::new(store, log, range, need, labels_decide, pipeline)
     }
@@ -115,20 +116,14 @@ fn changes_line(stage: &Stage) -> bool {
     matches!(stage, Stage::LineFormat(_) | Stage::Unpack | Stage::Decolorize)
 }
 
-/// Whether a stage looks at the text or the time of a line, or only at its labels.
-fn reads_line(stage: &Stage) -> bool {
+/// Whether a stage looks at the text or the time of a line, or only at its labels; `parses` tells whether parsers do.
+fn reads_line(stage: &Stage, parses: bool) -> bool {
     match stage {
         Stage::Label(_) | Stage::Drop(_) | Stage::Keep(_) => false,
         Stage::LabelFormat(formats) => {
             formats.iter().any(|format| matches!(format.value, LabelFormatValue::Template(_)))
         }
-        Stage::Line(_)
-        | Stage::Json(_)
-        | Stage::Logfmt { .. }
-        | Stage::Regexp(_)
-        | Stage::Pattern(_)
-        | Stage::Unpack
-        | Stage::Decolorize
-        | Stage::LineFormat(_) => true,
+        Stage::Json(_) | Stage::Logfmt { .. } | Stage::Regexp(_) | Stage::Pattern(_) => parses,
+        Stage::Line(_) | Stage::Unpack | Stage::Decolorize | Stage::LineFormat(_) => true,
     }
 }

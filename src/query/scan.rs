@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::logql::stage::Scratch;
-use crate::model::{Direction, Share, TimeRange};
+use crate::model::{Direction, Share, TimeRange, Timestamp};
 use crate::query::{Error, Ticket};
-use crate::store::{Chunk, Row};
+use crate::store::{Alike, Chunk, Row};
 
 /// Rows between two looks at the ticket, at most.
 const ROWS_PER_CHECK: u32 = 1024;
@@ -111,14 +111,45 @@ pub(crate) fn rows(
     result
 }
 
+/// Visits the wanted rows of a chunk, those that are alike as one where lines are not needed, until the visitor fails or
+/// the query is ended; otherwise as `rows`. `part_end` gives the last moment of the part of time that a moment lies in.
+pub(crate) fn alike(
+    chunk: &Chunk,
+    ticket: &Ticket,
+    part_end: &mut dyn FnMut(Timestamp) -> Timestamp,
+    mut visit: impl FnMut(Alike<'_>, u32) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut place = 0u32;
+    let mut bytes = 0;
+    let mut result = Ok(());
+    let read = chunk.visit_alike(part_end, &mut |alike| {
+        place = place.wrapping_add(1);
+        bytes += alike.row.line.len();
+        if place.is_multiple_of(ROWS_PER_CHECK) || bytes > BYTES_PER_CHECK {
+            bytes = 0;
+            result = ticket.check();
+        }
+        if result.is_ok() {
+            result = visit(alike, place);
+        }
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    if let Err(error) = read {
+        ticket.note_damage(&error);
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::ops::ControlFlow;
 
-    use crate::model::{Direction, TimeRange};
+    use crate::model::{Direction, Labels, TimeRange, Timestamp};
     use crate::query::Error;
-    use crate::query::scan::{Numbered, number, rows, spread};
+    use crate::query::scan::{Numbered, alike, number, rows, spread};
     use crate::query::testing::{TestStore, ticket};
+    use crate::store::{Need, Row, Selection};
 
     #[test]
     fn every_row_is_visited_once_by_some_worker() {
@@ -141,6 +172,52 @@ mod tests {
 
         ticket.cancel();
         assert!(matches!(spread(&chunks, &ticket, || 0, visit), Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn rows_that_are_alike_are_counted_as_often_as_they_are_visited() {
+        let store = TestStore::new();
+        let levels = ["info", "warn", "info"].map(|level| Labels::from([("level", level)]));
+        let mut lines = Vec::new();
+        for at in 0..700i64 {
+            let line = ["started", "stopped or not"][at as usize % 2];
+            lines.push((at * at % 911, line, levels[at as usize % 3].clone()));
+        }
+        store.push_with(&[("app", "a")], &lines);
+        store.push_with(&[("app", "b")], &lines[..99]);
+        for sealed in [false, true] {
+            if sealed {
+                store.seal();
+            }
+            for needle in ["", "or"] {
+                let range = TimeRange::new(Timestamp::from_secs(20), Timestamp::from_secs(777));
+                let needles = if needle.is_empty() { Vec::new() } else { vec![needle.to_owned()] };
+                let selection = Selection { range, needles, need: Need::Lengths, ..store.everything() };
+                let part_of = |time: Timestamp| time.nanos() / 100_000_000_000;
+                let (mut visited, mut counted) = (BTreeMap::new(), BTreeMap::new());
+                for chunk in store.store.select(&selection).expect("selected").chunks {
+                    let key =
+                        |row: &Row<'_>| (row.stream.to_string(), row.metadata.to_string(), part_of(row.timestamp));
+                    rows(&chunk, TimeRange::ALL, Direction::Forward, &ticket(), |row, _| {
+                        let (count, bytes) = visited.entry(key(&row)).or_insert((0, 0));
+                        *count += 1;
+                        *bytes += row.line_bytes as u64;
+                        Ok(())
+                    })
+                    .expect("no visit fails");
+                    let part_end = &mut |time| Timestamp::from_secs((part_of(time) + 1) * 100).plus_nanos(-1);
+                    alike(&chunk, &ticket(), part_end, |alike, _| {
+                        let (count, bytes) = counted.entry(key(&alike.row)).or_insert((0, 0));
+                        *count += alike.count;
+                        *bytes += alike.line_bytes;
+                        Ok(())
+                    })
+                    .expect("no visit fails");
+                }
+                assert_eq!(counted, visited, "{sealed} {needle}");
+                assert!(counted.len() > 20, "{counted:?}");
+            }
+        }
     }
 
     #[test]

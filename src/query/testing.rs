@@ -46,6 +46,11 @@ impl TestStore {
         self.store.append(&Batch { record: Cow::from(&b"test"[..]), streams }).expect("appended");
     }
 
+    /// Puts all that was pushed so far into blocks.
+    pub(crate) fn seal(&self) {
+        self.store.remove(&self.everything(), &mut |_| false).expect("nothing is removed, but all is sealed before");
+    }
+
     /// A selection of all there is.
     pub(crate) fn everything(&self) -> Selection {
         Selection { matchers: Vec::new(), range: TimeRange::ALL, needles: Vec::new(), need: Need::Lines }

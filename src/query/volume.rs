@@ -6,11 +6,11 @@ use std::ops::{AddAssign, ControlFlow};
 use crate::logql::metric::grouping::only_labels;
 use crate::logql::metric::samples::{Folded, add};
 use crate::logql::metric::steps::Pane;
-use crate::model::{Direction, Labels, Matcher, Memory, MemoryExceeded, Share, TimeRange, Timestamp};
+use crate::model::{Labels, Matcher, Memory, MemoryExceeded, Share, TimeRange, Timestamp};
 use crate::query::limits::memory;
-use crate::query::scan::{Numbered, number, rows, spread};
+use crate::query::scan::{Numbered, alike, number, spread};
 use crate::query::{Data, Engine, Error, Sample, Series, StreamsSummary, Ticket, VolumeBy, VolumeQuery};
-use crate::store::{Need, Row, Selection};
+use crate::store::{Alike, Need, Selection};
 
 const MILLISECOND: i64 = 1_000_000;
 /// What a label set takes in a table, without its text.
@@ -160,7 +160,7 @@ fn count_chunk(
 ) -> Result<(), Error> {
     let mut ids: Vec<Option<u32>> = Vec::new();
     let mut metadata_bytes: Vec<Option<u64>> = Vec::new();
-    rows(&numbered.chunk, TimeRange::ALL, Direction::Forward, ticket, |row: Row<'_>, _| {
+    alike(&numbered.chunk, ticket, &mut |time| parts.end_of(time), |Alike { row, count, line_bytes }, _| {
         if ids.len() <= row.stream_index {
             ids.resize(row.stream_index + 1, None);
         }
@@ -173,7 +173,7 @@ fn count_chunk(
         };
         let metadata = *metadata_bytes[row.metadata_index]
             .get_or_insert_with(|| row.metadata.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum());
-        let amount = Amount { bytes: row.line_bytes as u64 + metadata, entries: 1 };
+        let amount = Amount { bytes: line_bytes + metadata * count, entries: count };
         Ok(counted.amounts.add(id, parts.of_time(row.timestamp), amount, add)?)
     })?;
     if !ids.is_empty() {
@@ -211,6 +211,15 @@ impl Parts {
         let since = time.nanos().saturating_sub(self.range.start.nanos()).max(0);
         let part = usize::try_from(since / self.step_ns).unwrap_or(0).min(self.count - 1) as u16;
         Pane { first: part, after: part + 1 }
+    }
+
+    /// The last moment of the part that a moment lies in.
+    fn end_of(&self, time: Timestamp) -> Timestamp {
+        let part = i64::from(self.of_time(time).first);
+        if part as usize + 1 >= self.count {
+            return Timestamp::from_nanos(i64::MAX);
+        }
+        self.range.start.plus_nanos(self.step_ns.saturating_mul(part + 1) - 1)
     }
 
     /// The time that stands for a part: its last millisecond, and for the last one the end of the range.

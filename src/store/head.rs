@@ -223,6 +223,11 @@ impl Buffer {
         (row.time, self.text_of(row), row.set as usize)
     }
 
+    /// Sets of metadata that rows have.
+    pub(crate) fn set_count(&self) -> usize {
+        self.sets.len()
+    }
+
     pub(crate) fn set(&self, set: usize) -> &Labels {
         &self.sets[set]
     }

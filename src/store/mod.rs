@@ -4,6 +4,7 @@
 //! (same stream, time, line and metadata) is stored once; pruning never hides a line.
 //! Never: LogQL, HTTP. This is the only area that names tantivy.
 
+mod alike;
 mod block;
 mod candidates;
 mod day;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use alike::Alike;
 pub use error::Error;
 pub use feed::{Dropped, EntryKey, FeedBounds, Follower, Fresh};
 pub use remove::Removed;

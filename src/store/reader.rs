@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::store::alike::{PartEnd, Tally, VisitAlike, part};
 use crate::store::block::bytes::Malformed;
 use crate::store::block::{Codec, Lead, Lines};
 use crate::store::day::{DayFolder, Streams};
@@ -61,17 +62,7 @@ impl BlockReader<'_> {
         visit: Visit<'_>,
         codec: &mut Codec,
     ) -> Result<(), Error> {
-        let with_text = selection.need == Need::Lines || !finders.is_empty();
-        let end = if with_text { self.place.len } else { self.place.lead_len };
-        let bytes = self.folder.read_block(self.place, 0, end)?;
-        let (lead_bytes, text_section) = self.split(&bytes);
-        let lead = Lead::decode(lead_bytes, codec).map_err(|why| self.damaged(why))?;
-        let runs = self.runs(&lead, selection.range);
-        if runs.is_empty() {
-            return Ok(());
-        }
-        let found = self.find(&lead, with_text.then_some(text_section), &runs, selection.need, finders, codec);
-        let found = found.map_err(|why| self.damaged(why))?;
+        let Some((lead, runs, found)) = self.find(selection, finders, codec)? else { return Ok(()) };
         for (stream_index, stream, entries) in in_direction(runs.into_iter(), direction) {
             let places = found.places(entries);
             for place in in_direction(places, direction) {
@@ -84,7 +75,56 @@ impl BlockReader<'_> {
         Ok(())
     }
 
+    /// Calls `visit` for all entries that are wanted, hold all needles, lie in one part of time and are of one stream with
+    /// equal metadata, until it breaks. Of each row the text is empty.
+    pub(crate) fn visit_alike(
+        &self,
+        selection: &Selection,
+        finders: &[Finder<'_>],
+        part_end: PartEnd<'_>,
+        visit: VisitAlike<'_>,
+        codec: &mut Codec,
+    ) -> Result<(), Error> {
+        let Some((lead, runs, found)) = self.find(selection, finders, codec)? else { return Ok(()) };
+        let mut tally = Tally::with_classes(lead.sets.len());
+        let not_before = |entries: Range<usize>, time: i64| lead.times.not_before(entries, time);
+        for (stream_index, stream, entries) in runs {
+            let mut start = entries.start;
+            while start < entries.end {
+                let end = part(start..entries.end, |entry| lead.times.at(entry), not_before, part_end);
+                found.tally(&lead, found.places(start..end), &mut tally);
+                let row_of = |place| found.row(&lead, place, stream_index, stream);
+                if tally.tell(row_of, visit).map_err(|why| self.damaged(why))?.is_break() {
+                    return Ok(());
+                }
+                start = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries of the block that are wanted and hold all needles, by stream; `None` where there is no wanted one.
     fn find(
+        &self,
+        selection: &Selection,
+        finders: &[Finder<'_>],
+        codec: &mut Codec,
+    ) -> Result<Option<(Lead, Vec<Run<'_>>, Found)>, Error> {
+        let with_text = selection.need == Need::Lines || !finders.is_empty();
+        let end = if with_text { self.place.len } else { self.place.lead_len };
+        let bytes = self.folder.read_block(self.place, 0, end)?;
+        let (lead_bytes, text_section) = self.split(&bytes);
+        let lead = Lead::decode(lead_bytes, codec).map_err(|why| self.damaged(why))?;
+        let runs = self.runs(&lead, selection.range);
+        if runs.is_empty() {
+            return Ok(None);
+        }
+        let found = self.find_in(&lead, with_text.then_some(text_section), &runs, selection.need, finders, codec);
+        let found = found.map_err(|why| self.damaged(why))?;
+        Ok(Some((lead, runs, found)))
+    }
+
+    fn find_in(
         &self,
         lead: &Lead,
         text_section: Option<&[u8]>,
@@ -112,7 +152,7 @@ impl BlockReader<'_> {
     }
 
     /// The wanted streams of the block, each with the entries that lie in the range.
-    pub(crate) fn runs<'s>(&'s self, lead: &Lead, range: TimeRange) -> Vec<Run<'s>> {
+    pub(crate) fn runs(&self, lead: &Lead, range: TimeRange) -> Vec<Run<'_>> {
         let mut runs = Vec::new();
         for (stream_index, (number, entries)) in lead.streams.iter().enumerate() {
             if self.wanted.is_some_and(|wanted| wanted.binary_search(number).is_err()) {
@@ -163,6 +203,27 @@ impl Found {
         }
     }
 
+    /// Counts the found ones at these places, by metadata.
+    fn tally(&self, lead: &Lead, places: Range<usize>, tally: &mut Tally) {
+        if places.is_empty() {
+            return;
+        }
+        let length = |entry: usize| self.lengths.get(entry).map_or(0, |length| u64::from(*length));
+        match &self.entries {
+            Some(entries) => {
+                for (place, entry) in places.clone().zip(&entries[places]) {
+                    tally.add(lead.set_of(*entry), place, 1, length(*entry));
+                }
+            }
+            None if lead.sets.len() == 1 => {
+                let lengths = self.lengths.get(places.clone()).unwrap_or_default();
+                let bytes = lengths.iter().map(|length| u64::from(*length)).sum();
+                tally.add(0, places.start, places.len() as u64, bytes);
+            }
+            None => places.for_each(|place| tally.add(lead.set_of(place), place, 1, length(place))),
+        }
+    }
+
     fn row<'f>(
         &'f self,
         lead: &'f Lead,
@@ -198,7 +259,7 @@ fn row<'b>(
 ) -> Result<Row<'b>, Malformed> {
     let set = lead.set_of(entry);
     Ok(Row {
-        timestamp: Timestamp::from_nanos(lead.times.all()[entry]),
+        timestamp: Timestamp::from_nanos(lead.times.at(entry)),
         line: std::str::from_utf8(text).map_err(|_| Malformed("a text is not UTF-8"))?,
         line_bytes: length.map_or(text.len(), |length| length as usize),
         metadata: &lead.sets[set],

@@ -1,12 +1,13 @@
 //! Reading: a selection of streams, time and required text, and the chunks that may hold it.
 
 use std::cell::RefCell;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
 
 use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
+use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike, part};
 use crate::store::block::Codec;
 use crate::store::day::{DayFolder, Streams};
 use crate::store::error::Error;
@@ -150,15 +151,13 @@ impl Chunk {
         direction: Direction,
         visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let mut selection = (*self.selection).clone();
-        selection.range.start = selection.range.start.max(range.start);
-        selection.range.end = selection.range.end.min(range.end);
-        let selection = &selection;
+        let selection = &self.selection_within(range);
         let finders: Vec<Finder<'_>> = selection.needles.iter().map(Finder::new).collect();
         match &self.source {
             Source::Buffer { slot, row_count } => {
                 let buffer = slot.read().expect("no thread panics while it holds this lock");
-                visit_buffer(&buffer, *row_count, selection, &finders, direction, visit);
+                let rows = selected(&buffer, *row_count, selection, &finders);
+                visit_buffer(&buffer, rows, selection.need, direction, visit);
                 Ok(())
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
@@ -167,41 +166,99 @@ impl Chunk {
             }),
         }
     }
+
+    /// Calls `visit` for the wanted rows, oldest first in each stream; where lines are not needed, rows that are alike and
+    /// lie in one part of time come as one. `part_end` gives the last moment of the part that a moment lies in.
+    pub fn visit_alike(
+        &self,
+        part_end: &mut dyn FnMut(Timestamp) -> Timestamp,
+        visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let selection = &*self.selection;
+        if selection.need == Need::Lines {
+            return self.visit(Direction::Forward, &mut |row| {
+                visit(Alike { row, count: 1, line_bytes: row.line_bytes as u64 })
+            });
+        }
+        let finders: Vec<Finder<'_>> = selection.needles.iter().map(Finder::new).collect();
+        match &self.source {
+            Source::Buffer { slot, row_count } => {
+                let buffer = slot.read().expect("no thread panics while it holds this lock");
+                let rows = selected(&buffer, *row_count, selection, &finders);
+                visit_alike_in_buffer(&buffer, &rows, part_end, visit);
+                Ok(())
+            }
+            Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
+                let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
+                block.visit_alike(selection, &finders, part_end, visit, codec)
+            }),
+        }
+    }
+
+    fn selection_within(&self, range: TimeRange) -> Selection {
+        let mut selection = (*self.selection).clone();
+        selection.range.start = selection.range.start.max(range.start);
+        selection.range.end = selection.range.end.min(range.end);
+        selection
+    }
 }
 
-fn visit_buffer(
-    buffer: &Buffer,
-    row_count: usize,
-    selection: &Selection,
-    finders: &[Finder<'_>],
-    direction: Direction,
-    visit: Visit<'_>,
-) {
+/// The rows of a buffer that are selected, in the order of time.
+fn selected(buffer: &Buffer, row_count: usize, selection: &Selection, finders: &[Finder<'_>]) -> Vec<u32> {
     let mut rows = match longest(finders) {
         None => buffer.order(row_count),
         Some(finder) => buffer.with_needle(row_count, finder),
     };
+    rows.retain(|row| {
+        let (time, text, _) = buffer.row(*row);
+        selection.range.contains(Timestamp::from_nanos(time))
+            && finders.iter().all(|finder| finder.find(text).is_some())
+    });
+    rows
+}
+
+fn row_of_buffer(buffer: &Buffer, row: u32, need: Need) -> Row<'_> {
+    let (time, text, set) = buffer.row(row);
+    let line = if need == Need::Lines { text } else { &[] };
+    Row {
+        timestamp: Timestamp::from_nanos(time),
+        line: std::str::from_utf8(line).expect("a buffer is filled from texts"),
+        line_bytes: text.len(),
+        metadata: buffer.set(set),
+        metadata_index: set,
+        stream: &buffer.labels,
+        stream_index: 0,
+    }
+}
+
+fn visit_buffer(buffer: &Buffer, mut rows: Vec<u32>, need: Need, direction: Direction, visit: Visit<'_>) {
     if direction == Direction::Backward {
         rows.reverse();
     }
     for row in rows {
-        let (time, text, set) = buffer.row(row);
-        let timestamp = Timestamp::from_nanos(time);
-        if !selection.range.contains(timestamp) || finders.iter().any(|finder| finder.find(text).is_none()) {
-            continue;
-        }
-        let seen = visit(Row {
-            timestamp,
-            line: std::str::from_utf8(text).expect("a buffer is filled from texts"),
-            line_bytes: text.len(),
-            metadata: buffer.set(set),
-            metadata_index: set,
-            stream: &buffer.labels,
-            stream_index: 0,
-        });
-        if seen.is_break() {
+        if visit(row_of_buffer(buffer, row, need)).is_break() {
             return;
         }
+    }
+}
+
+fn visit_alike_in_buffer(buffer: &Buffer, rows: &[u32], part_end: PartEnd<'_>, visit: VisitAlike<'_>) {
+    let time_of = |place: usize| buffer.row(rows[place]).0;
+    let not_before =
+        |places: Range<usize>, time: i64| places.start + rows[places].partition_point(|row| buffer.row(*row).0 < time);
+    let mut tally = Tally::with_classes(buffer.set_count());
+    let mut start = 0;
+    while start < rows.len() {
+        let end = part(start..rows.len(), time_of, not_before, part_end);
+        for (place, row) in (start..end).zip(&rows[start..end]) {
+            let (_, text, set) = buffer.row(*row);
+            tally.add(set, place, 1, text.len() as u64);
+        }
+        let told = tally.tell(|place| Ok(row_of_buffer(buffer, rows[place], Need::Lengths)), visit);
+        if told.is_ok_and(|told| told.is_break()) {
+            return;
+        }
+        start = end;
     }
 }
 

@@ -114,6 +114,16 @@ impl Windows {
         (pane.first < pane.after).then_some(pane)
     }
 
+    /// The last moment of the gap between windows that a moment lies in.
+    fn gap_end(&self, nanos: i64) -> i64 {
+        let since = i128::from(nanos) - i128::from(self.start(0));
+        let window = (since + i128::from(self.step_ns) - 1).div_euclid(i128::from(self.step_ns)).max(0);
+        match u32::try_from(window) {
+            Ok(window) if window < self.count => self.start(window),
+            _ => i64::MAX,
+        }
+    }
+
     /// The bounds of a pane: after the first moment, up to and with the second.
     fn bounds(&self, pane: Pane) -> (i64, i64) {
         let (first, after) = (u32::from(pane.first), u32::from(pane.after));
@@ -148,6 +158,15 @@ impl PaneFinder {
         (self.after, self.until) = self.windows.bounds(pane);
         self.found = Some(pane);
         self.found
+    }
+
+    /// The last moment up to which `find` answers the same as for this one.
+    pub fn part_end(&mut self, time: Timestamp) -> Timestamp {
+        let end = match self.find(time) {
+            Some(_) => self.until,
+            None => self.windows.gap_end(time.nanos()),
+        };
+        Timestamp::from_nanos(end)
     }
 }
 
@@ -195,6 +214,12 @@ mod tests {
                 let found: Vec<u32> =
                     pane.map(|pane| (u32::from(pane.first)..u32::from(pane.after)).collect()).unwrap_or_default();
                 assert_eq!(found, wanted, "range {range} step {step} offset {offset} at {nanos}");
+                let end = finder.part_end(Timestamp::from_nanos(nanos)).nanos();
+                assert!(end >= nanos);
+                for later in nanos..=end.min(130) {
+                    assert_eq!(windows.pane(later), pane, "range {range} step {step} offset {offset} at {nanos}");
+                }
+                assert!(end >= 130 || windows.pane(end + 1) != pane, "{range} {step} {offset} at {nanos}: {end}");
             }
         }
     }

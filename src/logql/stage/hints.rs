@@ -84,6 +84,11 @@ impl Hints {
         })
     }
 
+    /// Whether nothing looks at any parsed label.
+    pub(crate) fn is_none(&self) -> bool {
+        self.none
+    }
+
     /// Whether a field of this name is worth taking.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.required.is_empty() || self.is_required(name)

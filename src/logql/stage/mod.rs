@@ -139,6 +139,11 @@ impl Pipeline {
         Ok(Pipeline { guards: Guards::new(&stages), steps, unwrap, hints, wanted })
     }
 
+    /// Whether parsers read lines: they do not where nothing looks at what they would find.
+    pub fn parses(&self) -> bool {
+        !self.hints.is_none()
+    }
+
     /// Runs all stages on one line. `None` where a filter drops it, or where there is nothing to unwrap.
     ///
     /// `scratch` holds what this call found and is overwritten by the next; keep one for each worker.
