@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use crate::store::day::{DayFolder, Streams, matching};
+use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::filter::Filter;
 use crate::store::index::{BlockPlace, Search};
 use crate::store::reader::BlockReader;
 use crate::store::select::{Chunk, Selection};
 use crate::store::shelf::DayState;
+use crate::store::streams::{Streams, matching};
 use crate::store::words::Demands;
 
 /// The blocks, and what is wanted of each.

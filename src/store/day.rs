@@ -4,19 +4,20 @@
 //! is opened, and those of replaced blocks are erased then at the latest.
 //! Never: unsealed entries, and no order between days.
 
-use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
-use crate::model::{Labels, Matcher};
-use crate::store::block::bytes::{Malformed, Reader, put_text, put_varint};
+use crate::model::Labels;
+use crate::store::block::bytes::Malformed;
 use crate::store::error::{Error, damaged, io_error};
+use crate::store::fault;
 use crate::store::hole::{self, Hole, HoleFile};
 use crate::store::index::{BlockIndex, BlockPlace, BlockWords, IndexView, NewBlock};
 use crate::store::layout::{BLOCKS, Day, INDEX, SKIP, STREAMS};
+use crate::store::streams::{self, Stream, StreamFile, Streams};
 use crate::store::wal::sync_dir;
 
 /// A sealed block that is written but not committed yet: what the index will say of it, in memory.
@@ -50,18 +51,6 @@ pub(crate) struct Replacement {
     pub(crate) new: Option<SealedBlock>,
 }
 
-/// A stream's labels, and the span of its sealed entries.
-#[derive(Clone, Debug)]
-pub(crate) struct Stream {
-    pub(crate) labels: Labels,
-    pub(crate) sealed: Option<(i64, i64)>,
-    /// Whether its labels are in the streams file.
-    written: bool,
-}
-
-/// The streams of a day by their number. Readers keep a copy of the pointer.
-pub(crate) type Streams = HashMap<u64, Stream>;
-
 /// An open day.
 #[derive(Debug)]
 pub(crate) struct DayFolder {
@@ -80,7 +69,7 @@ struct Writer {
     lens: Lens,
     /// What replaced blocks left behind and is not erased yet.
     holes: Vec<Hole>,
-    streams_file: File,
+    streams_file: StreamFile,
     index: BlockIndex,
     /// A sync failed: the system may take what was not written for written, so nothing is committed any more. The next
     /// start cuts it off, and takes it from the write-ahead log again.
@@ -89,25 +78,39 @@ struct Writer {
 
 /// How much of each data file is in use, and how many blocks were ever sealed into the day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Lens {
-    blocks: u64,
-    skip: u64,
-    streams: u64,
-    sequence: u64,
+pub(crate) struct Lens {
+    pub(crate) blocks: u64,
+    pub(crate) skip: u64,
+    /// What lies behind that may be whole: a stream's labels are true without a block of it.
+    pub(crate) streams: u64,
+    pub(crate) sequence: u64,
 }
 
 impl Writer {
-    /// The payload of a commit.
+    /// The payload of a commit. Tantivy's own file of facts has no checksum, and this says where data files are cut.
     fn payload(&self) -> String {
         let Lens { blocks, skip, streams, sequence } = self.lens;
-        let lens = format!("blocks={blocks} skip={skip} streams={streams} sequence={sequence}");
-        if self.holes.is_empty() { lens } else { format!("{lens} holes={}", hole::print(&self.holes)) }
+        let mut payload = format!("blocks={blocks} skip={skip} streams={streams} sequence={sequence}");
+        if !self.holes.is_empty() {
+            payload.push_str(&format!(" holes={}", hole::print(&self.holes)));
+        }
+        let check = crc32fast::hash(payload.as_bytes());
+        payload.push_str(&format!("{CHECK}{check:08x}"));
+        payload
     }
 }
 
-fn from_payload(payload: &str) -> Option<(Lens, Vec<Hole>)> {
+/// Before the checksum at the end of a payload.
+const CHECK: &str = " check=";
+
+/// What a commit says; `None` where it makes no sense.
+pub(crate) fn from_payload(payload: &str) -> Option<(Lens, Vec<Hole>)> {
     let (mut lens, mut holes) = (Lens::default(), Vec::new());
-    for part in payload.split(' ') {
+    let (facts, check) = payload.rsplit_once(CHECK)?;
+    if u32::from_str_radix(check, 16) != Ok(crc32fast::hash(facts.as_bytes())) {
+        return None;
+    }
+    for part in facts.split(' ') {
         let (name, value) = part.split_once('=')?;
         match name {
             "blocks" => lens.blocks = value.parse().ok()?,
@@ -139,16 +142,12 @@ impl DayFolder {
         };
         let blocks = open_cut(&dir.join(BLOCKS), lens.blocks)?;
         let skip = open_cut(&dir.join(SKIP), lens.skip)?;
-        let streams_path = dir.join(STREAMS);
-        let streams_file = open_cut(&streams_path, lens.streams)?;
+        let (streams_file, mut streams) = StreamFile::open(&dir.join(STREAMS), lens.streams)?;
         sync_dir(dir)?;
         dir.parent().map_or(Ok(()), sync_dir)?;
         let view = index.view();
-        let mut streams = read_streams(&streams_path, &streams_file, lens.streams)?;
         view.spans(|number, min, max| {
-            if let Some(stream) = streams.get_mut(&number) {
-                stream.cover(min, max);
-            }
+            streams.entry(number).or_insert_with(|| Stream::nameless(number)).cover(min, max)
         })?;
         let folder = DayFolder {
             day,
@@ -170,22 +169,18 @@ impl DayFolder {
 
     /// The number of a stream, given out at first sight.
     pub(crate) fn stream_number(&self, labels: &Labels) -> u64 {
-        let mut number = labels.fingerprint();
-        loop {
-            let streams = self.streams();
-            match streams.get(&number) {
-                Some(stream) if stream.labels == *labels => return number,
-                // another stream has this hash: the next number is as good, and the file remembers it
-                Some(_) => number = number.wrapping_add(1),
-                None => {
-                    drop(streams);
-                    let mut streams = self.streams.write().expect("no thread panics while it holds this lock");
-                    let new = Stream { labels: labels.clone(), sealed: None, written: false };
-                    // looked at again from the start of the loop: another thread may have been quicker
-                    Arc::make_mut(&mut streams).entry(number).or_insert(new);
-                }
-            }
+        if let Some(number) = streams::find(&self.streams(), labels) {
+            return number;
         }
+        // looked up again: another thread may have been quicker
+        let mut streams = self.streams.write().expect("no thread panics while it holds this lock");
+        streams::find(&streams, labels).unwrap_or_else(|| streams::add(Arc::make_mut(&mut streams), labels))
+    }
+
+    /// The streams whose labels could not be read.
+    pub(crate) fn nameless(&self) -> Vec<u64> {
+        let streams = self.streams();
+        streams.iter().filter(|(_, stream)| stream.is_nameless()).map(|(number, _)| *number).collect()
     }
 
     /// Writes a block behind the others. It is durable after the next commit.
@@ -204,8 +199,10 @@ impl DayFolder {
     fn write_as(&self, writer: &mut Writer, block: SealedBlock, sequence: u64) -> Result<FreshBlock, Error> {
         let lens = writer.lens;
         self.write_streams(writer, &block)?;
-        self.blocks.write_all_at(&block.bytes, lens.blocks).map_err(io_error("write", &self.dir.join(BLOCKS)))?;
-        self.skip.write_all_at(&block.filter, lens.skip).map_err(io_error("write", &self.dir.join(SKIP)))?;
+        let written = fault::write("blocks.write", &block.bytes, |bytes| self.blocks.write_all_at(bytes, lens.blocks));
+        written.map_err(io_error("write", &self.dir.join(BLOCKS)))?;
+        let written = fault::write("skip.write", &block.filter, |bytes| self.skip.write_all_at(bytes, lens.skip));
+        written.map_err(io_error("write", &self.dir.join(SKIP)))?;
         let place = BlockPlace {
             min: block.min,
             max: block.max,
@@ -225,24 +222,15 @@ impl DayFolder {
 
     /// Appends the labels of the block's streams that are not in the file, and notes the block's span for all.
     fn write_streams(&self, writer: &mut Writer, block: &SealedBlock) -> Result<(), Error> {
-        let path = self.dir.join(STREAMS);
         let mut streams = self.streams.write().expect("no thread panics while it holds this lock");
         let streams = Arc::make_mut(&mut streams);
-        let mut records = Vec::new();
-        for number in &block.streams {
-            let stream = streams.get(number).ok_or_else(|| damaged(&path, format!("stream {number} is unknown")))?;
-            if !stream.written {
-                put_stream(&mut records, *number, &stream.labels);
-            }
-        }
-        writer.streams_file.write_all_at(&records, writer.lens.streams).map_err(io_error("write", &path))?;
-        writer.lens.streams += records.len() as u64;
-        for number in &block.streams {
+        writer.streams_file.append(streams, &block.streams)?;
+        writer.lens.streams = writer.streams_file.end();
+        block.streams.iter().for_each(|number| {
             if let Some(stream) = streams.get_mut(number) {
-                stream.written = true;
                 stream.cover(block.min, block.max);
             }
-        }
+        });
         Ok(())
     }
 
@@ -263,8 +251,13 @@ impl DayFolder {
                 "a sync failed; restart to take its entries from the write-ahead log again",
             ));
         }
-        let files = [(&self.blocks, BLOCKS), (&self.skip, SKIP), (&writer.streams_file, STREAMS)];
-        let failed = files.into_iter().find_map(|(file, name)| Some((file.sync_data().err()?, name)));
+        let files = [
+            (&self.blocks, BLOCKS, "blocks.sync"),
+            (&self.skip, SKIP, "skip.sync"),
+            (writer.streams_file.file(), STREAMS, "streams.sync"),
+        ];
+        let sync = |file: &File, point| fault::at(point).and_then(|()| file.sync_data());
+        let failed = files.into_iter().find_map(|(file, name, point)| Some((sync(file, point).err()?, name)));
         if let Some((error, name)) = failed {
             writer.unsure = true;
             return Err(io_error("sync", &self.dir.join(name))(error));
@@ -317,7 +310,9 @@ impl DayFolder {
                 HoleFile::Blocks => (&self.blocks, BLOCKS),
                 HoleFile::Skip => (&self.skip, SKIP),
             };
-            hole.erase(file).map_err(io_error("erase a part of", &self.dir.join(name)))?;
+            fault::at("hole.erase")
+                .and_then(|()| hole.erase(file))
+                .map_err(io_error("erase a part of", &self.dir.join(name)))?;
         }
         // the next commit syncs the files before it forgets the holes
         self.lock_writer().holes.retain(|hole| !holes.contains(hole));
@@ -378,34 +373,12 @@ impl DayFolder {
     }
 }
 
-impl Stream {
-    fn cover(&mut self, min: i64, max: i64) {
-        let (old_min, old_max) = self.sealed.unwrap_or((min, max));
-        self.sealed = Some((old_min.min(min), old_max.max(max)));
-    }
-}
-
 /// What a block leaves behind that is not needed any more.
 fn holes_of(place: &BlockPlace) -> [Hole; 2] {
     [
         Hole { file: HoleFile::Blocks, offset: place.offset, len: place.len },
         Hole { file: HoleFile::Skip, offset: place.skip_offset, len: place.skip_len },
     ]
-}
-
-/// Which of a day's streams pass all matchers; `None` where all do.
-pub(crate) fn matching(streams: &Streams, matchers: &[Matcher]) -> Option<Vec<u64>> {
-    if matchers.is_empty() {
-        return None;
-    }
-    let wanted = |stream: &Stream| matchers.iter().all(|matcher| matcher.matches(&stream.labels));
-    let mut numbers: Vec<u64> =
-        streams.iter().filter(|(_, stream)| wanted(stream)).map(|(number, _)| *number).collect();
-    if numbers.len() == streams.len() {
-        return None;
-    }
-    numbers.sort_unstable();
-    Some(numbers)
 }
 
 /// Opens a data file for reading and writing, with `len` bytes in use.
@@ -421,58 +394,4 @@ fn open_cut(path: &Path, len: u64) -> Result<File, Error> {
         file.set_len(len).map_err(io_error("cut", path))?;
     }
     Ok(file)
-}
-
-/// A stream's record: length u32, crc32 u32, then number u64, varint pairs, and name and value of each.
-fn put_stream(out: &mut Vec<u8>, number: u64, labels: &Labels) {
-    let mut body = number.to_le_bytes().to_vec();
-    put_varint(&mut body, labels.len() as u64);
-    for (name, value) in labels.iter() {
-        put_text(&mut body, name);
-        put_text(&mut body, value);
-    }
-    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    out.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-    out.extend_from_slice(&body);
-}
-
-fn read_streams(path: &Path, file: &File, len: u64) -> Result<Streams, Error> {
-    let found = file.metadata().map_err(io_error("look at", path))?.len();
-    let mut bytes = vec![0; found.min(len) as usize];
-    file.read_exact_at(&mut bytes, 0).map_err(io_error("read", path))?;
-    let mut reader = Reader::new(&bytes);
-    let mut streams = Streams::new();
-    while !reader.is_empty() {
-        let at = bytes.len() - reader.left();
-        match take_record(&mut reader) {
-            Ok(body) => match stream_of(body) {
-                Ok((number, labels)) => drop(streams.insert(number, Stream { labels, sealed: None, written: true })),
-                Err(why) => tracing::error!(path = %path.display(), at, %why, "a stream's labels are lost"),
-            },
-            Err(why) => {
-                tracing::error!(path = %path.display(), at, %why, "the labels of further streams are lost");
-                break;
-            }
-        }
-    }
-    Ok(streams)
-}
-
-/// The next record's checksum and body.
-fn take_record<'b>(reader: &mut Reader<'b>) -> Result<(u32, &'b [u8]), Malformed> {
-    let (length, crc) = (reader.u32()?, reader.u32()?);
-    Ok((crc, reader.take(length as usize)?))
-}
-
-fn stream_of((crc, body): (u32, &[u8])) -> Result<(u64, Labels), Malformed> {
-    if crc32fast::hash(body) != crc {
-        return Err(Malformed("the checksum of a stream does not agree"));
-    }
-    let mut body = Reader::new(body);
-    let number = body.u64()?;
-    let mut pairs = Vec::new();
-    for _ in 0..body.varint()? {
-        pairs.push((body.text()?.to_owned(), body.text()?.to_owned()));
-    }
-    Ok((number, Labels::from_pairs(pairs)))
 }

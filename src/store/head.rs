@@ -43,7 +43,7 @@ pub(crate) struct Buffer {
     /// Whether it was taken for sealing: nothing is added any more.
     pub(crate) closed: bool,
     /// The oldest WAL segment that an entry of it is in.
-    pub(crate) first_segment: u64,
+    first_segment: u64,
     pub(crate) begun: Instant,
     /// The latest time that earlier buffers and blocks of the stream have on this day.
     pub(crate) sealed_max: Option<i64>,
@@ -103,7 +103,7 @@ impl Buffer {
         self.sorted &= time >= self.max;
         self.min = self.min.min(time);
         self.max = self.max.max(time);
-        self.first_segment = self.first_segment.min(segment);
+        self.first_segment = self.first_needed().map_or(segment, |first| first.min(segment));
         self.make_room(line.len());
         let text_start = self.text.len() as u32;
         self.rows.push(BufferRow { time, text_start, text_len: line.len() as u32, set });
@@ -175,6 +175,11 @@ impl Buffer {
 
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The oldest WAL segment that it needs: where all that came were duplicates, none.
+    pub(crate) fn first_needed(&self) -> Option<u64> {
+        (!self.rows.is_empty()).then_some(self.first_segment)
     }
 
     /// Bytes of text, as blocks are measured.

@@ -20,6 +20,7 @@ use tantivy::{DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, T
 
 use crate::model::{TimeRange, Timestamp};
 use crate::store::error::Error;
+use crate::store::fault;
 use crate::store::wal::sync_dir;
 use crate::store::words::{Demand, Place};
 
@@ -189,9 +190,12 @@ impl BlockIndex {
         for block in blocks {
             writer.add_document(document(fields, block))?;
         }
+        fault::at("index.prepare")?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(payload);
+        fault::at("index.commit")?;
         commit.commit()?;
+        fault::at("index.committed")?;
         // the commit renames its file of facts, and syncs the folder before that only
         sync_dir(&self.dir).map_err(|error| tantivy::TantivyError::SystemError(error.to_string()))?;
         self.reader.reload()
@@ -229,6 +233,7 @@ impl BlockIndex {
             }
         }
         self.rest_now()?;
+        fault::at("index.purge")?;
         self.reader.reload()?;
         self.writer()?.garbage_collect_files().wait()?;
         sync_dir(&self.dir).map_err(|error| tantivy::TantivyError::SystemError(error.to_string()))

@@ -10,14 +10,16 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::model::{Batch, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::candidates::Candidates;
 use crate::store::error::{Error, damaged, io_error};
+use crate::store::fault;
 use crate::store::feed::{FeedBounds, Follower};
 use crate::store::head::Slot;
-use crate::store::layout::{Day, Layout};
+use crate::store::layout::{Day, Layout, wal_segment};
 use crate::store::remove::{Judge, Pruner, Removed, Unread};
+use crate::store::segment::{Gap, GapKind};
 use crate::store::select::{Chunk, Selection, Snapshot};
 use crate::store::shelf::{DayState, FILLING_AGE_MAX, Shelf, StreamKey};
 use crate::store::wal::{SEGMENT_BYTES_MAX, Wal};
-use crate::store::{Appended, Config, Replay, Usage, day_folders, retention};
+use crate::store::{Appended, Config, Replay, Usage, day_folders, lost, retention, segment};
 
 /// Text of uncommitted blocks at which they are committed: what a crash costs is decoding this much again.
 const FRESH_BYTES_MAX: u64 = 64 << 20;
@@ -82,6 +84,7 @@ impl Keeper {
                 opened => opened?,
             }
         }
+        shelf.name_streams();
         let wal = Wal::open(&layout.wal(), SEGMENT_BYTES_MAX)?;
         Ok(Keeper {
             config,
@@ -122,8 +125,11 @@ impl Keeper {
             self.tend()
         })?;
         self.replaying.store(false, Ordering::Relaxed);
-        for (path, reason) in damages {
-            tracing::warn!(path = %path.display(), reason, "a record of the write-ahead log is damaged, and left out");
+        for (segment, gap) in damages {
+            if let Err(error) = self.keep_gap(segment, &gap) {
+                tracing::error!(%error, segment, "damaged bytes cannot be kept apart; their segment stays");
+                self.first_unplaced.fetch_min(segment, Ordering::Relaxed);
+            }
         }
         if undecodable > 0 {
             tracing::warn!(undecodable, "records of the write-ahead log cannot be decoded, and are left out");
@@ -134,15 +140,35 @@ impl Keeper {
         Ok(())
     }
 
+    /// Names bytes of the write-ahead log that are no record. The segment goes with its last entry; they are kept.
+    fn keep_gap(&self, segment: u64, gap: &Gap) -> Result<(), Error> {
+        let path = self.wal.path(segment);
+        let shown = path.display();
+        match gap.kind {
+            GapKind::CutOff => {
+                tracing::warn!(path = %shown, %gap, "left out of the write-ahead log: it was not acknowledged");
+            }
+            GapKind::Head => tracing::error!(path = %shown, %gap, "a segment of the write-ahead log is damaged"),
+            GapKind::Damaged => {
+                let name = format!("{}-{}", wal_segment(segment), gap.bytes.start);
+                let kept = lost::keep(&self.layout, &name, &segment::read_gap(&path, gap)?)?;
+                tracing::error!(path = %shown, %gap, kept = %kept.display(), "pushes are lost: their bytes are damaged");
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn append(&self, batch: &Batch<'_>) -> Result<Appended, Error> {
         self.check_days(batch)?;
         self.wait_for_space()?;
         let pin = self.wal.append(&batch.record)?;
         let mut appended = Appended::default();
+        fault::at("append.logged").map_err(io_error("take in", &self.layout.wal()))?;
         for stream in &batch.streams {
             self.shelf.add(stream, pin.segment, &mut appended)?;
         }
         drop(pin);
+        fault::at("append.added").map_err(io_error("take in", &self.layout.wal()))?;
         if self.shelf.has_waiting() || self.shelf.memory_bytes() > self.config.head_bytes_max {
             self.work.notify_one();
         }
@@ -327,6 +353,7 @@ impl Keeper {
                 if !replacements.is_empty() {
                     changed = true;
                     let _moving = self.take_moving();
+                    fault::at("remove.replace").map_err(io_error("write to", &self.layout.days()))?;
                     if let Some((readers, holes)) = self.shelf.replace(&day.folder, replacements)? {
                         self.unread.push(readers, day.folder.clone(), holes);
                     }

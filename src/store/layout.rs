@@ -10,7 +10,8 @@
 //!     streams.dat          the label sets of the day's streams, with their numbers
 //!     index/               tantivy: one document for each block
 //! days/<yyyymmdd>.dropped  a day on its way out
-//! days/<yyyymmdd>.damaged-<n>  a day that could not be opened, put aside and left as it was
+//! days/<yyyymmdd>.damaged-<n>  a day that could not be opened, put aside until its entries are taken back in
+//! lost/<file>-<place>      damaged bytes, and where they were
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -65,6 +66,11 @@ impl Layout {
     /// Where a day's folder is put aside that cannot be opened; `number` tells those of one day apart.
     pub(crate) fn damaged_day(&self, day: Day, number: u32) -> PathBuf {
         self.days().join(format!("{}.damaged-{number}", day.folder()))
+    }
+
+    /// Where damaged bytes are kept.
+    pub(crate) fn lost(&self) -> PathBuf {
+        self.root.join("lost")
     }
 
     pub(crate) fn is_dropped(name: &std::ffi::OsStr) -> bool {

@@ -8,10 +8,11 @@ use crate::model::{Direction, Labels, TimeRange, Timestamp};
 use crate::store::alike::{PartEnd, Tally, VisitAlike, part};
 use crate::store::block::bytes::Malformed;
 use crate::store::block::{Codec, Lead, Lines};
-use crate::store::day::{DayFolder, Streams};
+use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::index::BlockPlace;
 use crate::store::select::{Need, Row, Selection, Visit};
+use crate::store::streams::Streams;
 
 /// A sealed block that is being read.
 pub(crate) struct BlockReader<'c> {

@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::model::Timestamp;
 use crate::store::Retention;
 use crate::store::error::{Error, io_error};
+use crate::store::fault;
 use crate::store::layout::{Day, Layout};
 use crate::store::shelf::Shelf;
 
@@ -96,6 +97,7 @@ fn next_to_drop(retention: &Retention, days: &[Day], disk: DiskUse, now: Timesta
 /// Takes a day out of sight, then off the disk. Queries that read it go on: its files are open.
 fn drop_day(shelf: &Shelf, day: Day) -> Result<(), Error> {
     let dir = shelf.remove_day(day)?;
+    fault::at("retention.remove").map_err(io_error("remove", &dir))?;
     fs::remove_dir_all(&dir).map_err(io_error("remove", &dir))
 }
 

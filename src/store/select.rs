@@ -9,11 +9,12 @@ use memchr::memmem::Finder;
 use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike, part};
 use crate::store::block::Codec;
-use crate::store::day::{DayFolder, Streams};
+use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::head::{Buffer, Slot};
 use crate::store::index::BlockPlace;
 use crate::store::reader::BlockReader;
+use crate::store::streams::Streams;
 
 thread_local! {
     static CODEC: RefCell<Codec> = RefCell::new(Codec::new());

@@ -19,6 +19,7 @@ use crate::store::Appended;
 use crate::store::day::{DayFolder, FreshBlock, Replacement};
 use crate::store::duplicates::{BlockIdentities, SealedStream};
 use crate::store::error::{Error, io_error};
+use crate::store::fault;
 use crate::store::feed::Feed;
 use crate::store::head::{Buffer, Slot, identity};
 use crate::store::hole::Hole;
@@ -127,6 +128,25 @@ impl Shelf {
         Ok(())
     }
 
+    /// Looks for labels that are lost on one day among the streams of the others, where a stream has the same number.
+    pub(crate) fn name_streams(&self) {
+        let folders: Vec<Arc<DayFolder>> = self.read().days.values().map(|day| day.folder.clone()).collect();
+        for folder in &folders {
+            let nameless = folder.nameless();
+            let named = |number: &&u64| {
+                let mut others = folders.iter().filter_map(|other| other.streams().get(number).cloned());
+                // a number is the hash of the labels
+                let same = others.find(|other| !other.is_nameless() && other.labels.fingerprint() == **number);
+                same.is_some_and(|same| folder.stream_number(&same.labels) == **number)
+            };
+            let found = nameless.iter().filter(named).count();
+            if !nameless.is_empty() {
+                let (day, lost) = (folder.day.folder(), nameless.len() - found);
+                tracing::error!(day, found, lost, "labels are damaged: found on other days, or shown by their number");
+            }
+        }
+    }
+
     fn folder(&self, day: Day) -> Result<Arc<DayFolder>, Error> {
         loop {
             if let Some(state) = self.read().days.get(&day) {
@@ -147,7 +167,8 @@ impl Shelf {
             std::fs::remove_dir_all(&to).map_err(io_error("remove", &to))?;
         }
         let mut state = self.write();
-        std::fs::rename(&from, &to).map_err(io_error("move away", &from))?;
+        let moved = fault::at("retention.rename").and_then(|()| std::fs::rename(&from, &to));
+        moved.map_err(io_error("move away", &from))?;
         let fresh = state.days.remove(&day).map_or(0, |day| day.fresh_bytes());
         self.fresh_bytes.fetch_sub(fresh, Ordering::Relaxed);
         let of_day = |key: &StreamKey| key.0 == day;
@@ -320,7 +341,7 @@ impl Shelf {
 
     /// Takes the buffers that were begun before `begun`, or that need WAL segments before `segment`.
     pub(crate) fn close_older(&self, begun: Option<Instant>, segment: u64) {
-        let ages = self.filling_by(|buffer| (buffer.begun, buffer.first_segment));
+        let ages = self.filling_by(|buffer| (buffer.begun, buffer.first_needed().unwrap_or(u64::MAX)));
         let old = |(at, first): &(Instant, u64)| begun.is_some_and(|begun| *at < begun) || *first < segment;
         let keys: Vec<StreamKey> = ages.iter().filter(|(_, age)| old(age)).map(|(key, _)| *key).collect();
         self.close(&keys);
@@ -455,8 +476,8 @@ impl Shelf {
         let slots: Vec<Arc<Slot>> =
             state.filling.values().chain(state.waiting.iter().map(|(_, slot)| slot)).cloned().collect();
         drop(state);
-        let first = |slot: &Arc<Slot>| slot.read().expect("no thread panics while it holds this lock").first_segment;
-        slots.iter().map(first).min().unwrap_or(u64::MAX)
+        let first = |slot: &Arc<Slot>| slot.read().expect("no thread panics while it holds this lock").first_needed();
+        slots.iter().filter_map(first).min().unwrap_or(u64::MAX)
     }
 }
 

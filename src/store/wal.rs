@@ -3,22 +3,19 @@
 //! Promises: when `append` returns, the record is synced to disk; appends at the same time share one sync. A record
 //! whose write failed is not there after a restart. Never: labels or lines, it knows bytes only.
 //!
-//! ```text
-//! segment   magic "LCWAL001", then records
-//! record    length u32, crc32 of the payload u32, payload
-//! ```
+//! How records lie in a segment is in `segment`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use crate::store::error::{Error, io_error};
+use crate::store::fault;
 use crate::store::layout::{parse_wal_segment, wal_segment};
+use crate::store::segment::{self, Gap, MAGIC};
 
-const MAGIC: &[u8; 8] = b"LCWAL001";
-const RECORD_HEAD_BYTES: usize = 8;
 /// A segment that is larger is closed and a new one begun.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 32 << 20;
 
@@ -106,19 +103,23 @@ impl Wal {
 
     /// Reads the records of every segment before the open one, oldest first, with the number of their segment.
     ///
-    /// A damaged record is passed over, and a cut one ends its segment; gives what was wrong, and where.
+    /// What is no record is passed over; gives it, with the number of its segment.
     pub(crate) fn replay(
         &self,
         mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>,
-    ) -> Result<Vec<(PathBuf, String)>, Error> {
+    ) -> Result<Vec<(u64, Gap)>, Error> {
         let open = self.lock().segment.as_ref().map_or(u64::MAX, |segment| segment.number);
         let mut damages = Vec::new();
         for number in segments(&self.dir)?.into_iter().filter(|number| *number < open) {
-            let path = self.dir.join(wal_segment(number));
-            let reasons = replay_segment(&path, |record| each(number, record))?;
-            damages.extend(reasons.into_iter().map(|reason| (path.clone(), reason)));
+            let gaps = segment::read(&self.path(number), |_, record| each(number, record))?;
+            damages.extend(gaps.into_iter().map(|gap| (number, gap)));
         }
         Ok(damages)
+    }
+
+    /// The file of a segment.
+    pub(crate) fn path(&self, number: u64) -> PathBuf {
+        self.dir.join(wal_segment(number))
     }
 
     /// Writes a record and waits until it is synced. The pin keeps its segment until it is dropped.
@@ -129,10 +130,7 @@ impl Wal {
         *state.pins.entry(segment).or_default() += 1;
         let pin = Pin { wal: self, segment };
         let round = state.round;
-        // callers bound a push far below 4 GiB
-        state.waiting.extend_from_slice(&(record.len() as u32).to_le_bytes());
-        state.waiting.extend_from_slice(&crc32fast::hash(record).to_le_bytes());
-        state.waiting.extend_from_slice(record);
+        segment::put_record(&mut state.waiting, record);
         state.waiting_count += 1;
         let mut wrote = false;
         while state.rounds_done < round {
@@ -204,8 +202,9 @@ impl Wal {
         let mut state = self.lock();
         let removed: Vec<u64> = state.sizes.range(..first_needed).map(|(number, _)| *number).collect();
         for number in &removed {
-            let path = self.dir.join(wal_segment(*number));
-            fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            let path = self.path(*number);
+            let removed = fault::at("wal.remove").and_then(|()| fs::remove_file(&path));
+            removed.map_err(io_error("remove", &path))?;
             state.sizes.remove(number);
         }
         if !removed.is_empty() {
@@ -294,8 +293,9 @@ impl Segment {
     }
 
     fn begin(dir: &Path, path: &Path, number: u64) -> Result<Segment, Error> {
+        fault::at("wal.create").map_err(io_error("create", path))?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(io_error("create", path))?;
-        file.write_all(MAGIC).map_err(io_error("write", path))?;
+        fault::write("wal.begin", MAGIC, |magic| file.write_all(magic)).map_err(io_error("write", path))?;
         file.sync_all().map_err(io_error("sync", path))?;
         sync_dir(dir)?;
         Ok(Segment { number, file, len: MAGIC.len() as u64, torn: false })
@@ -306,8 +306,10 @@ impl Segment {
         if self.torn {
             self.cut().map_err(io_error("cut", &path))?;
         }
-        let written = self.file.write_all(bytes).map_err(io_error("write", &path));
-        match written.and_then(|()| self.file.sync_data().map_err(io_error("sync", &path))) {
+        let written = fault::write("wal.write", bytes, |bytes| self.file.write_all(bytes));
+        let written = written.map_err(io_error("write", &path));
+        let sync = || fault::at("wal.sync").and_then(|()| self.file.sync_data()).map_err(io_error("sync", &path));
+        match written.and_then(|()| sync()) {
             Ok(()) => {
                 self.len += bytes.len() as u64;
                 Ok(())
@@ -353,7 +355,7 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
 }
 
 /// The numbers of the segments in a folder, in order.
-fn segments(dir: &Path) -> Result<Vec<u64>, Error> {
+pub(crate) fn segments(dir: &Path) -> Result<Vec<u64>, Error> {
     let mut numbers = Vec::new();
     for file in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let name = file.map_err(io_error("list", dir))?.file_name();
@@ -361,57 +363,6 @@ fn segments(dir: &Path) -> Result<Vec<u64>, Error> {
     }
     numbers.sort_unstable();
     Ok(numbers)
-}
-
-fn replay_segment(path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<Vec<String>, Error> {
-    let mut damages = Vec::new();
-    let mut file = std::io::BufReader::with_capacity(1 << 20, File::open(path).map_err(io_error("open", path))?);
-    let mut magic = [0; MAGIC.len()];
-    match fill(&mut file, &mut magic).map_err(io_error("read", path))? {
-        0 => return Ok(damages),
-        _ if magic != *MAGIC => damages.push("it does not begin as a WAL segment does".to_owned()),
-        _ => {}
-    }
-    let mut record = Vec::new();
-    let mut offset = MAGIC.len() as u64;
-    loop {
-        let mut head = [0; RECORD_HEAD_BYTES];
-        match fill(&mut file, &mut head).map_err(io_error("read", path))? {
-            0 => return Ok(damages),
-            RECORD_HEAD_BYTES => {}
-            _ => {
-                damages.push(format!("the record at byte {offset} is cut"));
-                return Ok(damages);
-            }
-        }
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
-        record.clear();
-        let read = (&mut file).take(u64::from(length)).read_to_end(&mut record).map_err(io_error("read", path))?;
-        if read < length as usize {
-            damages.push(format!("the record at byte {offset} is cut"));
-            return Ok(damages);
-        }
-        if crc32fast::hash(&record).to_le_bytes() == head[4..] {
-            each(&record)?;
-        } else {
-            damages.push(format!("the record at byte {offset} does not agree with its checksum"));
-        }
-        offset += (RECORD_HEAD_BYTES + read) as u64;
-    }
-}
-
-/// Reads until the buffer is full or the file ends; gives how much was read.
-fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -349,22 +349,29 @@ impl ProcessServer {
         server
     }
 
-    /// Runs a prepared command, wherever it has its data, and waits until it is ready.
-    pub(crate) fn spawn_without_credentials(mut command: Command, folder: &Path) -> ProcessServer {
+    /// Runs a prepared command, which may end before it is ready: then how it ended.
+    pub(crate) fn try_spawn(mut command: Command, folder: &Path) -> Result<ProcessServer, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let base = loop {
-            let line = lines.next().expect("the server says when it is ready").expect("text");
-            let address = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
-            let ready = line.contains("ready");
-            if ready {
-                break address.expect("an address in the line that says ready");
-            }
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+        let Some(line) = lines.find(|line| line.contains("ready")) else {
+            return Err(child.wait().expect("it ends"));
         };
+        let base = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let client = Client::new(base.expect("an address in the line that says ready"));
         // what is printed later is read all the time, so that the process never blocks on a full pipe
         let (sender, later) = channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        ProcessServer { child, client: Client::new(base), later, folder: folder.to_owned() }
+        std::thread::spawn(move || lines.try_for_each(|line| sender.send(line)));
+        Ok(ProcessServer { child, client, later, folder: folder.to_owned() })
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.wait()
+    }
+
+    /// Runs a prepared command, wherever it has its data, and waits until it is ready.
+    pub(crate) fn spawn_without_credentials(command: Command, folder: &Path) -> ProcessServer {
+        ProcessServer::try_spawn(command, folder).expect("the server says when it is ready")
     }
 
     /// The next line that it prints after it said that it is ready.

@@ -6,6 +6,7 @@ mod cli;
 mod clients;
 mod crash;
 mod delete;
+mod failpoints;
 mod follow;
 mod harness;
 mod logql;
