@@ -35,6 +35,8 @@ pub(crate) struct FreshBlock {
 pub(crate) struct SealedBlock {
     pub(crate) bytes: Vec<u8>,
     pub(crate) lead_len: usize,
+    /// Whether the text became columns.
+    pub(crate) has_columns: bool,
     pub(crate) filter: Vec<u8>,
     pub(crate) streams: Vec<u64>,
     pub(crate) words: BlockWords,

@@ -58,6 +58,14 @@ pub(crate) enum BlockWords {
 }
 
 impl BlockWords {
+    /// Bytes of all words.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            BlockWords::Opaque => OPAQUE.len(),
+            BlockWords::Known(words) => words.iter().map(|word| word.len()).sum(),
+        }
+    }
+
     /// Whether a text with these words may have one as it is demanded.
     pub(crate) fn may_have(&self, demand: &Demand) -> bool {
         match self {

@@ -20,6 +20,8 @@ mod index;
 mod keeper;
 mod layout;
 mod lost;
+#[doc(hidden)]
+pub mod measure;
 mod reader;
 mod remove;
 mod retention;

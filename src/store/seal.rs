@@ -94,6 +94,7 @@ impl Sealer {
         SealedBlock {
             bytes: encoded.bytes,
             lead_len: encoded.lead_len,
+            has_columns: encoded.has_columns,
             filter,
             streams: content.streams.iter().map(|(number, _)| *number).collect(),
             words,
@@ -106,8 +107,8 @@ impl Sealer {
 }
 
 /// What a block can be looked up by, as it is gathered.
-#[derive(Default)]
-struct LookUps<'t> {
+#[derive(Debug, Default)]
+pub(crate) struct LookUps<'t> {
     words: HashSet<&'t [u8], BuildHasherDefault<QuickHasher>>,
     longest: usize,
     ids: Ids,
@@ -122,7 +123,7 @@ impl<'t> LookUps<'t> {
     }
 
     /// Those of texts, one by one: a run must not reach from one line into the next.
-    fn of_lines(content: &'t Content) -> LookUps<'t> {
+    pub(crate) fn of_lines(content: &'t Content) -> LookUps<'t> {
         let mut look_ups = LookUps::default();
         let mut rest = &content.text[..];
         for length in &content.text_lengths {
@@ -140,7 +141,7 @@ impl<'t> LookUps<'t> {
     }
 
     /// Those of templates and columns, which are far fewer texts.
-    fn of_columns(columns: &'t ColumnWriter) -> LookUps<'t> {
+    pub(crate) fn of_columns(columns: &'t ColumnWriter) -> LookUps<'t> {
         let mut look_ups = LookUps::default();
         columns.look_ups(|part| match part {
             Part::Text(text) => look_ups.line(text),
@@ -153,7 +154,7 @@ impl<'t> LookUps<'t> {
     }
 
     /// The words for the index, and the bytes of the filter.
-    fn finish(self) -> (BlockWords, Vec<u8>) {
+    pub(crate) fn finish(self) -> (BlockWords, Vec<u8>) {
         let mut filter = Vec::new();
         self.ids.encode(&mut filter);
         if self.words.len() > WORDS_MAX || self.longest > WORD_BYTES_MAX {

@@ -45,7 +45,7 @@ const SECTION_COUNT: usize = 6;
 const TEXT: usize = 5;
 
 /// What goes into a block. Entries are sorted by stream and, within one, by time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     /// Each stream's number and how many entries are its.
     pub(crate) streams: Vec<(u64, usize)>,
@@ -80,6 +80,26 @@ pub(crate) struct Encoded {
 
 /// Makes the bytes of a block, with columns where `columns` is given and the text has templates.
 pub(crate) fn encode(content: &Content, codec: &mut Codec, columns: Option<&mut ColumnWriter>) -> Encoded {
+    let (mut out, mut ends) = encode_lead(content, codec);
+    let section =
+        columns.and_then(|columns| columns.encode(&content.text, &content.text_lengths, &content.times, codec));
+    let mode = match section {
+        Some(section) => {
+            out.extend_from_slice(&section);
+            MODE_COLUMNS
+        }
+        None => {
+            codec.put(&mut out, &content.text);
+            MODE_PLAIN
+        }
+    };
+    ends[TEXT] = out.len();
+    write_header(&mut out, mode, content, &ends);
+    Encoded { bytes: out, lead_len: ends[TEXT - 1], has_columns: mode == MODE_COLUMNS }
+}
+
+/// Room for the header, the sections before the text, and where each ends.
+pub(crate) fn encode_lead(content: &Content, codec: &mut Codec) -> (Vec<u8>, [usize; SECTION_COUNT]) {
     let mut out = vec![0; HEADER_BYTES];
     let mut ends = [0; SECTION_COUNT];
     for (number, count) in &content.streams {
@@ -100,21 +120,7 @@ pub(crate) fn encode(content: &Content, codec: &mut Codec, columns: Option<&mut 
     ends[3] = out.len();
     codec.put_numbers(&mut out, &content.text_lengths.iter().map(|length| u64::from(*length)));
     ends[4] = out.len();
-    let section =
-        columns.and_then(|columns| columns.encode(&content.text, &content.text_lengths, &content.times, codec));
-    let mode = match section {
-        Some(section) => {
-            out.extend_from_slice(&section);
-            MODE_COLUMNS
-        }
-        None => {
-            codec.put(&mut out, &content.text);
-            MODE_PLAIN
-        }
-    };
-    ends[TEXT] = out.len();
-    write_header(&mut out, mode, content, &ends);
-    Encoded { bytes: out, lead_len: ends[TEXT - 1], has_columns: mode == MODE_COLUMNS }
+    (out, ends)
 }
 
 fn write_header(out: &mut [u8], mode: u8, content: &Content, ends: &[usize; SECTION_COUNT]) {

@@ -78,8 +78,18 @@ impl ColumnWriter {
     /// The section of a block whose texts lie one after another, each with its length and its entry's time. `None` where
     /// the text has too little in common for templates, and is better packed as it is.
     pub(crate) fn encode(&mut self, text: &[u8], lengths: &[u32], times: &[i64], codec: &mut Codec) -> Option<Vec<u8>> {
-        self.clear();
+        self.gather(text, lengths, times).then(|| self.write(codec))
+    }
+
+    /// Tells digits, letters and signs of a text apart.
+    pub(crate) fn mark(&mut self, text: &[u8]) {
         self.marks.mark(text);
+    }
+
+    /// Fills templates and columns; tells whether the text has enough in common for them.
+    pub(crate) fn gather(&mut self, text: &[u8], lengths: &[u32], times: &[i64]) -> bool {
+        self.clear();
+        self.mark(text);
         let mut start = 0;
         for (length, time) in lengths.iter().zip(times) {
             let end = start + *length as usize;
@@ -87,10 +97,10 @@ impl ColumnWriter {
             start = end;
             // most of a block's templates come with its first rows
             if self.rows_of.len().is_multiple_of(ROWS_PER_LOOK) && !self.is_worth_it(2 * start) {
-                return None;
+                return false;
             }
         }
-        self.is_worth_it(text.len()).then(|| self.write(codec))
+        self.is_worth_it(text.len())
     }
 
     fn clear(&mut self) {
