@@ -229,7 +229,12 @@ fn service(number: usize) -> String {
         0 => format!("order {} of customer {} placed in {} ms", noise >> 24 & 0xff_ffff, noise % 977, noise % 4000),
         1 => format!("HikariPool-1 - Pool stats (total={}, active={}, idle={})", 20, noise % 20, 20 - noise % 20),
         2 => format!("cache miss for key user:{:08x}:cart, loading", noise >> 20 & 0xffff_ffff),
-        _ => format!("request {:016x} answered with {} after {}us", noise, [200, 201, 404, 500][noise % 4], noise % 90_000),
+        _ => format!(
+            "request {:016x} answered with {} after {}us",
+            noise,
+            [200, 201, 404, 500][noise % 4],
+            noise % 90_000
+        ),
     };
     let at = number * 10;
     format!(
@@ -295,7 +300,11 @@ fn words(number: usize) -> String {
     let noise = mixed(number);
     let name = |salt: usize| {
         let chosen = mixed(noise >> salt) % 900;
-        format!("{}{}", ["ann", "bob", "kim", "lee", "mia", "tom"][chosen % 6], ["son", "berg", "ova", "sky"][chosen / 6 % 4])
+        format!(
+            "{}{}",
+            ["ann", "bob", "kim", "lee", "mia", "tom"][chosen % 6],
+            ["son", "berg", "ova", "sky"][chosen / 6 % 4]
+        )
     };
     format!(
         "{} session for user {} from {}.example.org: {}",
@@ -325,7 +334,14 @@ fn source(number: usize) -> String {
         1 => format!("{indent}if {} > {}.len() {{", name(5), name(13)),
         2 => format!("{indent}}}"),
         3 => format!("{indent}/// The {} of a {}, where there is one.", name(5), name(13)),
-        4 => format!("pub(crate) fn {}({}: &{}, {}: usize) -> Result<{}, Error> {{", name(5), name(13), name(21), name(29), name(34)),
+        4 => format!(
+            "pub(crate) fn {}({}: &{}, {}: usize) -> Result<{}, Error> {{",
+            name(5),
+            name(13),
+            name(21),
+            name(29),
+            name(34)
+        ),
         5 => format!("{indent}{}.push({}[{}..{} + {}]);", name(5), name(13), name(21), name(29), noise % 16),
         6 => String::new(),
         _ => format!("{indent}Some({}) => return Err(Error::{}(\"{} {}\")),", name(5), name(13), name(21), name(29)),
@@ -335,5 +351,10 @@ fn source(number: usize) -> String {
 /// Bytes that are no text, as a logger writes them.
 fn escaped(number: usize) -> String {
     let byte = |place: usize| char::from_u32(mixed(number * 64 + place) as u32 % 0x600).unwrap_or('\u{fffd}');
-    (0..64).map(|place| match byte(place) { '\n' | '\r' => ' ', other => other }).collect()
+    (0..64)
+        .map(|place| match byte(place) {
+            '\n' | '\r' => ' ',
+            other => other,
+        })
+        .collect()
 }

@@ -4,19 +4,16 @@
 //! read any more is not: an entry that comes again is then stored again, and heals the damage.
 //! It keeps the identities of the blocks that were asked about last, because a client that sends again sends in a row.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use crate::model::Direction;
-use crate::store::head::{Slot, identity};
+use crate::model::{Direction, Labels};
+use crate::store::head::{Identities, Slot, identity, print_of};
 use crate::store::select::Chunk;
 
 /// Blocks whose identities are kept: about 80 KiB each.
 const BLOCKS_MAX: usize = 64;
-
-/// The identities of one stream's entries in one block.
-type Identities = Arc<HashSet<u64>>;
 
 /// A stream in a block, by the generation of the block's folder and its place there.
 type Key = (u64, u64, u64);
@@ -29,7 +26,7 @@ pub(crate) struct BlockIdentities {
 
 #[derive(Debug, Default)]
 struct Recent {
-    sets: HashMap<Key, (u64, Identities)>,
+    sets: HashMap<Key, (u64, Arc<Identities>)>,
     /// Counts the questions; the number beside a set is when it was asked last.
     clock: u64,
 }
@@ -47,19 +44,19 @@ pub(crate) struct SealedStream {
 
 impl BlockIdentities {
     /// Whether an entry of this time and identity is among the sealed ones.
-    pub(crate) fn has(&self, sealed: &SealedStream, time: i64, wanted: u64) -> bool {
+    pub(crate) fn has(&self, sealed: &SealedStream, time: i64, wanted: impl Fn() -> u64) -> bool {
         let in_slot = |slot: &Arc<Slot>| {
-            slot.read().expect("no thread panics while it holds this lock").has_identity(time, wanted)
+            slot.read().expect("no thread panics while it holds this lock").has_identity(time, &wanted)
         };
         let in_block = |(offset, chunk): &(u64, Chunk)| {
             chunk.min.nanos() <= time
                 && time <= chunk.max.nanos()
-                && self.of((sealed.generation, *offset, sealed.stream), chunk).contains(&wanted)
+                && self.of((sealed.generation, *offset, sealed.stream), chunk).contains(&wanted())
         };
         sealed.waiting.iter().any(in_slot) || sealed.blocks.iter().any(in_block)
     }
 
-    fn of(&self, key: Key, chunk: &Chunk) -> Identities {
+    fn of(&self, key: Key, chunk: &Chunk) -> Arc<Identities> {
         let mut recent = self.lock();
         recent.clock += 1;
         let clock = recent.clock;
@@ -68,9 +65,14 @@ impl BlockIdentities {
             return identities.clone();
         }
         drop(recent);
-        let mut identities = HashSet::new();
+        let mut identities = Identities::default();
+        let mut last: Option<(Labels, u64)> = None;
         let read = chunk.visit(Direction::Forward, &mut |row| {
-            identities.insert(identity(row.timestamp.nanos(), row.line.as_bytes(), row.metadata));
+            let print = match &last {
+                Some((metadata, print)) if metadata.is_same(row.metadata) => *print,
+                _ => last.insert((row.metadata.clone(), print_of(row.metadata))).1,
+            };
+            identities.insert(identity(row.timestamp.nanos(), row.line.as_bytes(), print));
             ControlFlow::Continue(())
         });
         if let Err(error) = read {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use crate::model::{Entry, Labels, Matcher, Timestamp};
-use crate::store::head::identity;
+use crate::store::head::{identity, print_of};
 use crate::store::select::Row;
 
 /// Dropped entries that a follower is told one by one; of the others it learns the number.
@@ -56,7 +56,7 @@ pub struct EntryKey {
 
 impl EntryKey {
     fn new(stream: &Labels, timestamp: Timestamp, line: &str, metadata: &Labels) -> EntryKey {
-        let entry = identity(timestamp.nanos(), line.as_bytes(), metadata);
+        let entry = identity(timestamp.nanos(), line.as_bytes(), print_of(metadata));
         EntryKey { stream: stream.fingerprint(), entry }
     }
 }

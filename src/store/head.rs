@@ -4,6 +4,7 @@
 //! an entry that is in the buffer already is not added again. Never: files.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::sync::RwLock;
 use std::time::Instant;
 
@@ -12,23 +13,33 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::{Entry, Labels};
 use crate::store::block::{Content, each_with_needle};
+use crate::store::hash::QuickHasher;
 use crate::store::layout::Day;
 use crate::store::seal::BLOCK_TEXT_BYTES;
 
 /// Entries with the time of the last one are compared one by one up to here; beyond, hashes are kept of all.
 const EQUAL_TIMES_MAX: usize = 16;
 
+/// Runs of sorted rows that are told apart; where there are more, clients send in no order at all.
+const RUNS_MAX: usize = 64;
+
 /// A text that grows beyond this gets room for a whole block at once.
 const DOUBLED_BYTES_MAX: usize = BLOCK_TEXT_BYTES / 4;
 
-/// What tells exact duplicates in a stream: a hash of time, text and metadata.
+/// What tells exact duplicates in a stream: a hash of time, text and the print of metadata.
 ///
 /// Two different entries of one stream have the same one with a chance of 2^-64.
-pub(crate) fn identity(time: i64, line: &[u8], metadata: &Labels) -> u64 {
-    let seed = (time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ if metadata.is_empty() { 0 } else { metadata.fingerprint() };
-    xxh3_64_with_seed(line, seed)
+pub(crate) fn identity(time: i64, line: &[u8], print: u64) -> u64 {
+    xxh3_64_with_seed(line, (time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ print)
 }
+
+/// The part of an entry's identity that its metadata makes.
+pub(crate) fn print_of(metadata: &Labels) -> u64 {
+    if metadata.is_empty() { 0 } else { metadata.fingerprint() }
+}
+
+/// Identities, which are hashes already.
+pub(crate) type Identities = HashSet<u64, BuildHasherDefault<QuickHasher>>;
 
 /// A buffer behind its lock. Whoever finds it closed looks for its successor.
 pub(crate) type Slot = RwLock<Buffer>;
@@ -50,13 +61,18 @@ pub(crate) struct Buffer {
     rows: Vec<BufferRow>,
     text: Vec<u8>,
     sets: Vec<Labels>,
+    /// The print of each set.
+    prints: Vec<u64>,
     set_index: HashMap<Labels, u32>,
     set_bytes: usize,
     min: i64,
     max: i64,
     sorted: bool,
+    /// First and last time of each run of rows that came in the order of time. Clients that send at the same time, or
+    /// again, make more than one; a row whose time lies in none of them is new for certain.
+    runs: Vec<(i64, i64)>,
     /// Identities of all rows; made when the first row comes that may be a duplicate.
-    identities: Option<HashSet<u64>>,
+    identities: Option<Identities>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +96,13 @@ impl Buffer {
             rows: Vec::new(),
             text: Vec::new(),
             sets: Vec::new(),
+            prints: Vec::new(),
             set_index: HashMap::new(),
             set_bytes: 0,
             min: i64::MAX,
             max: i64::MIN,
             sorted: true,
+            runs: Vec::new(),
             identities: None,
         }
     }
@@ -94,12 +112,13 @@ impl Buffer {
         let time = entry.timestamp.nanos();
         let line = entry.line.as_bytes();
         let set = self.set_number(&entry.metadata);
-        if time <= self.max && !self.rows.is_empty() && self.has(time, line, set) {
+        if time <= self.max && self.may_have(time) && self.has(time, line, set) {
             return false;
         }
         if let Some(identities) = &mut self.identities {
-            identities.insert(identity(time, line, &self.sets[set as usize]));
+            identities.insert(identity(time, line, self.prints[set as usize]));
         }
+        self.extend_runs(time);
         self.sorted &= time >= self.max;
         self.min = self.min.min(time);
         self.max = self.max.max(time);
@@ -109,6 +128,20 @@ impl Buffer {
         self.rows.push(BufferRow { time, text_start, text_len: line.len() as u32, set });
         self.text.extend_from_slice(line);
         true
+    }
+
+    /// Whether a row may have this time.
+    fn may_have(&self, time: i64) -> bool {
+        self.runs.iter().any(|(first, last)| *first <= time && time <= *last)
+    }
+
+    fn extend_runs(&mut self, time: i64) {
+        let is_full = self.runs.len() == RUNS_MAX;
+        match self.runs.last_mut() {
+            Some((_, last)) if *last <= time => *last = time,
+            Some((first, last)) if is_full => (*first, *last) = (i64::MIN, i64::MAX),
+            _ => self.runs.push((time, time)),
+        }
     }
 
     /// Doubles small texts, and gives larger ones all the room they will need: memory that is not written to yet costs
@@ -128,6 +161,7 @@ impl Buffer {
         }
         let set = self.sets.len() as u32;
         self.sets.push(metadata.clone());
+        self.prints.push(print_of(metadata));
         self.set_index.insert(metadata.clone(), set);
         self.set_bytes += metadata.iter().map(|(name, value)| name.len() + value.len() + 64).sum::<usize>();
         set
@@ -142,12 +176,12 @@ impl Buffer {
                 return found;
             }
         }
-        let identity = identity(time, line, &self.sets[set as usize]);
+        let identity = identity(time, line, self.prints[set as usize]);
         self.identities().contains(&identity)
     }
 
     /// The identities of all rows.
-    fn identities(&mut self) -> &HashSet<u64> {
+    fn identities(&mut self) -> &Identities {
         let mut identities = self.identities.take();
         let known = identities.get_or_insert_with(|| self.rows.iter().map(|row| self.identity_of(row)).collect());
         debug_assert_eq!(known.len(), self.rows.len());
@@ -155,18 +189,18 @@ impl Buffer {
     }
 
     /// Whether an entry with this identity is there. Slow where many rows have never been asked about.
-    pub(crate) fn has_identity(&self, time: i64, wanted: u64) -> bool {
-        if time < self.min || time > self.max {
+    pub(crate) fn has_identity(&self, time: i64, wanted: impl Fn() -> u64) -> bool {
+        if !self.may_have(time) {
             return false;
         }
         match &self.identities {
-            Some(identities) => identities.contains(&wanted),
-            None => self.rows.iter().any(|row| row.time == time && self.identity_of(row) == wanted),
+            Some(identities) => identities.contains(&wanted()),
+            None => self.rows.iter().any(|row| row.time == time && self.identity_of(row) == wanted()),
         }
     }
 
     fn identity_of(&self, row: &BufferRow) -> u64 {
-        identity(row.time, self.text_of(row), &self.sets[row.set as usize])
+        identity(row.time, self.text_of(row), self.prints[row.set as usize])
     }
 
     fn text_of(&self, row: &BufferRow) -> &[u8] {
@@ -268,7 +302,7 @@ pub(crate) fn fill_content(content: &mut Content, buffers: &[&Buffer]) {
 mod tests {
     use crate::model::{Entry, Labels, Timestamp};
     use crate::store::block::Content;
-    use crate::store::head::{Buffer, EQUAL_TIMES_MAX, fill_content};
+    use crate::store::head::{Buffer, EQUAL_TIMES_MAX, RUNS_MAX, fill_content, identity};
     use crate::store::layout::Day;
 
     fn buffer() -> Buffer {
@@ -298,6 +332,27 @@ mod tests {
             }
         }
         assert_eq!(buffer.row_count(), 3 * EQUAL_TIMES_MAX);
+    }
+
+    #[test]
+    fn what_is_sent_again_is_known_in_however_many_runs_it_came() {
+        for runs in [2, many_runs()] {
+            let mut buffer = buffer();
+            for round in 0..2 {
+                for run in (0..runs).rev() {
+                    for n in 0..5 {
+                        assert_eq!(buffer.add(&entry(run * 10 + n, "x", "info"), 1), round == 0, "{run} {n}");
+                    }
+                }
+            }
+            let known = |time| buffer.has_identity(time, || identity(time, b"x", buffer.prints[0]));
+            assert!(known(14) && !known(15));
+        }
+    }
+
+    /// More than are told apart.
+    fn many_runs() -> i64 {
+        RUNS_MAX as i64 + 9
     }
 
     #[test]

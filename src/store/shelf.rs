@@ -21,7 +21,7 @@ use crate::store::duplicates::{BlockIdentities, SealedStream};
 use crate::store::error::{Error, io_error};
 use crate::store::fault;
 use crate::store::feed::Feed;
-use crate::store::head::{Buffer, Slot, identity};
+use crate::store::head::{Buffer, Slot, identity, print_of};
 use crate::store::hole::Hole;
 use crate::store::index::{IndexView, Search};
 use crate::store::layout::{Day, Layout};
@@ -245,7 +245,8 @@ impl Shelf {
                     Some(sealed) => sealed,
                     none => none.insert(self.sealed_stream(folder, buffer.stream, slot)?),
                 };
-                if self.identities.has(sealed, time, identity(time, entry.line.as_bytes(), &entry.metadata)) {
+                let wanted = || identity(time, entry.line.as_bytes(), print_of(&entry.metadata));
+                if self.identities.has(sealed, time, wanted) {
                     appended.duplicate_count += 1;
                     continue;
                 }

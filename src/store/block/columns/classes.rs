@@ -1,4 +1,4 @@
-//! Which bytes of a text are digits, letters or signs that announce a value: as bit sets, eight bytes at a step.
+//! Which bytes of a text are digits, letters or signs that announce a value: as bit sets.
 
 /// A byte's class, as a bit of a column's mask.
 pub(crate) const DIGIT: u8 = 1;
@@ -33,6 +33,7 @@ pub(crate) fn mask_of(text: &[u8]) -> u8 {
     text.iter().fold(0, |mask, byte| mask | CLASS[*byte as usize])
 }
 
+#[inline]
 pub(crate) fn is_alphanumeric(byte: u8) -> bool {
     CLASS[byte as usize] != OTHER
 }
@@ -47,9 +48,6 @@ pub(crate) struct Marks {
     pub(crate) events: BitSet,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
 impl Marks {
     /// Marks a text in place of the one before.
     pub(crate) fn mark(&mut self, text: &[u8]) {
@@ -59,49 +57,49 @@ impl Marks {
             set.0.reserve(text.len().div_ceil(64) + 1);
         }
         let mut before = 0;
-        let mut blocks = text.chunks_exact(64);
-        for block in &mut blocks {
+        let (blocks, rest) = text.as_chunks::<64>();
+        for block in blocks {
             self.mark_block(block, &mut before);
         }
         // zeros behind the end are of no class, and end every run
         let mut last = [0; 64];
-        last[..blocks.remainder().len()].copy_from_slice(blocks.remainder());
+        last[..rest.len()].copy_from_slice(rest);
         self.mark_block(&last, &mut before);
     }
 
-    /// Marks 64 bytes; `before` tells in its lowest bit whether the byte before them was `=` or `:`.
-    fn mark_block(&mut self, block: &[u8], before: &mut u64) {
-        let (mut alphanumeric, mut digits, mut quotes, mut equals, mut colons) = (0, 0, 0, 0, 0);
-        for (index, bytes) in block.chunks_exact(8).enumerate() {
-            let word = u64::from_le_bytes(bytes.try_into().expect("a chunk has eight bytes"));
-            let at = index * 8;
-            let digit = within(word, b'0', b'9');
-            let letter = within(word | (ONES * 0x20), b'a', b'z') & !word;
-            digits |= gather(digit) << at;
-            alphanumeric |= gather(digit | (letter & HIGH)) << at;
-            quotes |= gather(within(word, b'"', b'"')) << at;
-            equals |= gather(within(word, b'=', b'=')) << at;
-            colons |= gather(within(word, b':', b':')) << at;
+    /// Marks 64 bytes; `before` is the byte before them.
+    #[inline]
+    fn mark_block(&mut self, block: &[u8; 64], before: &mut u8) {
+        let (mut alphanumeric, mut digits, mut events) = ([0; 64], [0; 64], [0; 64]);
+        let mut left = [*before; 64];
+        left[1..].copy_from_slice(&block[..63]);
+        // compilers make vector code of this: there is no branch in it, and each place has its own bit already
+        for place in 0..64 {
+            let (byte, bit) = (block[place], 1u8 << (place % 8));
+            let digit = byte.wrapping_sub(b'0') < 10;
+            let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+            let announced = (left[place] == b'=') | (left[place] == b':');
+            let event = digit | (byte == b'=') | ((byte == b'"') & announced);
+            digits[place] = if digit { bit } else { 0 };
+            alphanumeric[place] = if digit | letter { bit } else { 0 };
+            events[place] = if event { bit } else { 0 };
         }
-        let announcing = equals | colons;
-        self.alphanumeric.0.push(alphanumeric);
-        self.digits.0.push(digits);
-        self.events.0.push(digits | equals | (quotes & (announcing << 1 | *before)));
-        *before = announcing >> 63;
+        self.alphanumeric.0.push(gather(&alphanumeric));
+        self.digits.0.push(gather(&digits));
+        self.events.0.push(gather(&events));
+        *before = block[63];
     }
 }
 
-/// The high bit of each byte that is ASCII and from `low` to `high`.
-fn within(word: u64, low: u8, high: u8) -> u64 {
-    let ascii = word & !HIGH;
-    let from_low = ascii + ONES * u64::from(0x80 - low);
-    let above_high = ascii + ONES * u64::from(0x7f - high);
-    from_low & !above_high & !word & HIGH
-}
-
-/// The high bits of eight bytes as the eight lowest bits.
-fn gather(high_bits: u64) -> u64 {
-    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+/// One bit of each byte, the one that its place has among eight, as the bits of a number.
+#[inline]
+fn gather(bits: &[u8; 64]) -> u64 {
+    let mut sum = 0;
+    for (index, eight) in bits.as_chunks::<8>().0.iter().enumerate() {
+        // no two bytes have the same bit: their sum, which the product has in its highest byte, has all of them
+        sum |= (u64::from_le_bytes(*eight).wrapping_mul(0x0101_0101_0101_0101) >> 56) << (8 * index);
+    }
+    sum
 }
 
 /// A set of places in a text.
@@ -109,20 +107,24 @@ fn gather(high_bits: u64) -> u64 {
 pub(crate) struct BitSet(Vec<u64>);
 
 impl BitSet {
+    #[inline]
     pub(crate) fn has(&self, place: usize) -> bool {
         self.0[place / 64] >> (place % 64) & 1 == 1
     }
 
     /// The first place of the set from `from` on; `end` where there is none before it.
+    #[inline]
     pub(crate) fn next(&self, from: usize, end: usize) -> usize {
         self.first(from, end, 0)
     }
 
     /// The first place that is not in the set, from `from` on; `end` where there is none before it.
+    #[inline]
     pub(crate) fn next_gap(&self, from: usize, end: usize) -> usize {
         self.first(from, end, u64::MAX)
     }
 
+    #[inline]
     fn first(&self, from: usize, end: usize, flip: u64) -> usize {
         if from >= end {
             return end;
@@ -140,6 +142,7 @@ impl BitSet {
     }
 
     /// The begin of the run of the set that ends before `end`; not before `from`.
+    #[inline]
     pub(crate) fn run_start(&self, from: usize, end: usize) -> usize {
         let mut word = end / 64;
         let mut gaps = !self.0[word] & !(u64::MAX << (end % 64));

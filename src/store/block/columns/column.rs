@@ -21,6 +21,7 @@ use crate::store::block::bytes::{put_varint, zigzag};
 use crate::store::block::columns::Part;
 use crate::store::block::columns::classes::{DIGIT, HEX_LOWER, HEX_UPPER, mask_of};
 use crate::store::block::columns::kind::Kind;
+use crate::store::block::columns::sink::Sink;
 use crate::store::hash::QuickHasher;
 use crate::store::words::ID_BYTES_MIN;
 
@@ -83,7 +84,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) kind: Kind,
-    data: Vec<u8>,
+    data: Sink,
     ends: Vec<u32>,
     distances: Vec<i64>,
     /// Of a dictionary: a place of each of its values.
@@ -92,16 +93,25 @@ pub(crate) struct Column {
 
 impl Default for Column {
     fn default() -> Column {
-        Column { kind: Kind::TOKEN, data: Vec::new(), ends: Vec::new(), distances: Vec::new(), distinct: Vec::new() }
+        Column {
+            kind: Kind::TOKEN,
+            data: Sink::default(),
+            ends: Vec::new(),
+            distances: Vec::new(),
+            distinct: Vec::new(),
+        }
     }
 }
 
 impl Column {
-    pub(crate) fn push(&mut self, value: &[u8]) {
-        self.data.extend_from_slice(value);
+    /// Adds the value that lies at `start..end` of a text.
+    #[inline]
+    pub(crate) fn push(&mut self, text: &[u8], start: usize, end: usize) {
+        self.data.put(text, start, end);
         self.ends.push(self.data.len() as u32);
     }
 
+    #[inline]
     pub(crate) fn push_distance(&mut self, distance: i64) {
         self.distances.push(distance);
     }
@@ -120,12 +130,12 @@ impl Column {
     /// The values, in the order they came; none of a clock.
     pub(crate) fn values(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let starts = std::iter::once(&0).chain(&self.ends);
-        starts.zip(&self.ends).map(|(start, end)| &self.data[*start as usize..*end as usize])
+        starts.zip(&self.ends).map(|(start, end)| &self.data.bytes()[*start as usize..*end as usize])
     }
 
     fn value(&self, place: usize) -> &[u8] {
         let start = if place == 0 { 0 } else { self.ends[place - 1] as usize };
-        &self.data[start..self.ends[place] as usize]
+        &self.data.bytes()[start..self.ends[place] as usize]
     }
 
     /// Tells what the column's values, which are stored as `entry` says, can be looked up by.
@@ -178,7 +188,7 @@ impl Column {
         Entry {
             encoding: Encoding::Small,
             kind: self.kind,
-            mask: mask_of(&self.data),
+            mask: mask_of(self.data.bytes()),
             count: self.ends.len() + self.distances.len(),
             len_min: if self.ends.is_empty() { 0 } else { len_min as usize },
             len_max: len_max as usize,
@@ -204,7 +214,7 @@ impl Column {
         }
         let (one_length, length) = (entry.len_min == entry.len_max, entry.len_max as u32);
         if self.kind == Kind::UUID {
-            let digits: Vec<u8> = self.data.iter().copied().filter(|byte| *byte != b'-').collect();
+            let digits: Vec<u8> = self.data.bytes().iter().copied().filter(|byte| *byte != b'-').collect();
             codec.put_plane(body, &nibbles(&digits, 32));
             return (Encoding::Uuid, 0);
         }
@@ -222,7 +232,7 @@ impl Column {
             && length <= HEX_DIGITS_MAX
             && (is_hex(HEX_LOWER) || is_hex(HEX_UPPER))
         {
-            codec.put_plane(body, &nibbles(&self.data, length as usize));
+            codec.put_plane(body, &nibbles(self.data.bytes(), length as usize));
             return (Encoding::Hex, usize::from(entry.mask & HEX_UPPER != 0));
         }
         if let Some((distinct, numbers)) = self.dictionary() {
@@ -232,7 +242,7 @@ impl Column {
             return (Encoding::Dictionary, self.distinct.len());
         }
         codec.put_numbers(body, &self.values().map(|value| value.len() as u64));
-        codec.put(body, &self.data);
+        codec.put(body, self.data.bytes());
         (Encoding::Text, self.data.len())
     }
 

@@ -27,10 +27,12 @@ impl Kind {
         Kind(Kind::CLOCK + style.bits())
     }
 
+    #[inline]
     pub(crate) fn as_clock(self) -> Option<Style> {
         Style::new(self.0.checked_sub(Kind::CLOCK)?)
     }
 
+    #[inline]
     pub(crate) fn to_byte(self) -> u8 {
         self.0
     }
@@ -41,6 +43,7 @@ impl Kind {
     }
 
     /// Whether a byte may lie in such a variable. What may not ends it.
+    #[inline]
     pub(crate) fn admits(self, byte: u8) -> bool {
         match self {
             Kind::TOKEN => CLASS[byte as usize] != OTHER,
@@ -54,6 +57,7 @@ impl Kind {
 }
 
 /// A byte of an unquoted value.
+#[inline]
 pub(crate) fn is_bare(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.' | b'/')
 }

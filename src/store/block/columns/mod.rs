@@ -135,23 +135,23 @@ impl ColumnWriter {
         let splits = self.table.splits_words();
         let shredded = shred::shred(text, row, &self.marks, time, splits, &mut self.pieces);
         let Some(template) = shredded.then(|| self.table.template_of(text, &self.pieces)).flatten() else {
-            return self.add_odd_row(&text[row.0..row.1]);
+            return self.add_odd_row(text, row);
         };
         let Table { templates, columns, .. } = &mut self.table;
         for (slot, variable) in templates[usize::from(template)].slots.iter().zip(&self.pieces.variables) {
             let column = &mut columns[usize::from(slot.column)];
             match slot.kind.as_clock() {
                 Some(_) => column.push_distance(variable.distance),
-                None => column.push(&text[variable.span.start as usize..variable.span.end as usize]),
+                None => column.push(text, variable.span.start as usize, variable.span.end as usize),
             }
         }
         self.template_of.push(template);
     }
 
-    fn add_odd_row(&mut self, row: &[u8]) {
+    fn add_odd_row(&mut self, text: &[u8], (start, end): (usize, usize)) {
         let template = self.table.row_template();
         let column = self.table.templates[usize::from(template)].slots[0].column;
-        self.table.columns[usize::from(column)].push(row);
+        self.table.columns[usize::from(column)].push(text, start, end);
         self.template_of.push(template);
         self.odd_rows += 1;
     }

@@ -17,11 +17,27 @@ impl Sink {
         Sink { bytes: vec![0; capacity + SLACK], len: 0 }
     }
 
+    /// Empties it, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// What was put together.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Appends the bytes `start..end` of `source`; nothing where it has none there.
+    #[inline]
     pub(crate) fn put(&mut self, source: &[u8], start: usize, end: usize) {
         let length = end.saturating_sub(start);
         if length <= SLACK
