@@ -8,7 +8,7 @@
 //! ```text
 //! lengths u64     bit n: an id of n bytes is there; bit 63: one of 63 bytes or more
 //! digits u8       digits of the longest number that may be there unknown; 255: of any length
-//! uuids u8        1: UUIDs are there
+//! known u8        1: UUIDs are there; 2: too many ids are there to be known, and none is ruled out; 3: both
 //! seed u64        segment length u32    segment count u32
 //! fingerprints    (segment count + 2) x segment length bytes
 //! crc32           of all before
@@ -20,6 +20,8 @@ use crate::store::block::bytes::{Malformed, Reader};
 use crate::store::words::{Demand, IdDemand, Place};
 
 const HEAD_BYTES: usize = 26;
+const HAS_UUIDS: u8 = 1;
+const IS_OPEN: u8 = 2;
 /// Digits of the longest part of a UUID.
 const UUID_PART_LEN_MAX: usize = 12;
 /// A construction fails with a chance of about one in a hundred for small sets; more than this never happens by chance.
@@ -42,6 +44,7 @@ pub(crate) struct Ids {
     lengths: u64,
     digits_max: u8,
     has_uuids: bool,
+    is_open: bool,
 }
 
 impl Ids {
@@ -61,6 +64,21 @@ impl Ids {
         self.digits_max = self.digits_max.max(u8::try_from(digits).unwrap_or(u8::MAX));
     }
 
+    /// Says that there are more ids than are worth to be known: nothing is ruled out.
+    pub(crate) fn open(&mut self) {
+        self.hashes = Vec::new();
+        self.is_open = true;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// How many were added, those that came more than once included.
+    pub(crate) fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
     /// Appends the filter.
     pub(crate) fn encode(mut self, out: &mut Vec<u8>) {
         let hashes = &mut self.hashes;
@@ -74,7 +92,10 @@ impl Ids {
             })
             .expect("two hundred seeds in a row do not fail for distinct keys");
         out.extend_from_slice(&self.lengths.to_le_bytes());
-        out.extend_from_slice(&[self.digits_max, u8::from(self.has_uuids)]);
+        out.extend_from_slice(&[
+            self.digits_max,
+            u8::from(self.has_uuids) * HAS_UUIDS | u8::from(self.is_open) * IS_OPEN,
+        ]);
         out.extend_from_slice(&shape.seed.to_le_bytes());
         out.extend_from_slice(&shape.segment_len.to_le_bytes());
         out.extend_from_slice(&shape.segment_count.to_le_bytes());
@@ -173,6 +194,7 @@ pub(crate) struct Filter<'b> {
     lengths: u64,
     digits_max: u8,
     has_uuids: bool,
+    is_open: bool,
     shape: Shape,
     table: &'b [u8],
 }
@@ -185,17 +207,21 @@ impl<'b> Filter<'b> {
         }
         let mut head = Reader::new(body.get(..HEAD_BYTES).ok_or(Malformed("the filter is cut"))?);
         let lengths = head.u64()?;
-        let (digits_max, has_uuids) = (head.byte()?, head.byte()? != 0);
+        let (digits_max, known) = (head.byte()?, head.byte()?);
         let shape = Shape { seed: head.u64()?, segment_len: head.u32()?, segment_count: head.u32()? };
         let table = &body[HEAD_BYTES..];
         if !shape.segment_len.is_power_of_two() || (!table.is_empty() && table.len() != shape.table_len()) {
             return Err(Malformed("the filter's shape makes no sense"));
         }
-        Ok(Filter { lengths, digits_max, has_uuids, shape, table })
+        let (has_uuids, is_open) = (known & HAS_UUIDS != 0, known & IS_OPEN != 0);
+        Ok(Filter { lengths, digits_max, has_uuids, is_open, shape, table })
     }
 
     /// Whether a text with this filter may have an id as it is demanded.
     pub(crate) fn may_have(&self, demand: &IdDemand) -> bool {
+        if self.is_open {
+            return true;
+        }
         match demand {
             IdDemand::Run(demand) => {
                 let part = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
@@ -306,6 +332,17 @@ mod tests {
         let may_have = |needle: &str| Demands::of(needle.as_bytes()).ids.iter().all(|demand| filter.may_have(demand));
         assert!(may_have(&format!(" {uuid} ")));
         assert!(!may_have(" 88048db0-9410-40fb-ad1b-bc9e745ed9c8 "));
+    }
+
+    #[test]
+    fn an_open_filter_rules_nothing_out() {
+        let mut ids = Ids::default();
+        ids.add(b"4bf92f3577b34da6");
+        ids.open();
+        let mut bytes = Vec::new();
+        ids.encode(&mut bytes);
+        assert!(["other1234", "88048db0-9410-40fb-ad1b-bc9e745ed9c7"].iter().all(|id| asks(&bytes, Place::Whole, id)));
+        assert!(bytes.len() < 40);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use crate::model::Labels;
-use crate::store::block::{Codec, ColumnWriter, Content, Lead, Lines, encode_lead};
+use crate::store::block::{Codec, ColumnWriter, Content, Lead, Lines, encode, encode_lead};
 use crate::store::seal::{BLOCK_TEXT_BYTES, LookUps, Sealer};
 
 /// A part of making or reading a block.
@@ -121,14 +121,17 @@ impl Blocks {
         let mut taken = 0;
         for (place, content) in contents.iter().enumerate() {
             let Content { text, text_lengths, times, .. } = content;
-            let is_columns = stage == Stage::LookUps && columns.encode(text, text_lengths, times, codec).is_some();
+            let is_columns = stage == Stage::LookUps && encode(content, codec, Some(columns)).has_columns;
             let started = clock();
             match stage {
-                Stage::Mark => columns.mark(text),
+                Stage::Mark => drop(black_box(columns.mark(text))),
                 Stage::Gather => drop(black_box(columns.gather(text, text_lengths, times))),
-                Stage::Columns => drop(black_box(columns.encode(text, text_lengths, times, codec))),
+                Stage::Columns => {
+                    columns.gather(text, text_lengths, times);
+                    drop(black_box(columns.write(text.len(), codec)));
+                }
                 Stage::LookUps if is_columns => drop(black_box(LookUps::of_columns(columns).finish())),
-                Stage::LookUps => drop(black_box(LookUps::of_lines(content).finish())),
+                Stage::LookUps => drop(black_box(LookUps::of_lines(content, columns.mark(text)).finish())),
                 Stage::Lead => drop(black_box(encode_lead(content, codec))),
                 Stage::Seal => drop(black_box(sealer.seal_again(|own| own.clone_from(content)))),
                 Stage::OpenLead => drop(black_box(open_lead(&sealed[place], codec))),

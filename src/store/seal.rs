@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
-use crate::store::block::{Codec, ColumnWriter, Content, Part, encode};
+use crate::store::block::{Codec, ColumnWriter, Content, Marks, Part, encode};
 use crate::store::day::SealedBlock;
 use crate::store::filter::Ids;
 use crate::store::hash::QuickHasher;
@@ -17,6 +17,9 @@ pub(crate) const BLOCK_TEXT_BYTES: usize = 1 << 20;
 pub(crate) const ALONE_BYTES_MIN: usize = BLOCK_TEXT_BYTES / 4;
 /// A block with more words than this is text that words tell nothing of (base64, say): it is always a candidate.
 const WORDS_MAX: usize = 8000;
+/// Text that has more ids than one in so many bytes, and a few, is no log (base64, say): its ids are not worth a filter.
+const BYTES_PER_ID_MIN: usize = 40;
+const IDS_SURE: usize = 500;
 /// Blocks of a stream that are not tried again after one had no templates.
 const DECLINED_BLOCKS: u32 = 16;
 /// Streams that this is remembered of.
@@ -88,8 +91,10 @@ impl Sealer {
         if tried && !encoded.has_columns {
             self.declined.note(stream);
         }
-        let look_ups =
-            if encoded.has_columns { LookUps::of_columns(&self.columns) } else { LookUps::of_lines(content) };
+        let look_ups = match encoded.has_columns {
+            true => LookUps::of_columns(&self.columns),
+            false => LookUps::of_lines(content, self.columns.mark(&content.text)),
+        };
         let (words, filter) = look_ups.finish();
         SealedBlock {
             bytes: encoded.bytes,
@@ -123,20 +128,52 @@ impl<'t> LookUps<'t> {
     }
 
     /// Those of texts, one by one: a run must not reach from one line into the next.
-    pub(crate) fn of_lines(content: &'t Content) -> LookUps<'t> {
+    pub(crate) fn of_lines(content: &'t Content, marks: &Marks) -> LookUps<'t> {
         let mut look_ups = LookUps::default();
-        let mut rest = &content.text[..];
+        let (text, mut start) = (&content.text[..], 0);
         for length in &content.text_lengths {
-            let (line, after) = rest.split_at(*length as usize);
-            rest = after;
-            look_ups.line(line);
+            let end = start + *length as usize;
+            let too_many = look_ups.words.len() > WORDS_MAX;
+            if too_many && look_ups.ids.is_open() {
+                break;
+            }
+            look_ups.plain_line(text, (start, end), marks, !too_many);
+            if look_ups.ids.len() > IDS_SURE + end / BYTES_PER_ID_MIN {
+                look_ups.ids.open();
+            }
+            start = end;
         }
         look_ups
     }
 
+    fn plain_line(&mut self, text: &'t [u8], (start, end): (usize, usize), marks: &Marks, with_words: bool) {
+        let line = &text[start..end];
+        if with_words && !line.is_ascii() {
+            return self.line(line);
+        }
+        let mut ids = std::mem::take(&mut self.ids);
+        let known = !ids.is_open();
+        let id = |id| {
+            if known {
+                ids.add(id)
+            }
+        };
+        words::each_marked(text, (start, end), marks, with_words.then_some(|word| self.word(word)), id);
+        self.ids = ids;
+    }
+
     fn line(&mut self, line: &'t [u8]) {
         let mut ids = std::mem::take(&mut self.ids);
-        words::each(line, |word| self.word(word), |id| ids.add(id));
+        let known = !ids.is_open();
+        words::each(
+            line,
+            |word| self.word(word),
+            |id| {
+                if known {
+                    ids.add(id)
+                }
+            },
+        );
         self.ids = ids;
     }
 

@@ -8,6 +8,8 @@
 //! - An id is a maximal run of ASCII letters and digits, with a digit, of eight bytes or more.
 //! - Shorter numbers have no index.
 
+use crate::store::block::Marks;
+
 /// The least length of an id.
 pub(crate) const ID_BYTES_MIN: usize = 8;
 const WORD_BYTES_MIN: usize = 2;
@@ -58,6 +60,37 @@ pub(crate) fn each<'t>(text: &'t [u8], mut word: impl FnMut(&'t [u8]), mut id: i
                     id(&text[start..at]);
                 }
             }
+        }
+    }
+}
+
+/// Calls `word` and `id` as `each` does, for a piece of a marked text that is ASCII, or where only ids are wanted.
+pub(crate) fn each_marked<'t>(
+    text: &'t [u8],
+    (start, end): (usize, usize),
+    marks: &Marks,
+    mut word: Option<impl FnMut(&'t [u8])>,
+    mut id: impl FnMut(&'t [u8]),
+) {
+    let mut run_end = start;
+    loop {
+        let run = marks.alphanumeric.next(run_end, end);
+        if run == end {
+            return;
+        }
+        run_end = marks.alphanumeric.next_gap(run, end);
+        let first_digit = marks.digits.next(run, run_end);
+        if first_digit < run_end && run_end - run >= ID_BYTES_MIN {
+            id(&text[run..run_end]);
+        }
+        let Some(word) = &mut word else { continue };
+        let (mut at, mut digit) = (run, first_digit);
+        while at < run_end {
+            if digit - at >= WORD_BYTES_MIN && !is_hex(&text[at..digit]) {
+                word(&text[at..digit]);
+            }
+            at = marks.digits.next_gap(digit, run_end);
+            digit = marks.digits.next(at, run_end);
         }
     }
 }
@@ -200,7 +233,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::store::words::{Demand, Demands, IdDemand, Place, each};
+    use crate::store::block::Marks;
+    use crate::store::words::{Demand, Demands, IdDemand, Place, each, each_marked};
 
     fn words_and_ids(text: &str) -> (Vec<String>, Vec<String>) {
         let (mut words, mut ids) = (Vec::new(), Vec::new());
@@ -239,6 +273,20 @@ mod tests {
             Place::End => text.ends_with(&demand.bytes),
             Place::Within => text.windows(demand.bytes.len()).any(|window| window == demand.bytes),
         })
+    }
+
+    proptest! {
+        #[test]
+        fn marks_lead_to_the_same_words_and_ids(text in "[a-gxA-G0-9 ._-]{0,200}", from in 0usize..200, len in 0usize..200) {
+            let (text, start) = (text.as_bytes(), from % (text.len() + 1));
+            let end = text.len().min(start + len);
+            let mut marks = Marks::default();
+            marks.mark(text);
+            let (mut words, mut ids, mut plain_words, mut plain_ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            each(&text[start..end], |word| plain_words.push(word), |id| plain_ids.push(id));
+            each_marked(text, (start, end), &marks, Some(|word| words.push(word)), |id| ids.push(id));
+            prop_assert_eq!((words, ids), (plain_words, plain_ids));
+        }
     }
 
     proptest! {

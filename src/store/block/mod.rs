@@ -27,7 +27,7 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 
 use bytes::{Malformed, Reader, put_text, put_varint};
-pub(crate) use columns::{ColumnWriter, Part};
+pub(crate) use columns::{ColumnWriter, Fit, Marks, Part};
 use columns::{Columns, Sink};
 pub(crate) use pack::Codec;
 use times::Times;
@@ -81,15 +81,27 @@ pub(crate) struct Encoded {
 /// Makes the bytes of a block, with columns where `columns` is given and the text has templates.
 pub(crate) fn encode(content: &Content, codec: &mut Codec, columns: Option<&mut ColumnWriter>) -> Encoded {
     let (mut out, mut ends) = encode_lead(content, codec);
-    let section =
-        columns.and_then(|columns| columns.encode(&content.text, &content.text_lengths, &content.times, codec));
-    let mode = match section {
-        Some(section) => {
+    let (text, start) = (&content.text, out.len());
+    let written = columns.and_then(|columns| {
+        let fit = columns.gather(text, &content.text_lengths, &content.times);
+        (fit != Fit::Poor).then(|| (fit, columns.write(text.len(), codec)))
+    });
+    let mode = match written {
+        Some((Fit::Good, section)) => {
             out.extend_from_slice(&section);
             MODE_COLUMNS
         }
+        Some((_, section)) => {
+            codec.put(&mut out, text);
+            let is_smaller = section.len() < out.len() - start;
+            if is_smaller {
+                out.truncate(start);
+                out.extend_from_slice(&section);
+            }
+            if is_smaller { MODE_COLUMNS } else { MODE_PLAIN }
+        }
         None => {
-            codec.put(&mut out, &content.text);
+            codec.put(&mut out, text);
             MODE_PLAIN
         }
     };

@@ -6,6 +6,8 @@ use crate::store::block::bytes::{Malformed, Reader, put_varint};
 
 /// The level for everything: on log lines of one stream, higher ones cost much and gain little.
 const ZSTD_LEVEL: i32 = 1;
+/// The level for what is small and far from alike.
+const ZSTD_LEVEL_SMALL: i32 = 9;
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
@@ -15,6 +17,8 @@ const CONSTANT: u8 = 2;
 /// Keeps the compressor's and decompressor's memory between blocks.
 pub(crate) struct Codec {
     compressor: Compressor<'static>,
+    /// Made when first needed.
+    small: Option<Compressor<'static>>,
     /// Memory for one plane of numbers.
     plane: Vec<u8>,
     decompressor: Decompressor<'static>,
@@ -30,6 +34,7 @@ impl Codec {
     pub(crate) fn new() -> Codec {
         Codec {
             compressor: Compressor::new(ZSTD_LEVEL).expect("the level is a valid one"),
+            small: None,
             plane: Vec::new(),
             decompressor: Decompressor::new().expect("a decompressor without dictionary cannot fail"),
         }
@@ -37,18 +42,13 @@ impl Codec {
 
     /// Appends `bytes` in whichever form is smallest: form byte, stored length (not for constants), bytes.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
-        match bytes {
-            [] => {}
-            [first, rest @ ..] if rest.iter().all(|byte| byte == first) => out.extend_from_slice(&[CONSTANT, *first]),
-            _ => {
-                let packed = self.compressor.compress(bytes).unwrap_or_default();
-                let (form, stored) =
-                    if !packed.is_empty() && packed.len() < bytes.len() { (ZSTD, &packed[..]) } else { (RAW, bytes) };
-                out.push(form);
-                put_varint(out, stored.len() as u64);
-                out.extend_from_slice(stored);
-            }
-        }
+        put(&mut self.compressor, out, bytes);
+    }
+
+    /// The same for bytes that are worth more time.
+    pub(crate) fn put_small(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
+        let new = || Compressor::new(ZSTD_LEVEL_SMALL).expect("the level is a valid one");
+        put(self.small.get_or_insert_with(new), out, bytes);
     }
 
     /// Reads back `count` bytes that `put` wrote.
@@ -131,6 +131,21 @@ impl Codec {
     ) -> Result<(), Malformed> {
         self.take(reader, count)?.into_iter().enumerate().for_each(|(place, byte)| each(place, byte));
         Ok(())
+    }
+}
+
+fn put(compressor: &mut Compressor<'_>, out: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes {
+        [] => {}
+        [first, rest @ ..] if rest.iter().all(|byte| byte == first) => out.extend_from_slice(&[CONSTANT, *first]),
+        _ => {
+            let packed = compressor.compress(bytes).unwrap_or_default();
+            let (form, stored) =
+                if !packed.is_empty() && packed.len() < bytes.len() { (ZSTD, &packed[..]) } else { (RAW, bytes) };
+            out.push(form);
+            put_varint(out, stored.len() as u64);
+            out.extend_from_slice(stored);
+        }
     }
 }
 

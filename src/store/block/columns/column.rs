@@ -13,7 +13,7 @@
 //! clock        distances from the entry's time            zigzag numbers in planes
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
 use crate::store::block::Codec;
@@ -219,15 +219,19 @@ impl Column {
             return (Encoding::Uuid, 0);
         }
         let is_number = matches!(self.kind, Kind::TOKEN | Kind::NUMBER) && entry.mask == DIGIT;
+        let mut are_few = false;
         if is_number && length <= INTEGER_DIGITS_MAX {
             let has_zeros = self.values().any(|value| value.len() > 1 && value[0] == b'0');
             if !has_zeros || one_length {
-                self.encode_integers(codec, body);
-                return (if has_zeros { Encoding::Padded } else { Encoding::Integer }, 0);
+                are_few = !self.encode_integers(codec, body);
+                if !are_few {
+                    return (if has_zeros { Encoding::Padded } else { Encoding::Integer }, 0);
+                }
             }
         }
         let is_hex = |case: u8| entry.mask & !(DIGIT | case) == 0;
         if self.kind == Kind::TOKEN
+            && !are_few
             && one_length
             && length <= HEX_DIGITS_MAX
             && (is_hex(HEX_LOWER) || is_hex(HEX_UPPER))
@@ -246,10 +250,15 @@ impl Column {
         (Encoding::Text, self.data.len())
     }
 
-    fn encode_integers(&self, codec: &mut Codec, body: &mut Vec<u8>) {
+    /// Tells whether it did, which it does not where few numbers come again and again.
+    fn encode_integers(&self, codec: &mut Codec, body: &mut Vec<u8>) -> bool {
         let number = |value: &[u8]| value.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
         let numbers: Vec<u64> = self.values().map(number).collect();
         let least = numbers.iter().copied().min().unwrap_or(0);
+        let most = numbers.iter().copied().max().unwrap_or(0);
+        if most - least > u64::from(u8::MAX) && are_few(&numbers) {
+            return false;
+        }
         let distance = |pair: &[u64]| zigzag(pair[1].wrapping_sub(pair[0]) as i64);
         let bits = |number: u64| u64::from(64 - number.leading_zeros());
         let sample = &numbers[..numbers.len().min(512)];
@@ -264,6 +273,7 @@ impl Column {
             put_varint(body, least << 1);
             codec.put_numbers(body, &numbers.iter().map(|number| number - least));
         }
+        true
     }
 
     /// A place of each distinct value, and the number of each value among them; `None` where there are too many.
@@ -290,6 +300,21 @@ impl Column {
         }
         (distinct.len() * 4 <= column.len()).then_some((distinct, column))
     }
+}
+
+/// Whether so few numbers come again and again that naming each by one byte is shorter. Gives up early on others.
+fn are_few(numbers: &[u64]) -> bool {
+    let mut known: HashSet<u64, BuildHasherDefault<QuickHasher>> = HashSet::default();
+    for (place, number) in numbers.iter().enumerate() {
+        // spread over all bits: tables look at the high ones
+        if known.insert(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
+            let count = known.len();
+            if count > DICTIONARY_MAX || (count > 16 && count * 8 > place) {
+                return false;
+            }
+        }
+    }
+    known.len() * 16 <= numbers.len()
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -3,7 +3,7 @@
 //! A row is a line of an entry's text (entries have several where they hold a stack trace). It is taken to pieces (`shred`):
 //! static text, and variables between it. Rows with the same static text share a template; the values of slots that stand
 //! behind the same word share a column, over all templates. Promises: every text comes back byte for byte; damaged bytes
-//! give an error, never a panic. Never: texts that have no templates; see `encode`.
+//! give an error, never a panic. Never: texts that have no templates; see `Fit`.
 //!
 //! ```text
 //! varint rows
@@ -34,18 +34,30 @@ mod values;
 
 use crate::store::block::Codec;
 use crate::store::block::bytes::put_varint;
-use crate::store::block::columns::classes::Marks;
 use crate::store::block::columns::column::Entry;
 use crate::store::block::columns::shred::Pieces;
 use crate::store::block::columns::template::Table;
 
+pub(crate) use classes::Marks;
 pub(crate) use directory::Columns;
 pub(crate) use sink::Sink;
 
 /// Rows below which a text may have as many templates as it wants.
 const ROWS_MIN: usize = 512;
+/// A directory above the text's bytes by this is packed as small as it gets.
+const DIRECTORY_SHARE: usize = 32;
 /// Rows after which it is looked whether a text has templates at all: junk shall not cost the time of a whole block.
 const ROWS_PER_LOOK: usize = 2048;
+
+/// How well templates and columns fit a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    Good,
+    /// They may or may not be smaller than the text packed as it is.
+    Fair,
+    /// It has too little in common for templates.
+    Poor,
+}
 
 /// A part of a block that it can be looked up by.
 #[derive(Clone, Copy, Debug)]
@@ -75,32 +87,28 @@ pub(crate) struct ColumnWriter {
 }
 
 impl ColumnWriter {
-    /// The section of a block whose texts lie one after another, each with its length and its entry's time. `None` where
-    /// the text has too little in common for templates, and is better packed as it is.
-    pub(crate) fn encode(&mut self, text: &[u8], lengths: &[u32], times: &[i64], codec: &mut Codec) -> Option<Vec<u8>> {
-        self.gather(text, lengths, times).then(|| self.write(codec))
-    }
-
     /// Tells digits, letters and signs of a text apart.
-    pub(crate) fn mark(&mut self, text: &[u8]) {
+    pub(crate) fn mark(&mut self, text: &[u8]) -> &Marks {
         self.marks.mark(text);
+        &self.marks
     }
 
-    /// Fills templates and columns; tells whether the text has enough in common for them.
-    pub(crate) fn gather(&mut self, text: &[u8], lengths: &[u32], times: &[i64]) -> bool {
+    /// Fills templates and columns with texts that lie one after another, each with its length and its entry's time; tells
+    /// how well they fit. Where they do poorly it ends early.
+    pub(crate) fn gather(&mut self, text: &[u8], lengths: &[u32], times: &[i64]) -> Fit {
         self.clear();
-        self.mark(text);
+        self.marks.mark(text);
         let mut start = 0;
         for (length, time) in lengths.iter().zip(times) {
             let end = start + *length as usize;
             self.add_entry(text, (start, end), *time);
             start = end;
             // most of a block's templates come with its first rows
-            if self.rows_of.len().is_multiple_of(ROWS_PER_LOOK) && !self.is_worth_it(2 * start) {
-                return false;
+            if self.rows_of.len().is_multiple_of(ROWS_PER_LOOK) && self.fit(2 * start) == Fit::Poor {
+                return Fit::Poor;
             }
         }
-        self.is_worth_it(text.len())
+        self.fit(text.len())
     }
 
     fn clear(&mut self) {
@@ -110,13 +118,17 @@ impl ColumnWriter {
         self.odd_rows = 0;
     }
 
-    /// Whether the rows so far have enough in common for a text of so many bytes.
-    fn is_worth_it(&self, bytes: usize) -> bool {
+    /// How well the rows so far fit, of a text of so many bytes.
+    fn fit(&self, bytes: usize) -> Fit {
         let rows = self.template_of.len();
-        rows < ROWS_MIN
-            || (self.table.templates.len() * 4 <= rows
-                && self.odd_rows * 5 <= rows
-                && self.table.text_bytes() * 100 <= bytes * 15)
+        let (templates, text_bytes) = (self.table.templates.len(), self.table.text_bytes());
+        if rows < ROWS_MIN || (templates * 4 <= rows && self.odd_rows * 5 <= rows && text_bytes * 100 <= bytes * 15) {
+            Fit::Good
+        } else if templates * 2 <= rows && self.odd_rows * 5 <= rows && text_bytes * 100 <= bytes * 45 {
+            Fit::Fair
+        } else {
+            Fit::Poor
+        }
     }
 
     fn add_entry(&mut self, text: &[u8], (start, end): (usize, usize), time: i64) {
@@ -170,7 +182,8 @@ impl ColumnWriter {
         }
     }
 
-    fn write(&mut self, codec: &mut Codec) -> Vec<u8> {
+    /// The section of the texts that were gathered last, of so many bytes.
+    pub(crate) fn write(&mut self, text_bytes: usize, codec: &mut Codec) -> Vec<u8> {
         let (mut body, mut tail) = (Vec::new(), Vec::new());
         codec.put_numbers(&mut body, &self.template_of.iter().map(|template| u64::from(*template)));
         let entries = self.table.columns.iter_mut().map(|column| column.encode(codec, &mut body, &mut tail));
@@ -185,7 +198,12 @@ impl ColumnWriter {
         }
         let directory = directory::encode(&self.table.templates, &self.entries, &tail);
         put_varint(&mut section, directory.len() as u64);
-        codec.put(&mut section, &directory);
+        // where it is a large part of the block it is worth some time
+        if directory.len() * DIRECTORY_SHARE > text_bytes {
+            codec.put_small(&mut section, &directory);
+        } else {
+            codec.put(&mut section, &directory);
+        }
         section.extend_from_slice(&body);
         section
     }
@@ -196,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::store::block::Codec;
-    use crate::store::block::columns::{ColumnWriter, Columns, Sink};
+    use crate::store::block::columns::{ColumnWriter, Columns, Fit, Sink};
 
     /// 2026-11-20T10:00:01.5Z.
     const TIME: i64 = 1_795_168_801_500_000_000;
@@ -204,7 +222,9 @@ mod tests {
     fn encode(lines: &[String]) -> Option<Vec<u8>> {
         let lengths: Vec<u32> = lines.iter().map(|line| line.len() as u32).collect();
         let times: Vec<i64> = (0..lines.len() as i64).map(|place| TIME + place * 1_000_000).collect();
-        ColumnWriter::default().encode(lines.concat().as_bytes(), &lengths, &times, &mut Codec::new())
+        let (text, mut writer) = (lines.concat(), ColumnWriter::default());
+        let fit = writer.gather(text.as_bytes(), &lengths, &times);
+        (fit != Fit::Poor).then(|| writer.write(text.len(), &mut Codec::new()))
     }
 
     fn check(lines: &[String]) -> Vec<u8> {
