@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     let dir = Path::new(folder).join("logs");
     let config = Config { dir, retention: Retention::default(), head_bytes_max: 64 << 20 };
     let store = Arc::new(Store::open(config, &|_, _| Ok(())).context("open the data folder")?);
-    let everything = Selection { matchers: Vec::new(), range: TimeRange::ALL, needles: Vec::new(), need: Need::Times };
+    let everything = Selection::of(Vec::new(), TimeRange::ALL, Need::Times);
     let mut entries_of: HashMap<i64, u64> = HashMap::new();
     for chunk in store.select(&everything)?.chunks {
         *entries_of.entry(chunk.max.nanos().div_euclid(DAY_NS)).or_default() += chunk.entry_count;

@@ -3,15 +3,16 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::logql::ast::LogExpr;
 use crate::logql::stage::{Processed, Scratch};
 use crate::model::{Direction, Labels, Memory, Share, TimeRange, Timestamp};
 use crate::query::plan::Plan;
-use crate::query::scan::{Numbered, pay_for_scratch, rows, spread};
+use crate::query::scan::{Numbered, pay_for_scratch, some_rows, spread};
 use crate::query::{Error, LogLine, RangeQuery, Stats, Ticket};
-use crate::store::{EntryKey, Store};
+use crate::store::{Chunk, EntryKey, Need, Store, Visited};
 
 /// A line and its place among all others.
 #[derive(Debug)]
@@ -160,10 +161,7 @@ fn read(
         plan,
         direction,
         want: Want { but: want.but.filter(|but| !but.is_empty()), ..want },
-        bound: AtomicI64::new(match direction {
-            Direction::Forward => i64::MAX,
-            Direction::Backward => i64::MIN,
-        }),
+        bound: Bound::new(direction, want.limit),
         ticket,
         lines: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
@@ -174,8 +172,10 @@ fn read(
         share: Share::of(memory),
         scratch_share: Share::of(memory),
         scratch: Scratch::default(),
+        times: Vec::new(),
         matched: 0,
     };
+    shared.look_ahead()?;
     let workers = spread(&shared.plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
 
     stats.lines_processed += shared.lines.load(Relaxed);
@@ -188,7 +188,7 @@ fn read(
         shares.push(worker.share);
     }
     // one worker may have left out lines that come before those which another kept early on
-    let bound = shared.within_bound();
+    let bound = shared.bound.range();
     found.retain(|found| bound.contains(found.line.timestamp));
     found.sort_unstable();
     found.truncate(want.limit);
@@ -204,8 +204,7 @@ struct Shared<'q> {
     plan: &'q Plan,
     direction: Direction,
     want: Want<'q>,
-    /// Lines beyond this time are not among the first: some worker has enough that are before them.
-    bound: AtomicI64,
+    bound: Bound,
     ticket: &'q Ticket,
     lines: AtomicU64,
     bytes: AtomicU64,
@@ -220,24 +219,62 @@ struct Worker {
     /// Pays for buffers that long lines have made large.
     scratch_share: Share,
     scratch: Scratch,
+    /// The times of the lines of one chunk.
+    times: Vec<Timestamp>,
     matched: u64,
 }
 
 impl Shared<'_> {
-    fn read(&self, worker: &mut Worker, numbered: &Numbered) -> Result<ControlFlow<()>, Error> {
-        let chunk = &numbered.chunk;
-        let nearest = match self.direction {
+    /// Learns from the times alone which lines will be the first, where every line is one of the answer: so none is
+    /// put together in vain. What cannot be read is told when its lines are.
+    fn look_ahead(&self) -> Result<(), Error> {
+        if !self.plan.keeps_all || !self.plan.takes_all || self.want.but.is_some() {
+            return Ok(());
+        }
+        for numbered in &self.plan.chunks {
+            if self.bound.is_beyond(self.nearest(&numbered.chunk)) {
+                break;
+            }
+            self.ticket.check()?;
+            let mut times = Vec::new();
+            let visited = Visited { need: Need::Times, ..self.visited() };
+            let read = numbered.chunk.visit_some(&visited, &mut |row| {
+                times.push(row.timestamp);
+                ControlFlow::Continue(())
+            });
+            if read.is_ok() {
+                self.bound.note(&times);
+            }
+        }
+        // they are told again when they are read
+        self.bound.forget();
+        Ok(())
+    }
+
+    fn nearest(&self, chunk: &Chunk) -> Timestamp {
+        match self.direction {
             Direction::Forward => chunk.min,
             Direction::Backward => chunk.max,
-        };
-        if self.is_beyond(nearest) {
+        }
+    }
+
+    /// What is read of a chunk, as far as is known by now.
+    fn visited(&self) -> Visited {
+        let all_count = self.plan.keeps_all && self.want.but.is_none();
+        let rows_max = if all_count { self.want.limit } else { usize::MAX };
+        Visited { range: self.bound.range(), direction: self.direction, rows_max, need: Need::Lines }
+    }
+
+    fn read(&self, worker: &mut Worker, numbered: &Numbered) -> Result<ControlFlow<()>, Error> {
+        let chunk = &numbered.chunk;
+        if self.bound.is_beyond(self.nearest(chunk)) {
             // chunks come in the order of their nearest lines
             return Ok(ControlFlow::Break(()));
         }
         self.lines.fetch_add(chunk.entry_count, Relaxed);
         self.bytes.fetch_add(chunk.line_bytes, Relaxed);
-        rows(chunk, self.within_bound(), self.direction, self.ticket, |row, place| {
-            if self.is_beyond(row.timestamp) {
+        some_rows(chunk, &self.visited(), self.ticket, |row, place| {
+            if self.bound.is_beyond(row.timestamp) {
                 return Ok(());
             }
             if worker.scratch.was_slow() {
@@ -252,10 +289,13 @@ impl Shared<'_> {
                 return Ok(());
             }
             worker.matched += 1;
+            worker.times.push(row.timestamp);
             let (direction, chunk) = (self.direction, numbered.number);
             let found = Found { direction, chunk, row: place, line: line_of(row.timestamp, &processed) };
             self.keep(worker, found)
         })?;
+        self.bound.note(&worker.times);
+        worker.times.clear();
         Ok(ControlFlow::Continue(()))
     }
 
@@ -273,26 +313,80 @@ impl Shared<'_> {
             *kept_bytes -= bytes;
             share.give_back(bytes);
         }
-        if is_full {
-            let last = kept.peek().map_or(0, |found| found.line.timestamp.nanos());
-            match self.direction {
-                Direction::Forward => self.bound.fetch_min(last, Relaxed),
-                Direction::Backward => self.bound.fetch_max(last, Relaxed),
-            };
+        if is_full && let Some(last) = kept.peek() {
+            self.bound.set(last.line.timestamp);
         }
         Ok(())
+    }
+}
+
+/// The time of the last line that can be among the first: there are enough that are before all others.
+struct Bound {
+    direction: Direction,
+    limit: usize,
+    nanos: AtomicI64,
+    /// The places of the first lines so far, the last of them on top.
+    first: Mutex<BinaryHeap<i64>>,
+}
+
+impl Bound {
+    fn new(direction: Direction, limit: usize) -> Bound {
+        let nanos = match direction {
+            Direction::Forward => i64::MAX,
+            Direction::Backward => i64::MIN,
+        };
+        Bound { direction, limit, nanos: AtomicI64::new(nanos), first: Mutex::default() }
+    }
+
+    /// The time in the order of the answer, and back.
+    fn place(&self, nanos: i64) -> i64 {
+        match self.direction {
+            Direction::Forward => nanos,
+            Direction::Backward => !nanos,
+        }
+    }
+
+    /// Learns of lines of the answer, each of which is told once.
+    fn note(&self, times: &[Timestamp]) {
+        if times.is_empty() {
+            return;
+        }
+        let mut first = self.first.lock().expect("no thread panics while it holds this lock");
+        for time in times {
+            first.push(self.place(time.nanos()));
+            if first.len() > self.limit {
+                first.pop();
+            }
+        }
+        if first.len() == self.limit
+            && let Some(last) = first.peek()
+        {
+            self.set(Timestamp::from_nanos(self.place(*last)));
+        }
+    }
+
+    /// Forgets the lines, and keeps the bound.
+    fn forget(&self) {
+        self.first.lock().expect("no thread panics while it holds this lock").clear();
+    }
+
+    fn set(&self, time: Timestamp) {
+        match self.direction {
+            Direction::Forward => self.nanos.fetch_min(time.nanos(), Relaxed),
+            Direction::Backward => self.nanos.fetch_max(time.nanos(), Relaxed),
+        };
     }
 
     fn is_beyond(&self, time: Timestamp) -> bool {
         match self.direction {
-            Direction::Forward => time.nanos() > self.bound.load(Relaxed),
-            Direction::Backward => time.nanos() < self.bound.load(Relaxed),
+            Direction::Forward => time.nanos() > self.nanos.load(Relaxed),
+            Direction::Backward => time.nanos() < self.nanos.load(Relaxed),
         }
     }
 
     /// The times that can still be among the first lines.
-    fn within_bound(&self) -> TimeRange {
-        let bound = Timestamp::from_nanos(self.bound.load(Relaxed));
+    fn range(&self) -> TimeRange {
+        let bound = Timestamp::from_nanos(self.nanos.load(Relaxed));
         match self.direction {
             Direction::Forward => TimeRange::new(Timestamp::MIN, bound.plus_nanos(1)),
             Direction::Backward => TimeRange::new(bound, Timestamp::MAX),

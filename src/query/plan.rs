@@ -3,11 +3,11 @@
 use crate::logql::ast::{
     Grouping, GroupingKind, LabelFormatValue, LineFilter, LineOp, LineTest, LogExpr, RangeAggregation, RangeOp, Stage,
 };
-use crate::logql::stage::{CompileError, Pipeline, Wanted, required_substrings};
-use crate::model::TimeRange;
+use crate::logql::stage::{CompileError, Pipeline, Wanted, literals, required_substrings};
+use crate::model::{Matcher, TimeRange};
 use crate::query::Error;
 use crate::query::scan::{Numbered, number};
-use crate::store::{Need, Selection, Store};
+use crate::store::{Need, Selection, Store, TextFilter};
 
 /// A log expression, ready to be run.
 #[derive(Debug)]
@@ -18,14 +18,20 @@ pub(crate) struct Plan {
     /// Whether what becomes of a line depends on its labels alone, so that it may be remembered for them; the number
     /// that a label is unwrapped to may not.
     pub(crate) labels_decide: bool,
+    /// Whether every line that the store finds becomes one of the answer.
+    pub(crate) keeps_all: bool,
+    /// Whether the store finds every line of the streams in the range.
+    pub(crate) takes_all: bool,
 }
 
 impl Plan {
     /// The plan of a log query.
     pub(crate) fn for_logs(store: &Store, log: &LogExpr, range: TimeRange) -> Result<Plan, Error> {
-        let pipeline = Pipeline::new(&without_pushed_down(&log.stages));
-        let pipeline = pipeline.map_err(|error| named(error, &log.stages));
-        Plan::new(store, log, range, Need::Lines, false, pipeline)
+        let (demand, stages) = pushed_down(&log.stages);
+        let pipeline = Pipeline::new(&stages).map_err(|error| named(error, &log.stages));
+        let keeps_all = !stages.iter().any(|stage| matches!(stage, Stage::Line(_) | Stage::Label(_)));
+        let plan = Plan::new(store, log, demand, range, Need::Lines, pipeline)?;
+        Ok(Plan { keeps_all, ..plan })
     }
 
     /// The plan of one range aggregation.
@@ -37,7 +43,7 @@ impl Plan {
     ) -> Result<Plan, Error> {
         let log = &aggregation.log.log;
         let unwrap = aggregation.log.unwrap.as_ref();
-        let stages = without_pushed_down(&log.stages);
+        let (demand, stages) = pushed_down(&log.stages);
         let wanted = match aggregation.op {
             // only whether there are lines counts, so parsers read nothing for it, and find no faults
             RangeOp::AbsentOverTime => Wanted::None,
@@ -53,7 +59,8 @@ impl Plan {
         };
         let labels_decide = need != Need::Lines && unwrap.is_none();
         let pipeline = pipeline.map_err(|error| named(error, &log.stages));
-        Plan::new(store, log, range, need, labels_decide, pipeline)
+        let plan = Plan::new(store, log, demand, range, need, pipeline)?;
+        Ok(Plan { labels_decide, ..plan })
     }
 
     /// Loki finds out that a pattern or a template is wrong when the first line comes, so where there is nothing to
@@ -61,13 +68,14 @@ impl Plan {
     fn new(
         store: &Store,
         log: &LogExpr,
+        demand: TextDemand,
         range: TimeRange,
         need: Need,
-        labels_decide: bool,
         pipeline: Result<Pipeline, CompileError>,
     ) -> Result<Plan, Error> {
-        let needles = if pipeline.is_ok() { required_substrings(&log.stages) } else { Vec::new() };
-        let selection = Selection { matchers: log.selector.clone(), range, needles, need };
+        let demand = if pipeline.is_ok() { demand } else { TextDemand::default() };
+        let takes_all = demand.is_empty();
+        let selection = demand.select(log.selector.clone(), range, need);
         let chunks = number(store.select(&selection)?.chunks);
         let pipeline = match pipeline {
             Ok(pipeline) => pipeline,
@@ -77,7 +85,7 @@ impl Plan {
             }
             Err(error) => return Err(Error::Invalid(format!("parse error : {error}"))),
         };
-        Ok(Plan { chunks, pipeline, labels_decide })
+        Ok(Plan { chunks, pipeline, labels_decide: false, keeps_all: false, takes_all })
     }
 }
 
@@ -96,20 +104,71 @@ fn wanted(grouping: Option<&Grouping>) -> Wanted {
     }
 }
 
-/// The stages without those filters that the store has seen to: `|= "text"` on a line that nothing changed before.
-pub(crate) fn without_pushed_down(stages: &[Stage]) -> Vec<Stage> {
-    let unchanged = stages.iter().take_while(|stage| !changes_line(stage)).count();
-    let kept = stages.iter().enumerate().filter(|(index, stage)| *index >= unchanged || !is_plain_search(stage));
-    kept.map(|(_, stage)| stage.clone()).collect()
+/// What the stages ask of a line's text before anything else, for the store to see to.
+#[derive(Debug, Default)]
+pub(crate) struct TextDemand {
+    needles: Vec<String>,
+    filters: Vec<TextFilter>,
+    hints: Vec<String>,
 }
 
-fn is_plain_search(stage: &Stage) -> bool {
-    match stage {
-        Stage::Line(LineFilter { op: LineOp::Contains, alternatives }) => {
-            matches!(alternatives.as_slice(), [LineTest::Text(_)])
-        }
-        _ => false,
+impl TextDemand {
+    fn is_empty(&self) -> bool {
+        self.needles.is_empty() && self.filters.is_empty() && self.hints.is_empty()
     }
+
+    /// What is selected of these streams.
+    pub(crate) fn select(self, matchers: Vec<Matcher>, range: TimeRange, need: Need) -> Selection {
+        let TextDemand { needles, filters, hints } = self;
+        Selection { needles, filters, hints, ..Selection::of(matchers, range, need) }
+    }
+}
+
+impl TextDemand {
+    /// Adds what a stage asks, if that is all that it does.
+    fn takes(&mut self, stage: &Stage) -> bool {
+        let Stage::Line(LineFilter { op, alternatives }) = stage else { return false };
+        let (negated, is_pattern) = match op {
+            LineOp::Contains => (false, false),
+            LineOp::NotContains => (true, false),
+            LineOp::Matches => (false, true),
+            LineOp::NotMatches => (true, true),
+            LineOp::Pattern | LineOp::NotPattern => return false,
+        };
+        let mut filter = TextFilter { any: Vec::new(), ignores_case: false, negated };
+        for (index, alternative) in alternatives.iter().enumerate() {
+            let LineTest::Text(text) = alternative else { return false };
+            if !is_pattern {
+                filter.any.push(text.clone());
+                continue;
+            }
+            let Some(found) = literals(text) else { return false };
+            if index > 0 && filter.ignores_case != found.ignores_case {
+                return false;
+            }
+            filter.ignores_case = found.ignores_case;
+            filter.any.extend(found.texts);
+        }
+        match filter {
+            TextFilter { any, ignores_case: false, negated: false } if any.len() == 1 => self.needles.extend(any),
+            filter => self.filters.push(filter),
+        }
+        true
+    }
+}
+
+/// Takes those filters out of the stages that the store sees to: tests for texts, of a line that nothing changed before.
+pub(crate) fn pushed_down(stages: &[Stage]) -> (TextDemand, Vec<Stage>) {
+    let mut demand = TextDemand::default();
+    let unchanged = stages.iter().take_while(|stage| !changes_line(stage)).count();
+    let mut left = Vec::new();
+    for (index, stage) in stages.iter().enumerate() {
+        if index >= unchanged || !demand.takes(stage) {
+            left.push(stage.clone());
+        }
+    }
+    demand.hints = required_substrings(&left);
+    (demand, left)
 }
 
 fn changes_line(stage: &Stage) -> bool {

@@ -1,9 +1,9 @@
 //! Removing the lines that a log query shows.
 
 use crate::logql::ast::LogExpr;
-use crate::logql::stage::{Pipeline, Scratch, required_substrings};
+use crate::logql::stage::{Pipeline, Scratch};
 use crate::model::{TimeRange, Timestamp};
-use crate::query::plan::without_pushed_down;
+use crate::query::plan::pushed_down;
 use crate::query::{Engine, Error};
 use crate::store::{Need, Removed, Selection};
 
@@ -17,14 +17,10 @@ pub struct Removal {
 impl Removal {
     /// Removes what the query shows from `start` to `end`, both included. An error where a stage of it cannot run.
     pub fn new(log: &LogExpr, start: Timestamp, end: Timestamp) -> Result<Removal, Error> {
-        let pipeline = Pipeline::new(&without_pushed_down(&log.stages));
-        let pipeline = pipeline.map_err(|error| Error::Invalid(format!("parse error : {error}")))?;
-        let selection = Selection {
-            matchers: log.selector.clone(),
-            range: TimeRange::new(start, end.plus_nanos(1)),
-            needles: required_substrings(&log.stages),
-            need: Need::Lines,
-        };
+        let (demand, stages) = pushed_down(&log.stages);
+        let pipeline = Pipeline::new(&stages).map_err(|error| Error::Invalid(format!("parse error : {error}")))?;
+        let range = TimeRange::new(start, end.plus_nanos(1));
+        let selection = demand.select(log.selector.clone(), range, Need::Lines);
         Ok(Removal { selection, pipeline })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::logql::stage::Scratch;
 use crate::model::{Direction, Share, TimeRange, Timestamp};
 use crate::query::{Error, Ticket};
-use crate::store::{Alike, Chunk, Row};
+use crate::store::{Alike, Chunk, Row, Visited};
 
 /// Rows between two looks at the ticket, at most.
 const ROWS_PER_CHECK: u32 = 1024;
@@ -80,20 +80,30 @@ pub(crate) fn pay_for_scratch(scratch: &Scratch, share: &mut Share) -> Result<()
     Ok(())
 }
 
-/// Visits the wanted rows of a chunk that lie in `range` until the visitor fails or the query is ended. The second
-/// argument of `visit` is the place of the row in the visit. A chunk that cannot be read is noted on the ticket, and
-/// hides no other.
+/// Like `some_rows`, for all wanted rows that lie in `range`.
 pub(crate) fn rows(
     chunk: &Chunk,
     range: TimeRange,
     direction: Direction,
+    ticket: &Ticket,
+    visit: impl FnMut(Row<'_>, u32) -> Result<(), Error>,
+) -> Result<(), Error> {
+    some_rows(chunk, &chunk.all_within(range, direction), ticket, visit)
+}
+
+/// Visits the wanted rows of a chunk, as many as are asked for, until the visitor fails or the query is ended. The second
+/// argument of `visit` is the place of the row in the visit. A chunk that cannot be read is noted on the ticket, and
+/// hides no other.
+pub(crate) fn some_rows(
+    chunk: &Chunk,
+    visited: &Visited,
     ticket: &Ticket,
     mut visit: impl FnMut(Row<'_>, u32) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut place = 0u32;
     let mut bytes = 0;
     let mut result = Ok(());
-    let read = chunk.visit_within(range, direction, &mut |row| {
+    let read = chunk.visit_some(visited, &mut |row| {
         place = place.wrapping_add(1);
         bytes += row.line.len();
         if place.is_multiple_of(ROWS_PER_CHECK) || bytes > BYTES_PER_CHECK {

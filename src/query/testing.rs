@@ -53,6 +53,6 @@ impl TestStore {
 
     /// A selection of all there is.
     pub(crate) fn everything(&self) -> Selection {
-        Selection { matchers: Vec::new(), range: TimeRange::ALL, needles: Vec::new(), need: Need::Lines }
+        Selection::of(Vec::new(), TimeRange::ALL, Need::Lines)
     }
 }

@@ -137,7 +137,7 @@ impl Engine {
     ) -> Result<Counted<Amount>, Error> {
         let _turn = self.queue.enter(ticket)?;
         let range = parts.range;
-        let selection = Selection { matchers: matchers.to_vec(), range, needles: Vec::new(), need: Need::Lengths };
+        let selection = Selection::of(matchers.to_vec(), range, Need::Lengths);
         let chunks = number(self.store.select(&selection)?.chunks);
         let make = || Counted::new(memory);
         let mut workers = spread(&chunks, ticket, make, |counted, numbered| {

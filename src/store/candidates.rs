@@ -9,7 +9,7 @@ use crate::store::error::Error;
 use crate::store::filter::Filter;
 use crate::store::index::{BlockPlace, Search};
 use crate::store::reader::BlockReader;
-use crate::store::select::{Chunk, Selection};
+use crate::store::select::{Chunk, Prepared, Selection, TextFilter};
 use crate::store::shelf::DayState;
 use crate::store::streams::{Streams, matching};
 use crate::store::words::Demands;
@@ -34,11 +34,11 @@ impl Candidates {
         Ok(Candidates { places, streams, wanted: wanted.map(Arc::new) })
     }
 
-    pub(crate) fn chunks(self, day: &DayState, selection: &Arc<Selection>) -> Vec<Chunk> {
+    pub(crate) fn chunks(self, day: &DayState, prepared: &Arc<Prepared>) -> Vec<Chunk> {
         let Candidates { places, streams, wanted } = self;
         let chunk = |place| {
             let (streams, wanted) = (streams.clone(), wanted.clone());
-            Chunk::of_block(day.folder.clone(), place, streams, wanted, selection.clone(), day.readers.clone())
+            Chunk::of_block(day.folder.clone(), place, streams, wanted, prepared.clone(), day.readers.clone())
         };
         places.into_iter().map(chunk).collect()
     }
@@ -48,8 +48,15 @@ impl Candidates {
     }
 }
 
+/// The texts that every wanted line holds.
+fn required(selection: &Selection) -> impl Iterator<Item = &String> {
+    let only = |filter: &'_ TextFilter| matches!(filter, TextFilter { ignores_case: false, negated: false, any } if any.len() == 1);
+    let of_filters = selection.filters.iter().filter(move |filter| only(filter)).flat_map(|filter| &filter.any);
+    selection.needles.iter().chain(&selection.hints).chain(of_filters)
+}
+
 fn find(day: &DayState, selection: &Selection, wanted: Option<&[u64]>) -> Result<Vec<BlockPlace>, Error> {
-    let demands: Vec<Demands> = selection.needles.iter().map(|needle| Demands::of(needle.as_bytes())).collect();
+    let demands: Vec<Demands> = required(selection).map(|text| Demands::of(text.as_bytes())).collect();
     let words: Vec<_> = demands.iter().flat_map(|demands| demands.words.iter().cloned()).collect();
     // a filter that cannot be read rules nothing out
     let has_ids = |filter: Result<Vec<u8>, Error>, place: &BlockPlace| {

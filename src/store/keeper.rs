@@ -16,7 +16,7 @@ use crate::store::head::Slot;
 use crate::store::layout::{Day, Layout, wal_segment};
 use crate::store::remove::{Judge, Pruner, Removed, Unread};
 use crate::store::segment::{Gap, GapKind};
-use crate::store::select::{Chunk, Selection, Snapshot};
+use crate::store::select::{Chunk, Prepared, Selection, Snapshot};
 use crate::store::shelf::{DayState, FILLING_AGE_MAX, Shelf, StreamKey};
 use crate::store::wal::{SEGMENT_BYTES_MAX, Wal};
 use crate::store::{Appended, Config, Replay, Usage, day_folders, lost, retention, segment};
@@ -404,17 +404,18 @@ impl Keeper {
         if let Some(oldest) = retention::oldest_kept(&self.config.retention, Timestamp::from(SystemTime::now())) {
             selection.range.start = selection.range.start.max(oldest);
         }
-        let selection = Arc::new(selection);
+        let prepared = Arc::new(Prepared::new(selection));
+        let selection = &prepared.selection;
         let (days, slots) = self.places(selection.range);
         let mut chunks = Vec::new();
         for day in &days {
-            chunks.extend(Candidates::of(day, &selection)?.chunks(day, &selection));
+            chunks.extend(Candidates::of(day, selection)?.chunks(day, &prepared));
         }
         chunks.sort_by_key(|chunk| chunk.sequence);
         for (index, slot) in slots.iter().enumerate() {
             let labels = slot.read().expect("no thread panics while it holds this lock").labels.clone();
             if selection.matchers.iter().all(|matcher| matcher.matches(&labels)) {
-                let chunk = Chunk::of_buffer(slot, UNSEALED_SEQUENCE + index as u64, selection.clone());
+                let chunk = Chunk::of_buffer(slot, UNSEALED_SEQUENCE + index as u64, prepared.clone());
                 chunks.extend(chunk.filter(|chunk| selection.range.overlaps(chunk.min, chunk.max)));
             }
         }

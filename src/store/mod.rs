@@ -22,6 +22,7 @@ mod layout;
 mod lost;
 #[doc(hidden)]
 pub mod measure;
+mod needle;
 mod reader;
 mod remove;
 mod retention;
@@ -43,7 +44,7 @@ pub use alike::Alike;
 pub use error::Error;
 pub use feed::{Dropped, EntryKey, FeedBounds, Follower, Fresh};
 pub use remove::Removed;
-pub use select::{Chunk, Need, Row, Selection, Snapshot};
+pub use select::{Chunk, Need, Row, Selection, Snapshot, TextFilter, Visited};
 
 use crate::model::{Batch, Labels, Matcher, StreamEntries, TimeRange};
 use crate::store::error::{damaged, io_error};

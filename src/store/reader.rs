@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use memchr::memmem::Finder;
-
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
 use crate::store::alike::{PartEnd, Tally, VisitAlike, part};
 use crate::store::block::bytes::Malformed;
@@ -11,8 +9,12 @@ use crate::store::block::{Codec, Lead, Lines};
 use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::index::BlockPlace;
-use crate::store::select::{Need, Row, Selection, Visit};
+use crate::store::needle::TextTests;
+use crate::store::select::{Need, Row, Visit, Visited};
 use crate::store::streams::Streams;
+
+/// Entries of which times are read one by one; of more it is quicker to read all at once.
+const SINGLE_TIMES_MAX: usize = 16;
 
 /// A sealed block that is being read.
 pub(crate) struct BlockReader<'c> {
@@ -54,16 +56,16 @@ impl BlockReader<'_> {
         bytes.split_at(bytes.len().min(self.place.lead_len as usize))
     }
 
-    /// Calls `visit` for each entry that is wanted and holds all needles, until it breaks.
+    /// Calls `visit` for each entry that is wanted and passes all tests, until it breaks.
     pub(crate) fn visit(
         &self,
-        selection: &Selection,
-        finders: &[Finder<'_>],
-        direction: Direction,
+        visited: &Visited,
+        tests: &TextTests,
         visit: Visit<'_>,
         codec: &mut Codec,
     ) -> Result<(), Error> {
-        let Some((lead, runs, found)) = self.find(selection, finders, codec)? else { return Ok(()) };
+        let Some((lead, runs, found)) = self.find(visited, tests, codec)? else { return Ok(()) };
+        let direction = visited.direction;
         for (stream_index, stream, entries) in in_direction(runs.into_iter(), direction) {
             let places = found.places(entries);
             for place in in_direction(places, direction) {
@@ -76,17 +78,18 @@ impl BlockReader<'_> {
         Ok(())
     }
 
-    /// Calls `visit` for all entries that are wanted, hold all needles, lie in one part of time and are of one stream with
+    /// Calls `visit` for all entries that are wanted, pass all tests, lie in one part of time and are of one stream with
     /// equal metadata, until it breaks. Of each row the text is empty.
     pub(crate) fn visit_alike(
         &self,
-        selection: &Selection,
-        finders: &[Finder<'_>],
+        (range, need): (TimeRange, Need),
+        tests: &TextTests,
         part_end: PartEnd<'_>,
         visit: VisitAlike<'_>,
         codec: &mut Codec,
     ) -> Result<(), Error> {
-        let Some((lead, runs, found)) = self.find(selection, finders, codec)? else { return Ok(()) };
+        let visited = Visited { range, direction: Direction::Forward, rows_max: usize::MAX, need };
+        let Some((lead, runs, found)) = self.find(&visited, tests, codec)? else { return Ok(()) };
         let mut tally = Tally::with_classes(lead.sets.len());
         let not_before = |entries: Range<usize>, time: i64| lead.times.not_before(entries, time);
         for (stream_index, stream, entries) in runs {
@@ -104,23 +107,26 @@ impl BlockReader<'_> {
         Ok(())
     }
 
-    /// The entries of the block that are wanted and hold all needles, by stream; `None` where there is no wanted one.
+    /// The entries of the block that are wanted and pass all tests, by stream; `None` where there is no wanted one.
     fn find(
         &self,
-        selection: &Selection,
-        finders: &[Finder<'_>],
+        visited: &Visited,
+        tests: &TextTests,
         codec: &mut Codec,
     ) -> Result<Option<(Lead, Vec<Run<'_>>, Found)>, Error> {
-        let with_text = selection.need == Need::Lines || !finders.is_empty();
+        let with_text = visited.need == Need::Lines || !tests.is_empty();
         let end = if with_text { self.place.len } else { self.place.lead_len };
         let bytes = self.folder.read_block(self.place, 0, end)?;
         let (lead_bytes, text_section) = self.split(&bytes);
         let lead = Lead::decode(lead_bytes, codec).map_err(|why| self.damaged(why))?;
-        let runs = self.runs(&lead, selection.range);
+        let mut runs = self.runs(&lead, visited.range);
         if runs.is_empty() {
             return Ok(None);
         }
-        let found = self.find_in(&lead, with_text.then_some(text_section), &runs, selection.need, finders, codec);
+        if tests.is_empty() {
+            runs.iter_mut().for_each(|(_, _, entries)| *entries = first(entries.clone(), visited));
+        }
+        let found = self.find_in(&lead, with_text.then_some(text_section), &runs, visited, tests, codec);
         let found = found.map_err(|why| self.damaged(why))?;
         Ok(Some((lead, runs, found)))
     }
@@ -130,18 +136,23 @@ impl BlockReader<'_> {
         lead: &Lead,
         text_section: Option<&[u8]>,
         runs: &[Run<'_>],
-        need: Need,
-        finders: &[Finder<'_>],
+        visited: &Visited,
+        tests: &TextTests,
         codec: &mut Codec,
     ) -> Result<Found, Malformed> {
         let all = runs.iter().map(|(_, _, entries)| entries.len()).sum::<usize>() == lead.times.len();
         let text = text_section.map(|section| lead.text(section, codec)).transpose()?;
         let mut found = Found { entries: None, lines: None, lengths: Vec::new() };
-        if let (Some(text), false) = (&text, all && finders.is_empty()) {
+        if let (Some(text), false) = (&text, all && tests.is_empty()) {
             let ranges: Vec<Range<usize>> = runs.iter().map(|(_, _, entries)| entries.clone()).collect();
-            found.entries = Some(text.find(lead, &ranges, finders, codec)?);
+            found.entries = Some(text.find(lead, &ranges, tests, codec)?);
+            found.keep_first(runs, visited);
         }
-        match need {
+        let count = found.entries.as_ref().map_or(lead.times.len(), Vec::len);
+        if count > SINGLE_TIMES_MAX && visited.need == Need::Lines {
+            lead.times.all();
+        }
+        match visited.need {
             Need::Lines => {
                 let lines = text.map(|text| text.lines(lead, found.entries.as_deref(), codec));
                 found.lines = lines.transpose()?;
@@ -182,6 +193,15 @@ fn in_direction<I: DoubleEndedIterator>(items: I, direction: Direction) -> impl 
     })
 }
 
+/// As many of a range as are visited of a stream, at most.
+fn first(range: Range<usize>, visited: &Visited) -> Range<usize> {
+    let count = range.len().min(visited.rows_max);
+    match visited.direction {
+        Direction::Forward => range.start..range.start + count,
+        Direction::Backward => range.end - count..range.end,
+    }
+}
+
 /// The entries of a block that are to be visited, with as much of them as is needed.
 struct Found {
     /// In order; `None` is all of the block's.
@@ -201,6 +221,15 @@ impl Found {
                 let place = |bound: usize| found.partition_point(|entry| *entry < bound);
                 place(entries.start)..place(entries.end)
             }
+        }
+    }
+
+    /// Drops those that will not be visited.
+    fn keep_first(&mut self, runs: &[Run<'_>], visited: &Visited) {
+        let Some(entries) = &self.entries else { return };
+        if entries.len() > visited.rows_max {
+            let kept = runs.iter().map(|(_, _, entries)| first(self.places(entries.clone()), visited));
+            self.entries = Some(kept.flat_map(|places| entries[places].to_vec()).collect());
         }
     }
 

@@ -5,12 +5,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use memchr::memmem::Finder;
-
 use crate::store::block::{Codec, Content};
 use crate::store::day::{DayFolder, Replacement};
 use crate::store::error::Error;
 use crate::store::hole::Hole;
+use crate::store::needle::TextTests;
 use crate::store::reader::{BlockReader, OpenBlock};
 use crate::store::seal::Sealer;
 use crate::store::select::{Readers, Row, Selection};
@@ -57,12 +56,12 @@ impl Pruner {
             }
             Err(error) => return Err(error),
         };
-        let finders: Vec<Finder<'_>> = selection.needles.iter().map(Finder::new).collect();
+        let tests = TextTests::of(selection);
         let mut goes = vec![false; block.lead.times.len()];
         for (stream_index, stream, entries) in reader.runs(&block.lead, selection.range) {
             for entry in entries {
                 let row = block.row(entry, stream_index, stream).map_err(|why| reader.damaged(why))?;
-                let selected = finders.iter().all(|finder| finder.find(row.line.as_bytes()).is_some());
+                let selected = tests.pass(row.line.as_bytes());
                 if selected && judge(&row) {
                     goes[entry] = true;
                     removed.entry_count += 1;

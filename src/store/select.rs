@@ -4,8 +4,6 @@ use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use memchr::memmem::Finder;
-
 use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike, part};
 use crate::store::block::Codec;
@@ -13,6 +11,7 @@ use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::head::{Buffer, Slot};
 use crate::store::index::BlockPlace;
+use crate::store::needle::TextTests;
 use crate::store::reader::BlockReader;
 use crate::store::streams::Streams;
 
@@ -28,7 +27,38 @@ pub struct Selection {
     pub range: TimeRange,
     /// Texts that a line must hold, all of them, to be wanted. Only such lines are visited.
     pub needles: Vec<String>,
+    /// Tests that a line must pass, all of them, to be wanted. Only such lines are visited.
+    pub filters: Vec<TextFilter>,
+    /// Texts that every line holds which the visitor makes something of: what surely has none is skipped.
+    pub hints: Vec<String>,
     /// How much of each row the visitor looks at: what is not needed is not read.
+    pub need: Need,
+}
+
+impl Selection {
+    /// The lines of these streams in a range, whatever their text.
+    pub fn of(matchers: Vec<Matcher>, range: TimeRange, need: Need) -> Selection {
+        Selection { matchers, range, needles: Vec::new(), filters: Vec::new(), hints: Vec::new(), need }
+    }
+}
+
+/// A test of a line's text: it must hold one of some texts, or none of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFilter {
+    pub any: Vec<String>,
+    /// Whether letters may be in either case, by the simple folding that patterns with `(?i)` go by.
+    pub ignores_case: bool,
+    /// Whether none of the texts may be there.
+    pub negated: bool,
+}
+
+/// What is visited of a chunk, of all that is selected.
+#[derive(Clone, Copy, Debug)]
+pub struct Visited {
+    pub range: TimeRange,
+    pub direction: Direction,
+    /// Rows of each stream, at most: the first ones in the direction. More may come.
+    pub rows_max: usize,
     pub need: Need,
 }
 
@@ -66,6 +96,19 @@ pub struct Snapshot {
     pub chunks: Vec<Chunk>,
 }
 
+/// A selection, and what is made of it once for all chunks.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) selection: Selection,
+    pub(crate) tests: TextTests,
+}
+
+impl Prepared {
+    pub(crate) fn new(selection: Selection) -> Prepared {
+        Prepared { tests: TextTests::of(&selection), selection }
+    }
+}
+
 /// Whoever holds a clone may read the blocks of its time: replaced ones are erased when the last clone is gone.
 pub(crate) type Readers = Arc<()>;
 
@@ -79,7 +122,7 @@ pub struct Chunk {
     /// Entries and bytes of text in it, before any selection.
     pub entry_count: u64,
     pub line_bytes: u64,
-    selection: Arc<Selection>,
+    prepared: Arc<Prepared>,
     source: Source,
 }
 
@@ -109,7 +152,7 @@ impl Chunk {
         place: BlockPlace,
         streams: Arc<Streams>,
         wanted: Option<Arc<Vec<u64>>>,
-        selection: Arc<Selection>,
+        prepared: Arc<Prepared>,
         readers: Readers,
     ) -> Chunk {
         Chunk {
@@ -118,13 +161,13 @@ impl Chunk {
             sequence: place.sequence,
             entry_count: place.entry_count,
             line_bytes: place.text_bytes,
-            selection,
+            prepared,
             source: Source::Block { folder, place, streams, wanted, _readers: readers },
         }
     }
 
     /// The rows that a buffer has now; `None` where it has none.
-    pub(crate) fn of_buffer(slot: &Arc<Slot>, sequence: u64, selection: Arc<Selection>) -> Option<Chunk> {
+    pub(crate) fn of_buffer(slot: &Arc<Slot>, sequence: u64, prepared: Arc<Prepared>) -> Option<Chunk> {
         let buffer = slot.read().expect("no thread panics while it holds this lock");
         let (min, max) = buffer.span()?;
         Some(Chunk {
@@ -133,7 +176,7 @@ impl Chunk {
             sequence,
             entry_count: buffer.row_count() as u64,
             line_bytes: buffer.text_bytes() as u64,
-            selection,
+            prepared,
             source: Source::Buffer { slot: slot.clone(), row_count: buffer.row_count() },
         })
     }
@@ -141,29 +184,35 @@ impl Chunk {
     /// Calls `visit` for each wanted row: by stream, and within a stream in the order of time (entries of equal time in
     /// the order they came, or the reverse of all that for `Backward`), until it breaks. The visitor must not append.
     pub fn visit(&self, direction: Direction, visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
-        self.visit_within(TimeRange::ALL, direction, visit)
+        self.visit_some(&self.all_within(TimeRange::ALL, direction), visit)
     }
 
-    /// Like `visit`, for those wanted rows that also lie in `range`: for readers that learn on the way that less of the
-    /// range will do.
-    pub fn visit_within(
+    /// All wanted rows that also lie in `range`, and as much of each as was selected.
+    pub fn all_within(&self, range: TimeRange, direction: Direction) -> Visited {
+        Visited { range, direction, rows_max: usize::MAX, need: self.prepared.selection.need }
+    }
+
+    /// Like `visit`, for readers that learn on the way that less will do.
+    pub fn visit_some(
         &self,
-        range: TimeRange,
-        direction: Direction,
+        visited: &Visited,
         visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let selection = &self.selection_within(range);
-        let finders: Vec<Finder<'_>> = selection.needles.iter().map(Finder::new).collect();
+        let Prepared { selection, tests } = &*self.prepared;
+        let range = TimeRange {
+            start: selection.range.start.max(visited.range.start),
+            end: selection.range.end.min(visited.range.end),
+        };
+        let visited = &Visited { range, ..*visited };
         match &self.source {
             Source::Buffer { slot, row_count } => {
                 let buffer = slot.read().expect("no thread panics while it holds this lock");
-                let rows = selected(&buffer, *row_count, selection, &finders);
-                visit_buffer(&buffer, rows, selection.need, direction, visit);
+                visit_buffer(&buffer, selected(&buffer, *row_count, range, tests), visited, visit);
                 Ok(())
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
                 let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
-                block.visit(selection, &finders, direction, visit, codec)
+                block.visit(visited, tests, visit, codec)
             }),
         }
     }
@@ -175,45 +224,36 @@ impl Chunk {
         part_end: &mut dyn FnMut(Timestamp) -> Timestamp,
         visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let selection = &*self.selection;
+        let Prepared { selection, tests } = &*self.prepared;
         if selection.need == Need::Lines {
             return self.visit(Direction::Forward, &mut |row| {
                 visit(Alike { row, count: 1, line_bytes: row.line_bytes as u64 })
             });
         }
-        let finders: Vec<Finder<'_>> = selection.needles.iter().map(Finder::new).collect();
         match &self.source {
             Source::Buffer { slot, row_count } => {
                 let buffer = slot.read().expect("no thread panics while it holds this lock");
-                let rows = selected(&buffer, *row_count, selection, &finders);
+                let rows = selected(&buffer, *row_count, selection.range, tests);
                 visit_alike_in_buffer(&buffer, &rows, part_end, visit);
                 Ok(())
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
                 let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
-                block.visit_alike(selection, &finders, part_end, visit, codec)
+                block.visit_alike((selection.range, selection.need), tests, part_end, visit, codec)
             }),
         }
-    }
-
-    fn selection_within(&self, range: TimeRange) -> Selection {
-        let mut selection = (*self.selection).clone();
-        selection.range.start = selection.range.start.max(range.start);
-        selection.range.end = selection.range.end.min(range.end);
-        selection
     }
 }
 
 /// The rows of a buffer that are selected, in the order of time.
-fn selected(buffer: &Buffer, row_count: usize, selection: &Selection, finders: &[Finder<'_>]) -> Vec<u32> {
-    let mut rows = match longest(finders) {
+fn selected(buffer: &Buffer, row_count: usize, range: TimeRange, tests: &TextTests) -> Vec<u32> {
+    let mut rows = match tests.first_needle() {
         None => buffer.order(row_count),
-        Some(finder) => buffer.with_needle(row_count, finder),
+        Some(needle) => buffer.with_needle(row_count, needle.finder()),
     };
     rows.retain(|row| {
         let (time, text, _) = buffer.row(*row);
-        selection.range.contains(Timestamp::from_nanos(time))
-            && finders.iter().all(|finder| finder.find(text).is_some())
+        range.contains(Timestamp::from_nanos(time)) && tests.pass(text)
     });
     rows
 }
@@ -232,12 +272,12 @@ fn row_of_buffer(buffer: &Buffer, row: u32, need: Need) -> Row<'_> {
     }
 }
 
-fn visit_buffer(buffer: &Buffer, mut rows: Vec<u32>, need: Need, direction: Direction, visit: Visit<'_>) {
-    if direction == Direction::Backward {
+fn visit_buffer(buffer: &Buffer, mut rows: Vec<u32>, visited: &Visited, visit: Visit<'_>) {
+    if visited.direction == Direction::Backward {
         rows.reverse();
     }
-    for row in rows {
-        if visit(row_of_buffer(buffer, row, need)).is_break() {
+    for row in rows.into_iter().take(visited.rows_max) {
+        if visit(row_of_buffer(buffer, row, visited.need)).is_break() {
             return;
         }
     }
@@ -261,9 +301,4 @@ fn visit_alike_in_buffer(buffer: &Buffer, rows: &[u32], part_end: PartEnd<'_>, v
         }
         start = end;
     }
-}
-
-/// The needle that is looked for in all texts at once: the longest is the rarest. An empty one is everywhere.
-pub(crate) fn longest<'f, 'n>(finders: &'f [Finder<'n>]) -> Option<&'f Finder<'n>> {
-    finders.iter().filter(|finder| !finder.needle().is_empty()).max_by_key(|finder| finder.needle().len())
 }

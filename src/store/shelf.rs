@@ -26,7 +26,7 @@ use crate::store::hole::Hole;
 use crate::store::index::{IndexView, Search};
 use crate::store::layout::{Day, Layout};
 use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, Sealer};
-use crate::store::select::{Chunk, Need, Readers, Selection};
+use crate::store::select::{Chunk, Need, Prepared, Readers, Selection};
 
 /// Days whose index stays open for writing between commits: it costs threads and memory.
 const WRITERS_MAX: usize = 2;
@@ -307,8 +307,8 @@ impl Shelf {
             places.extend(day.fresh.iter().filter(|fresh| fresh.streams.contains(&stream)).map(|fresh| fresh.place));
         }
         let (streams, only) = (folder.streams(), Arc::new(wanted.to_vec()));
-        let all = Selection { matchers: Vec::new(), range: TimeRange::ALL, needles: Vec::new(), need: Need::Lines };
-        let all = Arc::new(all);
+        let all = Selection::of(Vec::new(), TimeRange::ALL, Need::Lines);
+        let all = Arc::new(Prepared::new(all));
         // of a day that is gone there are no places
         let readers = day.map(|day| day.readers).unwrap_or_default();
         let chunk = |place| {

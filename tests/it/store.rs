@@ -58,12 +58,8 @@ pub(crate) fn append(store: &Store, lines: &[Line]) -> u64 {
 }
 
 pub(crate) fn selection(needles: &[&str]) -> Selection {
-    Selection {
-        matchers: Vec::new(),
-        range: TimeRange::ALL,
-        needles: needles.iter().map(|needle| (*needle).to_owned()).collect(),
-        need: Need::Lines,
-    }
+    let needles = needles.iter().map(|needle| (*needle).to_owned()).collect();
+    Selection { needles, ..Selection::of(Vec::new(), TimeRange::ALL, Need::Lines) }
 }
 
 /// All selected lines, sorted.

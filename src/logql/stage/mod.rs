@@ -20,6 +20,7 @@ mod labels;
 mod line_filter;
 mod line_format;
 mod line_pattern;
+mod literals;
 mod logfmt;
 mod logfmt_fields;
 mod logfmt_scan;
@@ -41,6 +42,7 @@ pub use labels::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE
 pub use processed::{Processed, Wanted};
 
 pub(crate) use changes::View;
+pub use literals::{Literals, literals};
 pub use required::required_substrings;
 
 use crate::logql::ast::{LabelChoice, Stage, Unwrap};

@@ -20,6 +20,7 @@
 pub(crate) mod bytes;
 mod columns;
 mod pack;
+mod planes;
 mod times;
 
 use std::ops::Range;
@@ -27,12 +28,13 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 
 use bytes::{Malformed, Reader, put_text, put_varint};
-pub(crate) use columns::{ColumnWriter, Fit, Marks, Part};
+pub(crate) use columns::{ColumnWriter, Fit, Marks, NeedleMarks, Part};
 use columns::{Columns, Sink};
 pub(crate) use pack::Codec;
 use times::Times;
 
 use crate::model::Labels;
+use crate::store::needle::{TextTest, TextTests};
 
 const MAGIC: &[u8; 4] = b"LCBK";
 const VERSION: u8 = 1;
@@ -266,7 +268,7 @@ impl Lead {
     }
 
     /// Checks the bytes that follow the lead, and prepares them to be searched and read.
-    pub(crate) fn text(&self, section: &[u8], codec: &mut Codec) -> Result<Text, Malformed> {
+    pub(crate) fn text<'b>(&self, section: &'b [u8], codec: &mut Codec) -> Result<Text<'b>, Malformed> {
         if section.len() != self.text_section_len || crc32fast::hash(section) != self.text_crc {
             return Err(Malformed("the checksum of the block's text does not agree"));
         }
@@ -280,9 +282,9 @@ impl Lead {
 
 /// The texts of a block, ready to be searched.
 #[derive(Debug)]
-pub(crate) enum Text {
+pub(crate) enum Text<'b> {
     Plain(Lines),
-    Columns(Columns),
+    Columns(Columns<'b>),
 }
 
 /// Texts that lie one after another.
@@ -340,39 +342,38 @@ pub(crate) fn each_with_needle(
     }
 }
 
-impl Text {
-    /// The entries of these ranges, in order, whose text holds all needles.
+impl Text<'_> {
+    /// The entries of these ranges, in order, whose text passes all tests.
     pub(crate) fn find(
         &self,
         lead: &Lead,
         ranges: &[Range<usize>],
-        finders: &[Finder<'_>],
+        tests: &TextTests,
         codec: &mut Codec,
     ) -> Result<Vec<usize>, Malformed> {
-        // the longest is the rarest
-        let longest = finders.iter().enumerate().max_by_key(|(_, finder)| finder.needle().len());
-        let Some((first, longest)) = longest.filter(|(_, finder)| !finder.needle().is_empty()) else {
-            return Ok(ranges.iter().cloned().flatten().collect());
-        };
-        let others = finders.iter().enumerate().filter(|(place, _)| *place != first).map(|(_, finder)| finder);
-        let mut found = Vec::new();
-        match self {
+        let columns = match self {
             Text::Plain(lines) => {
-                ranges.iter().for_each(|range| lines.find(range.clone(), longest, &mut found));
-                found.retain(|entry| others.clone().all(|finder| finder.find(lines.get(*entry)).is_some()));
-            }
-            Text::Columns(columns) => {
-                found = columns.find(longest, ranges, lead.times.all(), codec)?;
-                for finder in others {
-                    if found.is_empty() {
-                        break;
+                let mut found: Vec<usize> = Vec::new();
+                match tests.first_needle() {
+                    Some(needle) => {
+                        ranges.iter().for_each(|range| lines.find(range.clone(), needle.finder(), &mut found));
                     }
-                    let singles: Vec<Range<usize>> = found.iter().map(|entry| *entry..*entry + 1).collect();
-                    found = columns.find(finder, &singles, lead.times.all(), codec)?;
+                    None => found.extend(ranges.iter().cloned().flatten()),
                 }
+                found.retain(|entry| tests.pass(lines.get(*entry)));
+                return Ok(found);
             }
+            Text::Columns(columns) => columns,
+        };
+        let mut found: Option<Vec<usize>> = None;
+        for test in tests.iter() {
+            found = Some(match found {
+                None => among(columns, test, ranges.iter().cloned(), lead, codec)?,
+                Some(found) if found.is_empty() => return Ok(found),
+                Some(found) => among(columns, test, found.iter().map(|entry| *entry..*entry + 1), lead, codec)?,
+            });
         }
-        Ok(found)
+        Ok(found.unwrap_or_else(|| ranges.iter().cloned().flatten().collect()))
     }
 
     /// The texts of these entries, which are in order; all of them where `None`.
@@ -391,7 +392,7 @@ impl Text {
         };
         let Some(entries) = entries else {
             let mut bytes = Sink::with_capacity(columns.text_bytes);
-            let ends = columns.render(0..lead.times.len(), lead.times.all(), codec, &mut bytes)?;
+            let ends = columns.render(0..lead.times.len(), &|| lead.times.all(), codec, &mut bytes)?;
             let agree = ends == lead.text_ends(codec)?;
             return if agree {
                 Ok(Lines { bytes: bytes.into_bytes(), ends })
@@ -400,9 +401,47 @@ impl Text {
             };
         };
         let mut bytes = Sink::default();
-        let ends = columns.render(entries.iter().copied(), lead.times.all(), codec, &mut bytes)?;
+        let ends = columns.render(entries.iter().copied(), &|| lead.times.all(), codec, &mut bytes)?;
         Ok(Lines { bytes: bytes.into_bytes(), ends })
     }
+}
+
+/// The entries of these ranges, in order, whose text passes a test.
+fn among(
+    columns: &Columns<'_>,
+    test: &TextTest,
+    ranges: impl Iterator<Item = Range<usize>> + Clone,
+    lead: &Lead,
+    codec: &mut Codec,
+) -> Result<Vec<usize>, Malformed> {
+    let times = || lead.times.all();
+    let (mut holding, mut left): (Vec<usize>, Option<Vec<usize>>) = (Vec::new(), None);
+    for needle in &test.any {
+        let found = match &left {
+            None => columns.find(needle, ranges.clone(), &times, codec)?,
+            Some(left) => columns.find(needle, left.iter().map(|entry| *entry..*entry + 1), &times, codec)?,
+        };
+        // what holds one need not be looked at for the others
+        left = Some(match left {
+            None => without(ranges.clone().flatten(), &found),
+            Some(left) => without(left.into_iter(), &found),
+        });
+        holding.extend(found);
+    }
+    if test.negated {
+        return Ok(left.unwrap_or_else(|| ranges.flatten().collect()));
+    }
+    if test.any.len() > 1 {
+        holding.sort_unstable();
+    }
+    Ok(holding)
+}
+
+/// Entries without some of them; both are in order.
+fn without(entries: impl Iterator<Item = usize>, some: &[usize]) -> Vec<usize> {
+    let mut some = some.iter().peekable();
+    let stays = |entry: &usize| some.next_if_eq(&entry).is_none();
+    entries.filter(stays).collect()
 }
 
 fn decode_streams(

@@ -1,8 +1,11 @@
 //! Compressed sections: byte strings behind one byte that says how they are stored, and columns of numbers as planes.
 
+use std::borrow::Cow;
+
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::store::block::bytes::{Malformed, Reader, put_varint};
+use crate::store::block::planes::{Numbers, Plane};
 
 /// The level for everything: on log lines of one stream, higher ones cost much and gain little.
 const ZSTD_LEVEL: i32 = 1;
@@ -53,23 +56,36 @@ impl Codec {
 
     /// Reads back `count` bytes that `put` wrote.
     pub(crate) fn take(&mut self, reader: &mut Reader<'_>, count: usize) -> Result<Vec<u8>, Malformed> {
+        Ok(match self.take_plane(reader, count)? {
+            Plane::Bytes(bytes) => bytes.into_owned(),
+            Plane::Constant(byte) => vec![byte; count],
+        })
+    }
+
+    /// Like `take`, without a copy of what is stored as it is.
+    pub(crate) fn take_plane<'b>(&mut self, reader: &mut Reader<'b>, count: usize) -> Result<Plane<'b>, Malformed> {
         if count == 0 {
-            return Ok(Vec::new());
+            return Ok(Plane::Bytes(Cow::Borrowed(&[])));
         }
         let form = reader.byte()?;
         if form == CONSTANT {
-            return Ok(vec![reader.byte()?; count]);
+            return Ok(Plane::Constant(reader.byte()?));
         }
         let stored_len = usize::try_from(reader.varint()?).map_err(|_| Malformed("a section is too long"))?;
         let stored = reader.take(stored_len)?;
         let bytes = match form {
-            RAW => stored.to_vec(),
+            RAW => Cow::Borrowed(stored),
             ZSTD => {
-                self.decompressor.decompress(stored, count).map_err(|_| Malformed("a section does not decompress"))?
+                let bytes = self.decompressor.decompress(stored, count);
+                Cow::Owned(bytes.map_err(|_| Malformed("a section does not decompress"))?)
             }
             _ => return Err(Malformed("a section has an unknown form")),
         };
-        if bytes.len() == count { Ok(bytes) } else { Err(Malformed("a section has another length than it should")) }
+        if bytes.len() == count {
+            Ok(Plane::Bytes(bytes))
+        } else {
+            Err(Malformed("a section has another length than it should"))
+        }
     }
 
     /// Like `put`, for bytes that may be noise: those that look so are not even tried to be compressed.
@@ -99,38 +115,7 @@ impl Codec {
 
     /// Reads back `count` numbers of at most 32 bits.
     pub(crate) fn take_numbers(&mut self, reader: &mut Reader<'_>, count: usize) -> Result<Vec<u32>, Malformed> {
-        let plane_count = reader.byte()?;
-        if plane_count > 4 {
-            return Err(Malformed("a number has more than four bytes"));
-        }
-        let mut numbers = vec![0u32; count];
-        for plane in 0..plane_count {
-            self.each_of_plane(reader, count, |place, byte| numbers[place] |= u32::from(byte) << (8 * plane))?;
-        }
-        Ok(numbers)
-    }
-
-    /// Reads back `count` numbers.
-    pub(crate) fn take_wide_numbers(&mut self, reader: &mut Reader<'_>, count: usize) -> Result<Vec<u64>, Malformed> {
-        let plane_count = reader.byte()?;
-        if plane_count > 8 {
-            return Err(Malformed("a number has more than eight bytes"));
-        }
-        let mut numbers = vec![0u64; count];
-        for plane in 0..plane_count {
-            self.each_of_plane(reader, count, |place, byte| numbers[place] |= u64::from(byte) << (8 * plane))?;
-        }
-        Ok(numbers)
-    }
-
-    fn each_of_plane(
-        &mut self,
-        reader: &mut Reader<'_>,
-        count: usize,
-        mut each: impl FnMut(usize, u8),
-    ) -> Result<(), Malformed> {
-        self.take(reader, count)?.into_iter().enumerate().for_each(|(place, byte)| each(place, byte));
-        Ok(())
+        Ok(Numbers::take(reader, count, 4, self)?.all())
     }
 }
 

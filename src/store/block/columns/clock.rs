@@ -5,6 +5,8 @@
 
 use jiff::civil::Date;
 
+use crate::store::block::columns::sink::Sink;
+
 /// How a time is written; five bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style(u8);
@@ -112,7 +114,7 @@ impl Clock {
     }
 
     /// Appends the time that `read` took for `distance`. Gives nothing where there is no such time.
-    pub(crate) fn write(&mut self, out: &mut Vec<u8>, style: Style, distance: i64, entry_nanos: i64) -> Option<()> {
+    pub(crate) fn write(&mut self, out: &mut Sink, style: Style, distance: i64, entry_nanos: i64) -> Option<()> {
         let unit = style.unit_nanos();
         let units = entry_nanos.div_euclid(unit).checked_add(distance)?;
         let units_per_sec = 1_000_000_000 / unit;
@@ -136,8 +138,8 @@ impl Clock {
         put_pair(&mut clock, 1, second / 3600);
         put_pair(&mut clock, 4, second / 60 % 60);
         put_pair(&mut clock, 7, second % 60);
-        out.extend_from_slice(&self.text);
-        out.extend_from_slice(&clock);
+        out.put_all(&self.text);
+        out.put_all(&clock);
         let digits = style.fraction_len();
         if digits > 0 {
             out.push(if style.0 & COMMA != 0 { b',' } else { b'.' });
@@ -147,7 +149,7 @@ impl Clock {
                 *digit = b'0' + (left % 10) as u8;
                 left /= 10;
             }
-            out.extend_from_slice(&text[..digits]);
+            out.put_all(&text[..digits]);
         }
         Some(())
     }
@@ -169,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::store::block::columns::clock::{Clock, Style};
+    use crate::store::block::columns::sink::Sink;
 
     /// 2026-11-20T10:00:01.5Z.
     const ENTRY: i64 = 1_795_168_801_500_000_000;
@@ -204,18 +207,19 @@ mod tests {
         fn a_time_is_written_as_it_was_read(away in -199_000i64..199_000, nanos in 0..1_000_000_000i64, bits in 0u8..16) {
             let style = Style::new(bits).expect("four bits");
             let mut clock = Clock::default();
-            let mut text = Vec::new();
+            let mut out = Sink::default();
             let unit = style.unit_nanos();
             let distance = away * (1_000_000_000 / unit) + nanos / unit;
             prop_assume!(bits & 2 == 0 || style.fraction_len() > 0);
-            clock.write(&mut text, style, distance, ENTRY).expect("it is a time of our days");
+            clock.write(&mut out, style, distance, ENTRY).expect("it is a time of our days");
+            let text = out.into_bytes();
             prop_assert_eq!(text.len(), style.len());
             prop_assert_eq!(clock.clone().read(&text, ENTRY), Some((style, distance)), "{}", String::from_utf8_lossy(&text));
         }
 
         #[test]
         fn no_distance_is_too_far_to_be_refused(distance in any::<i64>(), entry in any::<i64>(), bits in 0u8..16) {
-            Clock::default().write(&mut Vec::new(), Style::new(bits).expect("four bits"), distance, entry);
+            Clock::default().write(&mut Sink::default(), Style::new(bits).expect("four bits"), distance, entry);
         }
     }
 }

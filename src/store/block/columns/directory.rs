@@ -8,6 +8,7 @@ use crate::store::block::columns::column::{Encoding, Entry};
 use crate::store::block::columns::kind::Kind;
 use crate::store::block::columns::sink::SLACK;
 use crate::store::block::columns::template::Template;
+use crate::store::block::planes::Numbers;
 
 /// Far above what a block can have; bounds what a damaged length may allocate.
 const DIRECTORY_BYTES_MAX: usize = 64 << 20;
@@ -42,27 +43,58 @@ pub(crate) fn encode(templates: &[Template], columns: &[Entry], tail: &[u8]) -> 
 
 /// A section that was opened: templates and directory are decoded, columns are not.
 #[derive(Debug)]
-pub(crate) struct Columns {
+pub(crate) struct Columns<'b> {
     /// How many rows each entry has; `None` where each has one.
     pub(crate) rows_of: Option<Vec<u32>>,
-    pub(crate) template_of: Vec<u32>,
-    pub(crate) templates: Vec<OpenTemplate>,
+    pub(crate) template_of: Vec<u16>,
+    pub(crate) templates: Templates,
     pub(crate) columns: Vec<OpenColumn>,
     /// The directory's bytes, which pieces of text and small values are ranges of, and `SLACK` more.
     pub(crate) directory: Vec<u8>,
     /// The columns' sections.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: &'b [u8],
     /// Bytes of text of the block, which no column can exceed.
     pub(crate) text_bytes: usize,
 }
 
-/// A template, by ranges of the directory.
+/// The templates, by places in the directory, where their pieces of text lie one after another.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OpenTemplate {
-    /// One more than there are slots.
-    pub(crate) pieces: Vec<Range<u32>>,
-    /// The columns of the slots.
-    pub(crate) slots: Vec<u16>,
+pub(crate) struct Templates {
+    /// The number of each one's first piece, and one more: that of the first piece there is not.
+    first_piece: Vec<u32>,
+    /// Where each piece begins, and one more: where the last ends.
+    bounds: Vec<u32>,
+    /// The columns of all slots. A template has one slot less than pieces.
+    slots: Vec<u16>,
+}
+
+impl Templates {
+    pub(crate) fn len(&self) -> usize {
+        self.first_piece.len() - 1
+    }
+
+    /// The columns of a template's slots.
+    pub(crate) fn slots(&self, template: usize) -> &[u16] {
+        &self.slots
+            [self.first_piece[template] as usize - template..self.first_piece[template + 1] as usize - template - 1]
+    }
+
+    /// Where a template's pieces begin and end: one bound more than there are pieces.
+    pub(crate) fn bounds(&self, template: usize) -> &[u32] {
+        &self.bounds[self.first_piece[template] as usize..=self.first_piece[template + 1] as usize]
+    }
+
+    /// Where all static text lies.
+    pub(crate) fn text(&self) -> Range<usize> {
+        self.bounds[0] as usize..self.bounds[self.bounds.len() - 1] as usize
+    }
+
+    /// The template and the piece of it that a place in the static text belongs to, and where that piece ends.
+    pub(crate) fn piece_at(&self, place: usize) -> (usize, usize, usize) {
+        let piece = self.bounds.partition_point(|bound| *bound as usize <= place) - 1;
+        let template = self.first_piece.partition_point(|first| *first as usize <= piece) - 1;
+        (template, piece - self.first_piece[template] as usize, self.bounds[piece + 1] as usize)
+    }
 }
 
 /// A column that was not decoded yet.
@@ -75,14 +107,14 @@ pub(crate) struct OpenColumn {
     pub(crate) tail: Range<usize>,
 }
 
-impl Columns {
+impl<'b> Columns<'b> {
     /// Opens the section of a block with so many entries and bytes of text.
     pub(crate) fn open(
-        section: &[u8],
+        section: &'b [u8],
         entry_count: usize,
         text_bytes: usize,
         codec: &mut Codec,
-    ) -> Result<Columns, Malformed> {
+    ) -> Result<Columns<'b>, Malformed> {
         let mut reader = Reader::new(section);
         // each row but an entry's last has a newline behind it
         let row_count = reader.count(entry_count + text_bytes)?;
@@ -100,8 +132,9 @@ impl Columns {
         let mut directory = codec.take(&mut reader, directory_len)?;
         let (templates, mut columns) = decode(&directory)?;
         directory.extend_from_slice(&[0; SLACK]);
-        let template_of = codec.take_numbers(&mut reader, row_count)?;
-        if template_of.iter().any(|template| *template as usize >= templates.len()) {
+        let template_of: Vec<u16> = Numbers::take(&mut reader, row_count, 2, codec)?.all();
+        let last_template = template_of.iter().copied().max();
+        if last_template.is_some_and(|template| usize::from(template) >= templates.len()) {
             return Err(Malformed("a row has a template that is not there"));
         }
         let mut start = 0;
@@ -113,51 +146,51 @@ impl Columns {
             column.section = start..start + column.entry.body_len;
             start = column.section.end;
         }
-        let body = reader.take(start)?.to_vec();
+        let body = reader.take(start)?;
         if !reader.is_empty() {
             return Err(Malformed("bytes are left behind the columns"));
         }
         Ok(Columns { rows_of, template_of, templates, columns, directory, body, text_bytes })
     }
 
-    /// A piece of static text.
-    pub(crate) fn text(&self, piece: &Range<u32>) -> &[u8] {
-        &self.directory[piece.start as usize..piece.end as usize]
+    /// What is stored of a column outside of the directory.
+    pub(crate) fn section(&self, column: &OpenColumn) -> Reader<'b> {
+        Reader::new(&self.body[column.section.clone()])
     }
 }
 
-fn decode(directory: &[u8]) -> Result<(Vec<OpenTemplate>, Vec<OpenColumn>), Malformed> {
+fn decode(directory: &[u8]) -> Result<(Templates, Vec<OpenColumn>), Malformed> {
     let mut reader = Reader::new(directory);
-    let (mut templates, mut text_len) = (Vec::new(), 0usize);
+    let mut templates = Templates::default();
+    let mut text_len = 0usize;
     for _ in 0..reader.count(directory.len())? {
         let slot_count = reader.count(directory.len())?;
-        let mut template = OpenTemplate::default();
+        templates.first_piece.push(templates.bounds.len() as u32);
         for index in 0..=slot_count {
             let length = reader.count(directory.len())?;
-            template.pieces.push(text_len as u32..(text_len + length) as u32);
+            templates.bounds.push(text_len as u32);
             text_len += length;
             if index < slot_count {
-                template.slots.push(reader.count(usize::from(u16::MAX))? as u16);
+                templates.slots.push(reader.count(usize::from(u16::MAX))? as u16);
             }
         }
         if text_len > directory.len() {
             return Err(Malformed("the templates are longer than their text"));
         }
-        templates.push(template);
     }
+    templates.first_piece.push(templates.bounds.len() as u32);
+    templates.bounds.push(text_len as u32);
     if reader.count(directory.len())? != text_len {
         return Err(Malformed("the text of templates has another length than it should"));
     }
     let text_start = (directory.len() - reader.left()) as u32;
     reader.take(text_len)?;
-    for piece in templates.iter_mut().flat_map(|template| &mut template.pieces) {
-        *piece = piece.start + text_start..piece.end + text_start;
-    }
+    templates.bounds.iter_mut().for_each(|bound| *bound += text_start);
     let mut columns = Vec::new();
     for _ in 0..reader.count(directory.len())? {
         columns.push(decode_column(&mut reader)?);
     }
-    if templates.iter().flat_map(|template| &template.slots).any(|column| usize::from(*column) >= columns.len()) {
+    if templates.slots.iter().any(|column| usize::from(*column) >= columns.len()) {
         return Err(Malformed("a slot has a column that is not there"));
     }
     for column in &mut columns {

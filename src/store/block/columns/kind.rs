@@ -22,6 +22,11 @@ impl Kind {
     pub(crate) const ROW: Kind = Kind(5);
     const CLOCK: u8 = 16;
 
+    /// All kinds but those of times.
+    pub(crate) const PLAIN: [Kind; Kind::PLAIN_COUNT] =
+        [Kind::TOKEN, Kind::NUMBER, Kind::UUID, Kind::QUOTED, Kind::BARE, Kind::ROW];
+    pub(crate) const PLAIN_COUNT: usize = 6;
+
     /// A time, in this style, as a distance from the entry's own.
     pub(crate) fn clock(style: Style) -> Kind {
         Kind(Kind::CLOCK + style.bits())
@@ -30,6 +35,11 @@ impl Kind {
     #[inline]
     pub(crate) fn as_clock(self) -> Option<Style> {
         Style::new(self.0.checked_sub(Kind::CLOCK)?)
+    }
+
+    /// The place among `PLAIN` of a kind that is no time's.
+    pub(crate) fn plain_place(self) -> usize {
+        usize::from(self.0)
     }
 
     #[inline]

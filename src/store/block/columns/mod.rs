@@ -24,6 +24,7 @@ mod clock;
 mod column;
 mod directory;
 mod kind;
+mod passing;
 mod plan;
 mod render;
 mod search;
@@ -40,6 +41,7 @@ use crate::store::block::columns::template::Table;
 
 pub(crate) use classes::Marks;
 pub(crate) use directory::Columns;
+pub(crate) use plan::NeedleMarks;
 pub(crate) use sink::Sink;
 
 /// Rows below which a text may have as many templates as it wants.
@@ -215,6 +217,7 @@ mod tests {
 
     use crate::store::block::Codec;
     use crate::store::block::columns::{ColumnWriter, Columns, Fit, Sink};
+    use crate::store::needle::Needle;
 
     /// 2026-11-20T10:00:01.5Z.
     const TIME: i64 = 1_795_168_801_500_000_000;
@@ -234,14 +237,14 @@ mod tests {
         let mut codec = Codec::new();
         let columns = Columns::open(&section, lines.len(), text.len(), &mut codec).expect("it opens");
         let mut out = Sink::default();
-        let ends = columns.render(0..lines.len(), &times, &mut codec, &mut out).expect("it renders");
+        let ends = columns.render(0..lines.len(), &|| &times, &mut codec, &mut out).expect("it renders");
         let out = out.into_bytes();
         assert_eq!(String::from_utf8_lossy(&out), text);
         assert_eq!(ends.last().copied().unwrap_or(0) as usize, text.len());
         let some: Vec<usize> = (0..lines.len()).filter(|place| place % 3 == 1).collect();
         let wanted: String = some.iter().map(|place| lines[*place].as_str()).collect();
         let mut out = Sink::default();
-        columns.render(some, &times, &mut codec, &mut out).expect("it renders");
+        columns.render(some, &|| &times, &mut codec, &mut out).expect("it renders");
         let out = out.into_bytes();
         assert_eq!(String::from_utf8_lossy(&out), wanted);
         section
@@ -315,7 +318,7 @@ mod tests {
                 damaged.truncate(at);
             }
             if let Ok(columns) = Columns::open(&damaged, lines.len(), text_bytes, &mut codec) {
-                columns.render(0..lines.len(), &times, &mut codec, &mut Sink::default()).ok();
+                columns.render(0..lines.len(), &|| &times, &mut codec, &mut Sink::default()).ok();
             }
         }
     }
@@ -328,10 +331,11 @@ mod tests {
         let columns = Columns::open(&section, lines.len(), lines.concat().len(), &mut codec).expect("it opens");
         for needle in needles {
             let ranges = [0..lines.len() / 3, lines.len() / 2..lines.len()];
-            let finder = memchr::memmem::Finder::new(&needle);
-            let found = columns.find(&finder, &ranges, &times, &mut codec).expect("it can be searched");
-            let wanted = ranges.into_iter().flatten().filter(|place| lines[*place].contains(&needle));
-            assert_eq!(found, wanted.collect::<Vec<_>>(), "{needle:?}");
+            for finder in [Needle::new(&needle), Needle::in_any_case(&needle)] {
+                let found = columns.find(&finder, ranges.iter().cloned(), &|| &times, &mut codec);
+                let wanted = ranges.iter().cloned().flatten().filter(|place| finder.is_in(lines[*place].as_bytes()));
+                assert_eq!(found.expect("it can be searched"), wanted.collect::<Vec<_>>(), "{needle:?}");
+            }
         }
     }
 

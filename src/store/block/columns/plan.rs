@@ -1,7 +1,7 @@
 //! What a needle asks of a template: where it may lie, and what the values in its slots must be for that.
 
 use crate::store::block::columns::clock::Style;
-use crate::store::block::columns::directory::{Columns, OpenTemplate};
+use crate::store::block::columns::directory::Columns;
 use crate::store::block::columns::kind::Kind;
 
 /// Ways to lie in a template that are told apart; where there are more, the row is rendered and searched.
@@ -30,65 +30,102 @@ pub(crate) struct Test {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Never,
-    Always,
     /// Those that pass all tests of one of the ways.
     Where(Vec<Vec<Test>>),
     /// It cannot be told from values.
     Render,
 }
 
+/// What can be said of a needle before any template is looked at.
+#[derive(Debug)]
+pub(crate) struct NeedleMarks {
+    /// For each kind, how many bytes at its front can lie in such a variable.
+    runs: [usize; Kind::PLAIN_COUNT],
+    /// For each style of time, at which bytes of the time it may begin.
+    clock_begins: Vec<Vec<u8>>,
+    /// Whether a byte is in it, the last left out.
+    has: [bool; 256],
+    ignores_case: bool,
+}
+
+impl NeedleMarks {
+    /// Of a needle, which is in lower case where case does not matter.
+    pub(crate) fn of(needle: &[u8], ignores_case: bool) -> NeedleMarks {
+        let mut has = [false; 256];
+        needle.iter().take(needle.len().saturating_sub(1)).for_each(|byte| has[usize::from(*byte)] = true);
+        let runs = Kind::PLAIN.map(|kind| run(needle, kind));
+        let begins = |style: Style| {
+            let fits = |begin: &u8| fits_clock(needle, usize::from(*begin), style, ignores_case);
+            (0..style.len() as u8).filter(fits).collect()
+        };
+        let clock_begins = (0..Style::COUNT).map(|bits| Style::new(bits).map_or_else(Vec::new, begins)).collect();
+        NeedleMarks { runs, clock_begins, has, ignores_case }
+    }
+}
+
+/// How many bytes at the front of a text can lie in a variable.
+fn run(text: &[u8], kind: Kind) -> usize {
+    text.iter().take_while(|byte| kind.admits(**byte)).count()
+}
+
 /// A way that cannot be told from values: it leads through a clock.
 struct ThroughClock;
 
-/// Tells for a template which of its rows hold the needle, which is not empty and has no newline. `in_text` is whether one
-/// of its pieces of text holds it.
-pub(crate) fn plan(columns: &Columns, template: &OpenTemplate, needle: &[u8], in_text: bool) -> Verdict {
-    if in_text {
-        return Verdict::Always;
-    }
-    let walk = Walk { columns, template, needle };
-    match walk.ways() {
-        Err(ThroughClock) => Verdict::Render,
-        Ok(ways) if ways.len() > WAYS_MAX => Verdict::Render,
-        Ok(ways) if ways.is_empty() => Verdict::Never,
-        Ok(ways) => Verdict::Where(ways),
-    }
-}
-
-struct Walk<'w> {
-    columns: &'w Columns,
-    template: &'w OpenTemplate,
-    needle: &'w [u8],
+/// Tells which rows of a template hold a needle that is not empty, has no newline, and is in none of its pieces of text.
+pub(crate) struct Walk<'w> {
+    pub(crate) columns: &'w Columns<'w>,
+    /// The directory's bytes; in lower case where case does not matter.
+    pub(crate) directory: &'w [u8],
+    pub(crate) needle: &'w [u8],
+    pub(crate) marks: &'w NeedleMarks,
+    pub(crate) template: usize,
 }
 
 impl Walk<'_> {
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.ways() {
+            Err(ThroughClock) => Verdict::Render,
+            Ok(ways) if ways.len() > WAYS_MAX => Verdict::Render,
+            Ok(ways) if ways.is_empty() => Verdict::Never,
+            Ok(ways) => Verdict::Where(ways),
+        }
+    }
+
+    fn slots(&self) -> &[u16] {
+        self.columns.templates.slots(self.template)
+    }
+
     fn piece(&self, place: usize) -> &[u8] {
-        self.columns.text(&self.template.pieces[place])
+        let bounds = self.columns.templates.bounds(self.template);
+        &self.directory[bounds[place] as usize..bounds[place + 1] as usize]
     }
 
     fn kind(&self, slot: usize) -> Kind {
-        self.columns.columns[usize::from(self.template.slots[slot])].entry.kind
+        self.columns.columns[usize::from(self.slots()[slot])].entry.kind
     }
 
     /// Every way in which the needle overlaps a slot.
     fn ways(&self) -> Result<Vec<Vec<Test>>, ThroughClock> {
         let needle = self.needle;
         let mut ways = Vec::new();
-        for slot in 0..self.template.slots.len() {
+        for slot in 0..self.slots().len() {
             let kind = self.kind(slot);
             // it begins in the text before the slot
             let before = self.piece(slot);
-            for length in 1..=before.len().min(needle.len() - 1) {
-                if needle[..length] == before[before.len() - length..] {
-                    ways.extend(self.at_slot(slot, length, Vec::new())?);
+            if before.last().is_some_and(|byte| self.marks.has[usize::from(*byte)]) {
+                for length in 1..=before.len().min(needle.len() - 1) {
+                    if before.ends_with(&needle[..length]) {
+                        ways.extend(self.at_slot(slot, length, Vec::new())?);
+                    }
                 }
             }
             // it begins in the slot
             if let Some(style) = kind.as_clock() {
-                self.in_clock(slot, style)?;
+                let begins = &self.marks.clock_begins[usize::from(style.bits())];
+                begins.iter().try_for_each(|begin| self.through_clock(slot, 0, (usize::from(*begin), style)))?;
                 continue;
             }
-            let run = needle.iter().take_while(|byte| kind.admits(**byte)).count();
+            let run = self.marks.runs[kind.plain_place()];
             if run == needle.len() {
                 ways.push(vec![Test { slot, relation: Relation::Contains, start: 0, end: run }]);
             } else if run > 0 {
@@ -106,11 +143,13 @@ impl Walk<'_> {
     fn at_slot(&self, slot: usize, at: usize, mut tests: Vec<Test>) -> Result<Option<Vec<Test>>, ThroughClock> {
         let (kind, rest) = (self.kind(slot), &self.needle[at..]);
         if let Some(style) = kind.as_clock() {
-            self.through_clock(slot, at, (0, style))?;
+            if fits_clock(rest, 0, style, self.marks.ignores_case) {
+                self.through_clock(slot, at, (0, style))?;
+            }
             return Ok(None);
         }
         // a value ends where a byte comes that it does not admit, so there is one way only
-        let run = rest.iter().take_while(|byte| kind.admits(**byte)).count();
+        let run = run(rest, kind);
         if run == 0 {
             return Ok(None);
         }
@@ -119,16 +158,11 @@ impl Walk<'_> {
         if run == rest.len() { Ok(Some(tests)) } else { self.at_piece(slot + 1, at + run, tests) }
     }
 
-    /// The needle begins within a clock.
-    fn in_clock(&self, slot: usize, style: Style) -> Result<(), ThroughClock> {
-        (0..style.len()).try_for_each(|begin| self.through_clock(slot, 0, (begin, style)))
-    }
-
-    /// The needle from `at` on meets a clock at the clock's byte `begin`: an error where that may be.
+    /// The needle from `at` on, which fits a clock from the clock's byte `begin` on, meets it there: an error where what
+    /// follows the clock may hold the rest.
     fn through_clock(&self, slot: usize, at: usize, (begin, style): (usize, Style)) -> Result<(), ThroughClock> {
-        let (rest, left) = (&self.needle[at..], style.len() - begin);
-        let fits = fits_clock(rest, begin, style)
-            && (rest.len() <= left || self.at_piece(slot + 1, at + left, Vec::new())?.is_some());
+        let (rest, left) = (self.needle.len() - at, style.len() - begin);
+        let fits = rest <= left || self.at_piece(slot + 1, at + left, Vec::new())?.is_some();
         if fits { Err(ThroughClock) } else { Ok(()) }
     }
 
@@ -138,7 +172,7 @@ impl Walk<'_> {
         if piece.starts_with(rest) {
             return Ok(Some(tests));
         }
-        if place == self.template.slots.len() || !rest.starts_with(piece) {
+        if place == self.slots().len() || !rest.starts_with(piece) {
             return Ok(None);
         }
         self.at_slot(place, at + piece.len(), tests)
@@ -146,10 +180,10 @@ impl Walk<'_> {
 }
 
 /// Whether the bytes that a text has in common with a time, which it meets at the time's byte `at`, may be the time's.
-fn fits_clock(text: &[u8], at: usize, style: Style) -> bool {
+fn fits_clock(text: &[u8], at: usize, style: Style, ignores_case: bool) -> bool {
     text.iter().zip(at..style.len()).all(|(byte, place)| match place {
         4 | 7 => *byte == b'-',
-        10 => matches!(byte, b'T' | b' '),
+        10 => matches!(byte, b'T' | b' ') || (ignores_case && *byte == b't'),
         13 | 16 => *byte == b':',
         19 => matches!(byte, b'.' | b','),
         _ => byte.is_ascii_digit(),

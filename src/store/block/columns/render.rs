@@ -1,32 +1,36 @@
 //! Texts out of templates and values.
 
 use crate::store::block::Codec;
-use crate::store::block::bytes::Malformed;
+use crate::store::block::bytes::{Malformed, unzigzag};
 use crate::store::block::columns::clock::Clock;
-use crate::store::block::columns::directory::{Columns, OpenTemplate};
+use crate::store::block::columns::directory::Columns;
+use crate::store::block::columns::search::Times;
 use crate::store::block::columns::sink::Sink;
 use crate::store::block::columns::values::{TOO_FEW, Values};
 
+/// Rows from which on it is quicker to count the templates of all of them than the columns of each.
+const ROWS_COUNTED_MIN: usize = 64;
+
 /// How far the values of columns are used up by the rows so far.
-struct Cursors<'c> {
-    columns: &'c Columns,
-    /// Decoded when first needed.
-    values: Vec<Option<Values>>,
+struct Cursors<'c, 'b> {
+    columns: &'c Columns<'b>,
+    /// Made ready when first needed.
+    values: Vec<Option<Values<'b>>>,
     next: Vec<u32>,
-    /// Of each template, the columns that a wanted row looks at: the others need not be counted.
-    counted: Vec<Vec<u16>>,
+    /// Whether a wanted row looks at a column: the others need not be counted.
+    is_counted: Vec<bool>,
+    /// How many rows of each template were passed; all zero between two calls.
+    passed: Vec<u32>,
     clock: Clock,
-    /// Memory for one time.
-    time: Vec<u8>,
 }
 
-impl Columns {
+impl Columns<'_> {
     /// Appends the texts of the entries that are `wanted`, one after another, and gives where each ends. `wanted` are
-    /// places of entries, in order, and `times` the times of all entries.
+    /// places of entries, in order, and `times` gives the times of all entries.
     pub(crate) fn render(
         &self,
         wanted: impl IntoIterator<Item = usize> + Clone,
-        times: &[i64],
+        times: Times<'_>,
         codec: &mut Codec,
         out: &mut Sink,
     ) -> Result<Vec<u32>, Malformed> {
@@ -34,20 +38,19 @@ impl Columns {
         let mut rows = Rows::new(self);
         for place in wanted.clone() {
             let (_, templates) = rows.up_to(place)?;
-            templates.iter().for_each(|template| needed[*template as usize] = true);
+            templates.iter().for_each(|template| needed[usize::from(*template)] = true);
         }
         let mut cursors = Cursors::new(self, &needed);
         let mut rows = Rows::new(self);
         let mut ends = Vec::new();
         for place in wanted {
-            let time = *times.get(place).ok_or(TOO_FEW)?;
             let (passed, templates) = rows.up_to(place)?;
-            passed.iter().for_each(|template| cursors.pass(*template));
+            cursors.pass(passed);
             for (index, template) in templates.iter().enumerate() {
                 if index > 0 {
                     out.push(b'\n');
                 }
-                cursors.render(*template, time, codec, out)?;
+                cursors.render(usize::from(*template), place, times, codec, out)?;
             }
             if out.len() > self.text_bytes {
                 return Err(Malformed("the texts are longer than they should"));
@@ -59,19 +62,19 @@ impl Columns {
 }
 
 /// Walks over the rows of a block, entry by entry.
-struct Rows<'c> {
-    columns: &'c Columns,
+pub(crate) struct Rows<'c, 'b> {
+    columns: &'c Columns<'b>,
     entry: usize,
     row: usize,
 }
 
-impl<'c> Rows<'c> {
-    fn new(columns: &'c Columns) -> Rows<'c> {
+impl<'c, 'b> Rows<'c, 'b> {
+    pub(crate) fn new(columns: &'c Columns<'b>) -> Rows<'c, 'b> {
         Rows { columns, entry: 0, row: 0 }
     }
 
     /// The templates of the rows between the entry before and the one at `place`, and of the rows of that one.
-    fn up_to(&mut self, place: usize) -> Result<(&'c [u32], &'c [u32]), Malformed> {
+    pub(crate) fn up_to(&mut self, place: usize) -> Result<(&'c [u16], &'c [u16]), Malformed> {
         let (start, own) = match &self.columns.rows_of {
             None => (place, 1),
             Some(rows_of) => {
@@ -87,39 +90,53 @@ impl<'c> Rows<'c> {
     }
 }
 
-impl<'c> Cursors<'c> {
-    fn new(columns: &'c Columns, needed: &[bool]) -> Cursors<'c> {
-        let mut looked_at = vec![false; columns.columns.len()];
-        for (template, _) in columns.templates.iter().zip(needed).filter(|(_, needed)| **needed) {
-            template.slots.iter().for_each(|column| looked_at[usize::from(*column)] = true);
+impl<'c, 'b> Cursors<'c, 'b> {
+    fn new(columns: &'c Columns<'b>, needed: &[bool]) -> Cursors<'c, 'b> {
+        let count = columns.columns.len();
+        let mut is_counted = vec![false; count];
+        for (template, _) in needed.iter().enumerate().filter(|(_, needed)| **needed) {
+            columns.templates.slots(template).iter().for_each(|column| is_counted[usize::from(*column)] = true);
         }
-        let counted = |template: &OpenTemplate| {
-            template.slots.iter().copied().filter(|column| looked_at[usize::from(*column)]).collect()
-        };
         Cursors {
             columns,
-            values: vec![None; columns.columns.len()],
-            next: vec![0; columns.columns.len()],
-            counted: columns.templates.iter().map(counted).collect(),
+            values: (0..count).map(|_| None).collect(),
+            next: vec![0; count],
+            is_counted,
+            passed: vec![0; columns.templates.len()],
             clock: Clock::default(),
-            time: Vec::new(),
-        }
-    }
-}
-
-impl Cursors<'_> {
-    fn pass(&mut self, template: u32) {
-        for column in &self.counted[template as usize] {
-            self.next[usize::from(*column)] += 1;
         }
     }
 
-    fn render(&mut self, template: u32, time: i64, codec: &mut Codec, out: &mut Sink) -> Result<(), Malformed> {
+    fn pass(&mut self, rows: &[u16]) {
+        let Cursors { columns, next, is_counted, passed, .. } = self;
+        let mut use_up = |template: usize, count: u32| {
+            for column in columns.templates.slots(template) {
+                if is_counted[usize::from(*column)] {
+                    next[usize::from(*column)] += count;
+                }
+            }
+        };
+        if rows.len() < ROWS_COUNTED_MIN {
+            return rows.iter().for_each(|template| use_up(usize::from(*template), 1));
+        }
+        rows.iter().for_each(|template| passed[usize::from(*template)] += 1);
+        for (template, count) in passed.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+            use_up(template, std::mem::take(count));
+        }
+    }
+
+    fn render(
+        &mut self,
+        template: usize,
+        entry: usize,
+        times: Times<'_>,
+        codec: &mut Codec,
+        out: &mut Sink,
+    ) -> Result<(), Malformed> {
         let columns = self.columns;
-        let template = &columns.templates[template as usize];
-        let (last, pieces) = template.pieces.split_last().expect("a template has a piece more than slots");
-        for (piece, column) in pieces.iter().zip(&template.slots) {
-            out.put(&columns.directory, piece.start as usize, piece.end as usize);
+        let (slots, bounds) = (columns.templates.slots(template), columns.templates.bounds(template));
+        for (column, bounds) in slots.iter().zip(bounds.windows(2)) {
+            out.put(&columns.directory, bounds[0] as usize, bounds[1] as usize);
             let column = usize::from(*column);
             let place = self.next[column] as usize;
             self.next[column] += 1;
@@ -127,20 +144,16 @@ impl Cursors<'_> {
                 Some(values) => values,
                 none => none.insert(columns.values(&columns.columns[column], codec)?),
             };
-            match values.bounds(place) {
-                Some((start, end)) => out.put(&values.data, start, end),
-                None => {
-                    let distance = *values.distances.get(place).ok_or(TOO_FEW)?;
-                    let style = columns.columns[column].entry.kind.as_clock().ok_or(TOO_FEW)?;
-                    self.clock
-                        .write(&mut self.time, style, distance, time)
-                        .ok_or(Malformed("a time is out of range"))?;
-                    out.put(&self.time, 0, self.time.len());
-                    self.time.clear();
-                }
+            if let Values::Clock { style, distances } = values {
+                let time = *times().get(entry).ok_or(TOO_FEW)?;
+                let distance = unzigzag(distances.get(place).ok_or(TOO_FEW)?);
+                self.clock.write(out, *style, distance, time).ok_or(Malformed("a time is out of range"))?;
+            } else {
+                values.write(place, &columns.directory, out)?;
             }
         }
-        out.put(&columns.directory, last.start as usize, last.end as usize);
+        let last = &bounds[slots.len()..];
+        out.put(&columns.directory, last[0] as usize, last[1] as usize);
         Ok(())
     }
 }

@@ -1,40 +1,43 @@
 //! Finding the entries that hold a needle by looking at templates and at the columns that matter, not at texts.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memmem::Finder;
-
 use crate::store::block::Codec;
-use crate::store::block::bytes::{Malformed, Reader};
-use crate::store::block::columns::classes::mask_of;
+use crate::store::block::bytes::Malformed;
 use crate::store::block::columns::column::Encoding;
-use crate::store::block::columns::directory::{Columns, OpenColumn};
+use crate::store::block::columns::directory::Columns;
 use crate::store::block::columns::kind::Kind;
-use crate::store::block::columns::plan::{Relation, Test, Verdict, plan};
+use crate::store::block::columns::plan::{Relation, Test, Verdict, Walk};
+use crate::store::block::columns::render::Rows;
 use crate::store::block::columns::sink::Sink;
-use crate::store::block::columns::values::{TOO_FEW, Values};
+use crate::store::block::columns::values::TOO_FEW;
+use crate::store::needle::Needle;
 
-impl Columns {
-    /// The entries of these ranges, in order, whose text holds the needle. The times are those of all entries.
-    pub(crate) fn find(
+/// Gives the times of all entries of a block.
+pub(crate) type Times<'t> = &'t dyn Fn() -> &'t [i64];
+
+impl<'b> Columns<'b> {
+    /// The entries of these ranges, in order, whose text holds the needle.
+    pub(crate) fn find<'t>(
         &self,
-        finder: &Finder<'_>,
-        ranges: &[Range<usize>],
-        times: &[i64],
+        needle: &Needle,
+        ranges: impl Iterator<Item = Range<usize>> + Clone,
+        times: Times<'t>,
         codec: &mut Codec,
     ) -> Result<Vec<usize>, Malformed> {
-        if finder.needle().is_empty() {
-            return Ok(ranges.iter().cloned().flatten().collect());
+        if needle.text().is_empty() {
+            return Ok(ranges.flatten().collect());
         }
         let (mut sure, mut unsure) = (Vec::new(), Vec::new());
-        if finder.needle().contains(&b'\n') {
+        if needle.text().contains(&b'\n') {
             // each of its lines lies in a row; the longest is the rarest, and what holds it is looked at whole
-            let lines = finder.needle().split(|byte| *byte == b'\n');
+            let lines = needle.text().split(|byte| *byte == b'\n');
             let longest = lines.max_by_key(|line| line.len()).unwrap_or_default();
-            unsure = self.find(&Finder::new(longest), ranges, times, codec)?;
+            unsure = self.find(&needle.part(longest), ranges, times, codec)?;
         } else {
-            let mut search = Search::new(self, finder, codec)?;
+            let mut search = Search::new(self, needle, self.templates_of(ranges.clone())?);
+            search.plan(codec)?;
             if search.is_hopeless() {
                 return Ok(Vec::new());
             }
@@ -46,7 +49,7 @@ impl Columns {
             let text = text.into_bytes();
             let mut start = 0;
             for (entry, end) in unsure.into_iter().zip(ends) {
-                if finder.find(&text[start..end as usize]).is_some() {
+                if needle.is_in(&text[start..end as usize]) {
                     sure.push(entry);
                 }
                 start = end as usize;
@@ -55,281 +58,300 @@ impl Columns {
         }
         Ok(sure)
     }
+
+    /// Which templates rows of these entries have; `None` where it is quicker to take all.
+    fn templates_of(&self, ranges: impl Iterator<Item = Range<usize>> + Clone) -> Result<Option<Vec<bool>>, Malformed> {
+        let mut count = 0;
+        for range in ranges.clone() {
+            count += range.len();
+            if count * 4 > self.template_of.len() {
+                return Ok(None);
+            }
+        }
+        let mut are_there = vec![false; self.templates.len()];
+        let mut rows = Rows::new(self);
+        for entry in ranges.flatten() {
+            let (_, templates) = rows.up_to(entry)?;
+            templates.iter().for_each(|template| are_there[usize::from(*template)] = true);
+        }
+        Ok(Some(are_there))
+    }
 }
 
 /// What is done with the rows of a template.
-struct Plan {
-    verdict: Verdict,
-    /// Of each test of each way: the set of values that pass, and which of the row's values of that column it is about.
-    ways: Vec<Vec<(usize, usize)>>,
-    /// The watched columns that a row of the template uses, once for each of its slots.
-    uses: Vec<usize>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Nothing.
+    Skip,
+    /// It does not hold the needle, and uses up values that others are tested by.
+    Pass,
+    Always,
+    Render,
+    /// One of the ways must be passed.
+    Where,
 }
 
-/// A column of which some values pass a test.
-struct Passing {
+/// A value that must pass: which set of passing values it is in, which column's, and how many of the row's values of that
+/// column come before it.
+#[derive(Clone, Copy)]
+struct Look {
+    passing: usize,
     watched: usize,
-    /// For each value whether it passes.
-    values: Vec<bool>,
+    earlier: usize,
 }
 
-struct Search<'c> {
-    columns: &'c Columns,
-    plans: Vec<Plan>,
-    passing: Vec<Passing>,
+/// Which values of a column pass a test; none where none does.
+struct Known {
+    column: u16,
+    relation: Relation,
+    part: (usize, usize),
+    passing: Option<usize>,
+}
+
+struct Search<'s, 'b> {
+    columns: &'s Columns<'b>,
+    needle: &'s Needle,
+    /// Templates that matter; `None` is all.
+    wanted: Option<Vec<bool>>,
+    /// The directory's bytes; in lower case where case does not matter.
+    directory: Cow<'s, [u8]>,
+    steps: Vec<Step>,
+    ways: Vec<Vec<Vec<Look>>>,
+    /// For each value of a column whether it passes a test.
+    passing: Vec<Vec<bool>>,
+    known: Vec<Known>,
     /// Columns that tests look at, and how far their values are used up.
     watched: Vec<u16>,
     next: Vec<usize>,
+    /// Of each template, the watched columns that a row of it uses, once for each slot.
+    uses: Vec<Vec<usize>>,
 }
 
-impl<'c> Search<'c> {
-    fn new(columns: &'c Columns, finder: &Finder<'_>, codec: &mut Codec) -> Result<Search<'c>, Malformed> {
-        let mut search =
-            Search { columns, plans: Vec::new(), passing: Vec::new(), watched: Vec::new(), next: Vec::new() };
-        let mut known = HashMap::new();
-        for template in &columns.templates {
-            let in_text = template.pieces.iter().any(|piece| finder.find(columns.text(piece)).is_some());
-            let verdict = plan(columns, template, finder.needle(), in_text);
-            let mut plan = Plan { verdict, ways: Vec::new(), uses: Vec::new() };
-            if let Verdict::Where(ways) = &plan.verdict {
-                for way in ways {
-                    let tests = search.tests(way, &template.slots, finder.needle(), &mut known, codec)?;
-                    plan.ways.extend(tests);
-                }
-                if plan.ways.is_empty() {
-                    plan.verdict = Verdict::Never;
+impl<'s, 'b> Search<'s, 'b> {
+    fn new(columns: &'s Columns<'b>, needle: &'s Needle, wanted: Option<Vec<bool>>) -> Search<'s, 'b> {
+        let directory = match needle.ignores_case() {
+            true => Cow::Owned(columns.directory.to_ascii_lowercase()),
+            false => Cow::Borrowed(&columns.directory[..]),
+        };
+        Search {
+            columns,
+            needle,
+            wanted,
+            directory,
+            steps: Vec::new(),
+            ways: Vec::new(),
+            passing: Vec::new(),
+            known: Vec::new(),
+            watched: Vec::new(),
+            next: Vec::new(),
+            uses: Vec::new(),
+        }
+    }
+
+    /// Decides for each template.
+    fn plan(&mut self, codec: &mut Codec) -> Result<(), Malformed> {
+        let (columns, needle) = (self.columns, self.needle);
+        self.steps = vec![Step::Skip; columns.templates.len()];
+        self.ways.resize_with(columns.templates.len(), Vec::new);
+        self.mark_texts();
+        let hides = needle.may_hide_in(&columns.directory);
+        for template in 0..columns.templates.len() {
+            let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted[template]);
+            if !is_wanted || self.steps[template] == Step::Always {
+                continue;
+            }
+            if hides || self.may_hide_in_values(template) {
+                self.steps[template] = Step::Render;
+                continue;
+            }
+            let walk =
+                Walk { columns, directory: &self.directory, needle: needle.text(), marks: &needle.marks, template };
+            match walk.verdict() {
+                Verdict::Never => {}
+                Verdict::Render => self.steps[template] = Step::Render,
+                Verdict::Where(ways) => {
+                    for way in ways {
+                        let looks = self.looks(way, columns.templates.slots(template), codec)?;
+                        self.ways[template].extend(looks);
+                    }
+                    if !self.ways[template].is_empty() {
+                        self.steps[template] = Step::Where;
+                    }
                 }
             }
-            search.plans.push(plan);
         }
-        for (plan, template) in search.plans.iter_mut().zip(&columns.templates) {
-            let watched = |column: &u16| search.watched.iter().position(|other| other == column);
-            plan.uses = template.slots.iter().filter_map(watched).collect();
+        self.count_uses();
+        Ok(())
+    }
+
+    /// Finds the templates whose static text holds the needle, by one search over all of it.
+    fn mark_texts(&mut self) {
+        let templates = &self.columns.templates;
+        let (all, length) = (templates.text(), self.needle.text().len());
+        let mut at = all.start;
+        while let Some(offset) = self.needle.finder().find(&self.directory[at..all.end]) {
+            let start = at + offset;
+            let (template, _, piece_end) = templates.piece_at(start);
+            if start + length > piece_end {
+                // it lies across the border of two pieces
+                at = start + 1;
+                continue;
+            }
+            self.steps[template] = Step::Always;
+            at = templates.bounds(template).last().map_or(piece_end, |end| *end as usize);
         }
-        search.next = vec![0; search.watched.len()];
-        Ok(search)
+    }
+
+    /// Whether lowering the values of a template may hide the needle: those that are not in the directory are not looked
+    /// at for that.
+    fn may_hide_in_values(&self, template: usize) -> bool {
+        let hides = |column: &u16| {
+            let entry = &self.columns.columns[usize::from(*column)].entry;
+            matches!(entry.kind, Kind::QUOTED | Kind::ROW) && entry.encoding == Encoding::Text
+        };
+        let has_one = self.needle.ignores_case() && self.columns.templates.slots(template).iter().any(hides);
+        has_one && self.needle.text().iter().any(|byte| matches!(byte, b'k' | b's'))
     }
 
     /// Turns the tests of a way into looks at values; `None` where no value passes one of them.
-    fn tests(
-        &mut self,
-        way: &[Test],
-        slots: &[u16],
-        needle: &[u8],
-        known: &mut HashMap<(u16, Relation, usize, usize), Option<usize>>,
-        codec: &mut Codec,
-    ) -> Result<Option<Vec<(usize, usize)>>, Malformed> {
-        let mut looks = Vec::new();
-        for test in way {
-            let column = slots[test.slot];
-            let key = (column, test.relation, test.start, test.end);
-            let passing = match known.get(&key) {
-                Some(passing) => *passing,
+    fn looks(&mut self, mut way: Vec<Test>, slots: &[u16], codec: &mut Codec) -> Result<Option<Vec<Look>>, Malformed> {
+        let (columns, text) = (self.columns, self.needle.text());
+        let part = |test: &Test| &text[test.start..test.end];
+        let column = |test: &Test| &columns.columns[usize::from(slots[test.slot])];
+        if way.iter().any(|test| column(test).excludes(test.relation, part(test), self.needle.ignores_case())) {
+            return Ok(None);
+        }
+        // what is tested quickly may spare the rest
+        way.sort_by_key(|test| column(test).entry.encoding.test_cost());
+        let mut looks = Vec::with_capacity(way.len());
+        for test in &way {
+            let number = slots[test.slot];
+            let key = (test.start, test.end);
+            let same = |known: &&Known| known.column == number && known.relation == test.relation && known.part == key;
+            let passing = match self.known.iter().find(same) {
+                Some(known) => known.passing,
                 None => {
-                    let open = &self.columns.columns[usize::from(column)];
-                    let part = &needle[test.start..test.end];
-                    let values = self.columns.passing(open, test.relation, part, codec)?;
-                    let passing = values.map(|values| self.watch(column, values));
-                    known.insert(key, passing);
+                    let values = columns.passing(
+                        column(test),
+                        &self.directory,
+                        test.relation,
+                        part(test),
+                        self.needle,
+                        codec,
+                    )?;
+                    let passing = values.map(|values| {
+                        self.passing.push(values);
+                        self.passing.len() - 1
+                    });
+                    self.known.push(Known { column: number, relation: test.relation, part: key, passing });
                     passing
                 }
             };
             let Some(passing) = passing else { return Ok(None) };
-            let earlier = slots[..test.slot].iter().filter(|other| **other == column).count();
-            looks.push((passing, earlier));
+            let earlier = slots[..test.slot].iter().filter(|other| **other == number).count();
+            looks.push(Look { passing, watched: self.watch(number), earlier });
         }
         Ok(Some(looks))
     }
 
-    fn watch(&mut self, column: u16, values: Vec<bool>) -> usize {
-        let watched = self.watched.iter().position(|other| *other == column).unwrap_or_else(|| {
+    fn watch(&mut self, column: u16) -> usize {
+        self.watched.iter().position(|other| *other == column).unwrap_or_else(|| {
             self.watched.push(column);
             self.watched.len() - 1
-        });
-        self.passing.push(Passing { watched, values });
-        self.passing.len() - 1
+        })
+    }
+
+    fn count_uses(&mut self) {
+        self.next = vec![0; self.watched.len()];
+        self.uses.resize_with(self.steps.len(), Vec::new);
+        if self.watched.is_empty() {
+            return;
+        }
+        let mut place_of = vec![None; self.columns.columns.len()];
+        self.watched.iter().enumerate().for_each(|(place, column)| place_of[usize::from(*column)] = Some(place));
+        for template in 0..self.steps.len() {
+            let slots = self.columns.templates.slots(template);
+            self.uses[template].extend(slots.iter().filter_map(|column| place_of[usize::from(*column)]));
+            if self.steps[template] == Step::Skip && !self.uses[template].is_empty() {
+                self.steps[template] = Step::Pass;
+            }
+        }
     }
 
     /// Whether no template can hold the needle.
     fn is_hopeless(&self) -> bool {
-        self.plans.iter().all(|plan| plan.verdict == Verdict::Never)
+        self.steps.iter().all(|step| matches!(step, Step::Skip | Step::Pass))
     }
 
     /// Walks over all rows up to the last range's end. Entries that hold the needle are `sure`, others that may are `unsure`.
     fn walk(
         &mut self,
-        ranges: &[Range<usize>],
+        ranges: impl Iterator<Item = Range<usize>>,
         sure: &mut Vec<usize>,
         unsure: &mut Vec<usize>,
     ) -> Result<(), Malformed> {
-        let mut ranges = ranges.iter().filter(|range| !range.is_empty());
-        let Some(mut range) = ranges.next() else { return Ok(()) };
-        let mut rows = self.columns.template_of.iter();
-        for entry in 0.. {
-            if entry >= range.end {
-                match ranges.next() {
-                    Some(next) => range = next,
-                    None => return Ok(()),
+        let columns = self.columns;
+        let mut row = 0;
+        let mut at = 0;
+        for range in ranges {
+            let passed_end = match &columns.rows_of {
+                None => range.start,
+                Some(rows_of) => {
+                    let passed = rows_of.get(at..range.start).ok_or(TOO_FEW)?;
+                    row + passed.iter().map(|rows| *rows as usize).sum::<usize>()
                 }
-            }
-            let count = match &self.columns.rows_of {
-                None => 1,
-                Some(rows_of) => *rows_of.get(entry).ok_or(TOO_FEW)?,
             };
-            let (mut holds, mut may_hold) = (false, false);
-            for _ in 0..count {
-                let plan = &self.plans[*rows.next().ok_or(TOO_FEW)? as usize];
-                match &plan.verdict {
-                    Verdict::Never => {}
-                    Verdict::Always => holds = true,
-                    Verdict::Render => may_hold = true,
-                    Verdict::Where(_) => holds = holds || self.passes(plan)?,
+            self.pass(columns.template_of.get(row..passed_end).ok_or(TOO_FEW)?);
+            row = passed_end;
+            for entry in range.clone() {
+                let count = match &columns.rows_of {
+                    None => 1,
+                    Some(rows_of) => *rows_of.get(entry).ok_or(TOO_FEW)? as usize,
+                };
+                let (mut holds, mut may_hold) = (false, false);
+                for template in columns.template_of.get(row..row + count).ok_or(TOO_FEW)? {
+                    let template = usize::from(*template);
+                    match self.steps[template] {
+                        Step::Skip => continue,
+                        Step::Pass => {}
+                        Step::Always => holds = true,
+                        Step::Render => may_hold = true,
+                        Step::Where => holds = holds || self.passes(template)?,
+                    }
+                    self.uses[template].iter().for_each(|watched| self.next[*watched] += 1);
                 }
-                plan.uses.iter().for_each(|watched| self.next[*watched] += 1);
-            }
-            if range.contains(&entry) {
+                row += count;
                 if holds {
                     sure.push(entry);
                 } else if may_hold {
                     unsure.push(entry);
                 }
             }
+            at = range.end;
         }
         Ok(())
     }
 
-    fn passes(&self, plan: &Plan) -> Result<bool, Malformed> {
-        for way in &plan.ways {
+    /// Uses up the values of rows that are not asked about.
+    fn pass(&mut self, rows: &[u16]) {
+        if self.watched.is_empty() {
+            return;
+        }
+        for template in rows {
+            self.uses[usize::from(*template)].iter().for_each(|watched| self.next[*watched] += 1);
+        }
+    }
+
+    fn passes(&self, template: usize) -> Result<bool, Malformed> {
+        for way in &self.ways[template] {
             let mut passes = true;
-            for (passing, earlier) in way {
-                let Passing { watched, values } = &self.passing[*passing];
-                passes &= *values.get(self.next[*watched] + earlier).ok_or(TOO_FEW)?;
+            for look in way {
+                passes &= *self.passing[look.passing].get(self.next[look.watched] + look.earlier).ok_or(TOO_FEW)?;
             }
             if passes {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-}
-
-impl Columns {
-    /// For each value of a column whether it is as a test wants it; `None` where none is.
-    fn passing(
-        &self,
-        column: &OpenColumn,
-        relation: Relation,
-        part: &[u8],
-        codec: &mut Codec,
-    ) -> Result<Option<Vec<bool>>, Malformed> {
-        let entry = &column.entry;
-        let too_short = relation == Relation::Equal && part.len() < entry.len_min;
-        let foreign = entry.kind != Kind::ROW && mask_of(part) & !entry.mask != 0;
-        if too_short || foreign || part.len() > entry.len_max {
-            return Ok(None);
-        }
-        let passes = match entry.encoding {
-            Encoding::Small => self.small(column).map(|value| holds(value, relation, part)).collect(),
-            Encoding::Dictionary => {
-                let known: Vec<bool> = self.small(column).map(|value| holds(value, relation, part)).collect();
-                if !known.contains(&true) {
-                    return Ok(None);
-                }
-                let mut reader = Reader::new(&self.body[column.section.clone()]);
-                let numbers = codec.take(&mut reader, entry.count)?;
-                numbers.into_iter().map(|number| known.get(usize::from(number)).copied().unwrap_or(false)).collect()
-            }
-            Encoding::Integer if relation != Relation::Contains => {
-                of_integers(&self.integers(column, codec)?, relation, part)
-            }
-            _ => of_values(&self.values(column, codec)?, relation, part),
-        };
-        Ok(passes.contains(&true).then_some(passes))
-    }
-}
-
-fn holds(value: &[u8], relation: Relation, part: &[u8]) -> bool {
-    match relation {
-        Relation::Equal => value == part,
-        Relation::StartsWith => value.starts_with(part),
-        Relation::EndsWith => value.ends_with(part),
-        Relation::Contains => memchr::memmem::find(value, part).is_some(),
-    }
-}
-
-/// Compares numbers, whose digits need not be written for that. The part has digits only, and no more than a number has.
-fn of_integers(numbers: &[u64], relation: Relation, part: &[u8]) -> Vec<bool> {
-    let wanted = part.iter().fold(0u64, |sum, digit| sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
-    let power = 10u64.checked_pow(part.len() as u32);
-    let leads_with_zero = part[0] == b'0';
-    let passes = |number: u64| match relation {
-        Relation::Equal => number == wanted && (!leads_with_zero || part.len() == 1),
-        // it has at least as many digits: `7` does not end with `07`
-        Relation::EndsWith => match power {
-            Some(power) => {
-                number % power == wanted && (number >= power / 10 || part.len() == 1) && (number > 0 || wanted == 0)
-            }
-            None => number == wanted && !leads_with_zero,
-        },
-        Relation::StartsWith | Relation::Contains => {
-            let mut front = number;
-            while power.is_some_and(|power| front >= power) {
-                front /= 10;
-            }
-            front == wanted && (!leads_with_zero || (part.len() == 1 && number == 0))
-        }
-    };
-    numbers.iter().map(|number| passes(*number)).collect()
-}
-
-fn of_values(values: &Values, relation: Relation, part: &[u8]) -> Vec<bool> {
-    let mut passes = vec![false; values.len()];
-    let text = values.text();
-    if relation == Relation::Contains {
-        // one search over all values that lie one after another
-        let mut at = 0;
-        let finder = Finder::new(part);
-        while let Some(offset) = finder.find(&text[at..]) {
-            let start = at + offset;
-            let place = values.bounds.partition_point(|bound| *bound as usize <= start) - 1;
-            let end = values.bounds[place + 1] as usize;
-            if start + part.len() <= end {
-                passes[place] = true;
-                at = end;
-            } else {
-                at = start + 1;
-            }
-        }
-        return passes;
-    }
-    for (passes, bounds) in passes.iter_mut().zip(values.bounds.windows(2)) {
-        *passes = holds(&text[bounds[0] as usize..bounds[1] as usize], relation, part);
-    }
-    passes
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use crate::store::block::columns::plan::Relation;
-    use crate::store::block::columns::search::{holds, of_integers};
-
-    proptest! {
-        #[test]
-        fn numbers_are_compared_as_their_digits_are(
-            numbers in proptest::collection::vec(prop_oneof![0u64..200, any::<u64>().prop_map(|number| number % 10_000_000_000_000_000_000)], 1..30),
-            from in 0usize..19, length in 1usize..19, made_up in proptest::option::of("[0-9]{1,19}"),
-        ) {
-            let digits = numbers[0].to_string();
-            let from = from % digits.len();
-            let cut = digits[from..digits.len().min(from + length)].to_owned();
-            let part = made_up.unwrap_or(cut);
-            for relation in [Relation::Equal, Relation::StartsWith, Relation::EndsWith] {
-                let wanted: Vec<bool> =
-                    numbers.iter().map(|number| holds(number.to_string().as_bytes(), relation, part.as_bytes())).collect();
-                prop_assert_eq!(of_integers(&numbers, relation, part.as_bytes()), wanted, "{:?} {} {:?}", relation, part, numbers);
-            }
-        }
     }
 }

@@ -53,16 +53,35 @@ impl Sink {
 
     #[cold]
     fn put_long(&mut self, from: &[u8]) {
-        let end = self.len + from.len();
-        if end + SLACK > self.bytes.len() {
-            self.bytes.resize((end + SLACK).max(2 * self.bytes.len()), 0);
-        }
-        self.bytes[self.len..end].copy_from_slice(from);
-        self.len = end;
+        self.put_all(from);
     }
 
     pub(crate) fn push(&mut self, byte: u8) {
-        self.put_long(&[byte]);
+        self.room(1)[0] = byte;
+        self.len += 1;
+    }
+
+    /// Appends bytes that may have nothing behind them.
+    pub(crate) fn put_all(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Appends the first `length` of the digits that `pairs` has for these bytes.
+    pub(crate) fn put_pairs(&mut self, bytes: &[u8], pairs: &[[u8; 2]; 256], length: usize) {
+        for (to, byte) in self.room(2 * bytes.len()).chunks_exact_mut(2).zip(bytes) {
+            to.copy_from_slice(&pairs[usize::from(*byte)]);
+        }
+        self.len += length.min(2 * bytes.len());
+    }
+
+    /// The next `length` bytes, which become part of the text when `len` is raised.
+    fn room(&mut self, length: usize) -> &mut [u8] {
+        let end = self.len + length;
+        if end + SLACK > self.bytes.len() {
+            self.bytes.resize((end + SLACK).max(2 * self.bytes.len()), 0);
+        }
+        &mut self.bytes[self.len..end]
     }
 
     /// Appends a number with at least `width` digits.
@@ -83,12 +102,6 @@ impl Sink {
         }
         let zeros = text[at..20].iter().take_while(|digit| **digit == b'0').count();
         self.put(&text, (at + zeros).min(20usize.saturating_sub(width)), 20);
-    }
-
-    /// What was put together, with `SLACK` bytes behind it.
-    pub(crate) fn into_padded(mut self) -> Vec<u8> {
-        self.bytes.resize(self.len + SLACK, 0);
-        self.bytes
     }
 
     /// What was put together.

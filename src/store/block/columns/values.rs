@@ -1,13 +1,16 @@
-//! The values of a column, decoded.
+//! The values of a column: single ones are written where they belong, without decoding the others more than it takes.
+
+use std::borrow::Cow;
 
 use crate::store::block::Codec;
 use crate::store::block::bytes::{Malformed, Reader, unzigzag};
-use crate::store::block::columns::column::{Encoding, Entry};
+use crate::store::block::columns::clock::Style;
+use crate::store::block::columns::column::Encoding;
 use crate::store::block::columns::directory::{Columns, OpenColumn};
-use crate::store::block::columns::sink::{SLACK, Sink};
-use crate::store::words::UUID_LEN;
+use crate::store::block::columns::sink::Sink;
+use crate::store::block::planes::{Numbers, Plane};
 
-const UUID_BYTES: usize = 16;
+pub(crate) const UUID_BYTES: usize = 16;
 /// Far above what is ever written.
 const HEX_DIGITS_MAX: usize = 1 << 20;
 /// Bytes of a UUID before which a dash stands.
@@ -16,191 +19,213 @@ const DASHES: [usize; 4] = [4, 6, 8, 10];
 /// What a reader says that looks for a value which is not there.
 pub(crate) const TOO_FEW: Malformed = Malformed("a column has fewer values than rows need");
 
-/// All values of a column.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Values {
-    /// The values one after another, and `SLACK` bytes; of a clock there are none.
-    pub(crate) data: Vec<u8>,
-    /// Where the first begins and where each ends.
-    pub(crate) bounds: Vec<u32>,
-    pub(crate) distances: Vec<i64>,
+/// The two digits of each byte, in lower case and in upper case.
+static HEX: [[[u8; 2]; 256]; 2] = [hex_pairs(*b"0123456789abcdef"), hex_pairs(*b"0123456789ABCDEF")];
+
+const fn hex_pairs(digits: [u8; 16]) -> [[u8; 2]; 256] {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
 }
 
-impl Values {
-    /// The number of values; of a clock it is 0.
-    pub(crate) fn len(&self) -> usize {
-        self.bounds.len().saturating_sub(1)
-    }
-
-    /// Where a value lies.
-    pub(crate) fn bounds(&self, place: usize) -> Option<(usize, usize)> {
-        let bounds = self.bounds.get(place..place + 2)?;
-        Some((bounds[0] as usize, bounds[1] as usize))
-    }
-
-    /// All values one after another.
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.data[..self.bounds.last().map_or(0, |end| *end as usize)]
-    }
+/// All values of a column, ready to be read one by one.
+#[derive(Debug)]
+pub(crate) enum Values<'c> {
+    /// Numbers above the least one, with at least so many digits.
+    Integers {
+        least: u64,
+        above: Numbers<'c>,
+        width: usize,
+    },
+    /// The same, stored as distances, and added up.
+    Running {
+        numbers: Vec<u64>,
+        width: usize,
+    },
+    /// Hexadecimal digits, each value in bytes of its own.
+    Hex {
+        packed: Cow<'c, [u8]>,
+        value_len: usize,
+        is_upper: bool,
+    },
+    Uuids {
+        packed: Cow<'c, [u8]>,
+    },
+    /// Places in the directory of few values, and which of them is whose; `None` where each has its own.
+    Listed {
+        bounds: Vec<(u32, u32)>,
+        numbers: Option<Plane<'c>>,
+    },
+    /// Texts, and where each ends.
+    Texts {
+        data: Vec<u8>,
+        bounds: Vec<u32>,
+    },
+    /// Distances from the entry's time.
+    Clock {
+        style: Style,
+        distances: Numbers<'c>,
+    },
 }
 
-/// Values that come one by one.
-struct Gathered {
-    sink: Sink,
-    bounds: Vec<u32>,
-    bytes_max: usize,
-}
-
-impl Gathered {
-    fn new(count: usize, capacity: usize, bytes_max: usize) -> Gathered {
-        let mut bounds = Vec::with_capacity(count + 1);
-        bounds.push(0);
-        Gathered { sink: Sink::with_capacity(capacity.min(bytes_max)), bounds, bytes_max }
-    }
-
-    /// Ends a value.
-    fn end(&mut self) -> Result<(), Malformed> {
-        self.bounds.push(self.sink.len() as u32);
-        let fits = self.sink.len() <= self.bytes_max;
-        if fits { Ok(()) } else { Err(Malformed("a column is longer than the block's text")) }
-    }
-
-    fn finish(self) -> Values {
-        Values { data: self.sink.into_padded(), bounds: self.bounds, distances: Vec::new() }
-    }
-}
-
-impl Columns {
-    /// Decodes a column.
-    pub(crate) fn values(&self, column: &OpenColumn, codec: &mut Codec) -> Result<Values, Malformed> {
+impl<'b> Columns<'b> {
+    /// Makes a column ready to be read.
+    pub(crate) fn values(&self, column: &OpenColumn, codec: &mut Codec) -> Result<Values<'b>, Malformed> {
         let entry = &column.entry;
-        let mut reader = Reader::new(&self.body[column.section.clone()]);
-        let reader = &mut reader;
-        let gathered = Gathered::new(entry.count, entry.count * entry.len_max, self.text_bytes);
-        match entry.encoding {
+        let mut reader = self.section(column);
+        Ok(match entry.encoding {
             Encoding::Clock => {
-                let distances = codec.take_wide_numbers(reader, entry.count)?.into_iter().map(unzigzag).collect();
-                Ok(Values { distances, ..Values::default() })
+                let style = entry.kind.as_clock().ok_or(TOO_FEW)?;
+                Values::Clock { style, distances: Numbers::take(&mut reader, entry.count, 8, codec)? }
             }
             Encoding::Integer | Encoding::Padded => {
                 let width = if entry.encoding == Encoding::Padded { entry.len_min } else { 1 };
-                decimals(&self.integers(column, codec)?, width, gathered)
-            }
-            Encoding::Hex => hexadecimal(entry, reader, codec, gathered),
-            Encoding::Uuid => uuids(entry.count, reader, codec, gathered),
-            Encoding::Small => texts(self.small(column), gathered),
-            Encoding::Dictionary => {
-                let known: Vec<&[u8]> = self.small(column).collect();
-                let numbers = codec.take(reader, entry.count)?;
-                if numbers.iter().any(|number| usize::from(*number) >= known.len()) {
-                    return Err(Malformed("a value is not in the dictionary"));
+                match self.integers(column, codec)? {
+                    Integers::Above(least, above) => Values::Integers { least, above, width },
+                    Integers::Running(numbers) => Values::Running { numbers, width },
                 }
-                texts(numbers.into_iter().map(|number| known[usize::from(number)]), gathered)
+            }
+            Encoding::Hex => {
+                let value_len = entry.len_min;
+                if value_len == 0 || value_len > HEX_DIGITS_MAX {
+                    return Err(Malformed("a hexadecimal column has values of no or of too many digits"));
+                }
+                let packed = bytes(&mut reader, value_len.div_ceil(2) * entry.count, codec)?;
+                Values::Hex { packed, value_len, is_upper: entry.extra != 0 }
+            }
+            Encoding::Uuid => Values::Uuids { packed: bytes(&mut reader, UUID_BYTES * entry.count, codec)? },
+            Encoding::Small => Values::Listed { bounds: self.listed(column), numbers: None },
+            Encoding::Dictionary => {
+                let numbers = codec.take_plane(&mut reader, entry.count)?;
+                Values::Listed { bounds: self.listed(column), numbers: Some(numbers) }
             }
             Encoding::Text => {
                 if entry.extra > self.text_bytes {
                     return Err(Malformed("a column is longer than the block's text"));
                 }
-                let (mut end, mut bounds) = (0u32, vec![0]);
-                for length in codec.take_numbers(reader, entry.count)? {
+                let mut bounds = Vec::with_capacity(entry.count + 1);
+                let mut end = 0u32;
+                bounds.push(0);
+                for length in codec.take_numbers(&mut reader, entry.count)? {
                     end = end.checked_add(length).ok_or(Malformed("the lengths of values add up to too much"))?;
                     bounds.push(end);
                 }
-                let mut data = codec.take(reader, entry.extra)?;
+                let data = codec.take(&mut reader, entry.extra)?;
                 if end as usize != data.len() {
                     return Err(Malformed("the lengths of values do not add up"));
                 }
-                data.extend_from_slice(&[0; SLACK]);
-                Ok(Values { data, bounds, distances: Vec::new() })
+                Values::Texts { data, bounds }
             }
-        }
-    }
-
-    /// The values of a small column, or the dictionary of one.
-    pub(crate) fn small(&self, column: &OpenColumn) -> impl Iterator<Item = &[u8]> {
-        let mut reader = Reader::new(&self.directory[column.tail.clone()]);
-        // they were walked over when the directory was decoded
-        std::iter::from_fn(move || {
-            let length = reader.varint().ok()?;
-            reader.take(length as usize).ok()
         })
     }
 
+    /// Where the values of a small column lie, or the dictionary of one.
+    fn listed(&self, column: &OpenColumn) -> Vec<(u32, u32)> {
+        let mut reader = Reader::new(&self.directory[column.tail.clone()]);
+        let mut bounds = Vec::new();
+        // they were walked over when the directory was decoded
+        while let Ok(length) = reader.varint() {
+            let start = column.tail.end - reader.left();
+            if reader.take(length as usize).is_err() {
+                break;
+            }
+            bounds.push((start as u32, start as u32 + length as u32));
+        }
+        bounds
+    }
+
     /// The numbers of a column of integers.
-    pub(crate) fn integers(&self, column: &OpenColumn, codec: &mut Codec) -> Result<Vec<u64>, Malformed> {
-        let mut reader = Reader::new(&self.body[column.section.clone()]);
+    pub(crate) fn integers(&self, column: &OpenColumn, codec: &mut Codec) -> Result<Integers<'b>, Malformed> {
+        let mut reader = self.section(column);
         let head = reader.varint()?;
         let (least, are_distances) = (head >> 1, head & 1 == 1);
-        let mut numbers = codec.take_wide_numbers(&mut reader, column.entry.count)?;
+        let numbers = Numbers::take(&mut reader, column.entry.count, 8, codec)?;
+        if !are_distances {
+            return Ok(Integers::Above(least, numbers));
+        }
+        let mut numbers: Vec<u64> = numbers.all();
         let mut last = least;
         for number in &mut numbers {
-            *number = match are_distances {
-                true => last.wrapping_add(unzigzag(*number) as u64),
-                false => least.wrapping_add(*number),
-            };
-            last = *number;
+            last = last.wrapping_add(unzigzag(*number) as u64);
+            *number = last;
         }
-        Ok(numbers)
+        Ok(Integers::Running(numbers))
     }
 }
 
-fn decimals(numbers: &[u64], width: usize, mut gathered: Gathered) -> Result<Values, Malformed> {
-    for number in numbers {
-        gathered.sink.put_decimal(*number, width);
-        gathered.end()?;
-    }
-    Ok(gathered.finish())
+/// Numbers of a column, as they are stored.
+pub(crate) enum Integers<'c> {
+    /// The least, and how much each is above it.
+    Above(u64, Numbers<'c>),
+    Running(Vec<u64>),
 }
 
-fn texts<'t>(texts: impl Iterator<Item = &'t [u8]>, mut gathered: Gathered) -> Result<Values, Malformed> {
-    for text in texts {
-        gathered.sink.put(text, 0, text.len());
-        gathered.end()?;
-    }
-    Ok(gathered.finish())
+fn bytes<'b>(reader: &mut Reader<'b>, count: usize, codec: &mut Codec) -> Result<Cow<'b, [u8]>, Malformed> {
+    Ok(match codec.take_plane(reader, count)? {
+        Plane::Bytes(bytes) => bytes,
+        Plane::Constant(byte) => Cow::Owned(vec![byte; count]),
+    })
 }
 
-fn hexadecimal(
-    entry: &Entry,
-    reader: &mut Reader<'_>,
-    codec: &mut Codec,
-    mut gathered: Gathered,
-) -> Result<Values, Malformed> {
-    let digits = if entry.extra == 0 { b"0123456789abcdef" } else { b"0123456789ABCDEF" };
-    let packed_len = entry.len_min.div_ceil(2);
-    if packed_len == 0 || packed_len > HEX_DIGITS_MAX {
-        return Err(Malformed("a hexadecimal column has values of no or of too many digits"));
-    }
-    let mut text = vec![0; 2 * packed_len + SLACK];
-    for packed in codec.take(reader, packed_len * entry.count)?.chunks_exact(packed_len) {
-        for (pair, byte) in text.chunks_exact_mut(2).zip(packed) {
-            pair[0] = digits[usize::from(byte >> 4)];
-            pair[1] = digits[usize::from(byte & 15)];
+impl Values<'_> {
+    /// Appends one of the values. A clock has none that could be told without its entry's time.
+    pub(crate) fn write(&self, place: usize, directory: &[u8], out: &mut Sink) -> Result<(), Malformed> {
+        match self {
+            Values::Integers { least, above, width } => {
+                out.put_decimal(least.wrapping_add(above.get(place).ok_or(TOO_FEW)?), *width);
+            }
+            Values::Running { numbers, width } => out.put_decimal(*numbers.get(place).ok_or(TOO_FEW)?, *width),
+            Values::Hex { packed, value_len, is_upper } => {
+                let packed_len = value_len.div_ceil(2);
+                let value = packed.get(place * packed_len..(place + 1) * packed_len).ok_or(TOO_FEW)?;
+                out.put_pairs(value, &HEX[usize::from(*is_upper)], *value_len);
+            }
+            Values::Uuids { packed } => {
+                let value = packed.get(place * UUID_BYTES..(place + 1) * UUID_BYTES).ok_or(TOO_FEW)?;
+                put_uuid(value, out);
+            }
+            Values::Listed { bounds, numbers } => {
+                let number = match numbers {
+                    None => place,
+                    Some(numbers) => usize::from(numbers.get(place).ok_or(TOO_FEW)?),
+                };
+                let (start, end) = *bounds.get(number).ok_or(Malformed("a value is not in the dictionary"))?;
+                out.put(directory, start as usize, end as usize);
+            }
+            Values::Texts { data, bounds } => {
+                let bounds = bounds.get(place..place + 2).ok_or(TOO_FEW)?;
+                out.put(data, bounds[0] as usize, bounds[1] as usize);
+            }
+            Values::Clock { .. } => return Err(TOO_FEW),
         }
-        gathered.sink.put(&text, 0, entry.len_min);
-        gathered.end()?;
+        Ok(())
     }
-    Ok(gathered.finish())
 }
 
-fn uuids(
-    count: usize,
-    reader: &mut Reader<'_>,
-    codec: &mut Codec,
-    mut gathered: Gathered,
-) -> Result<Values, Malformed> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [b'-'; UUID_LEN];
-    for packed in codec.take(reader, UUID_BYTES * count)?.chunks_exact(UUID_BYTES) {
-        let mut at = 0;
-        for (place, byte) in packed.iter().enumerate() {
-            at += usize::from(DASHES.contains(&place));
-            text[at] = DIGITS[usize::from(byte >> 4)];
-            text[at + 1] = DIGITS[usize::from(byte & 15)];
-            at += 2;
+/// Appends the text of a UUID.
+pub(crate) fn put_uuid(value: &[u8], out: &mut Sink) {
+    let mut start = 0;
+    for end in DASHES.into_iter().chain([UUID_BYTES]) {
+        if start > 0 {
+            out.push(b'-');
         }
-        gathered.sink.put(&text, 0, UUID_LEN);
-        gathered.end()?;
+        out.put_pairs(&value[start..end], &HEX[0], 2 * (end - start));
+        start = end;
     }
-    Ok(gathered.finish())
+}
+
+/// The texts of hexadecimal values, one after another.
+pub(crate) fn hex_text(packed: &[u8], value_len: usize, is_upper: bool) -> Vec<u8> {
+    let mut text = Vec::with_capacity(2 * packed.len());
+    for value in packed.chunks_exact(value_len.div_ceil(2)) {
+        value.iter().for_each(|byte| text.extend_from_slice(&HEX[usize::from(is_upper)][usize::from(*byte)]));
+        if value_len % 2 == 1 {
+            text.pop();
+        }
+    }
+    text
 }
