@@ -10,6 +10,7 @@ mod failpoints;
 mod follow;
 mod harness;
 mod logql;
+mod needles;
 mod otlp;
 mod patterns;
 mod push;
