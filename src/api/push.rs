@@ -135,7 +135,9 @@ impl From<ingest::Error> for api::Error {
             Error::RateLimited { .. } | Error::Busy { .. } | Error::StoreBusy => {
                 api::Error::retry_after(StatusCode::TOO_MANY_REQUESTS, BUSY_RETRY_S, text)
             }
-            Error::DiskFull { .. } => api::Error::retry_after(StatusCode::SERVICE_UNAVAILABLE, DISK_FULL_RETRY_S, text),
+            Error::DiskFull { .. } | Error::Unwritable { .. } => {
+                api::Error::retry_after(StatusCode::SERVICE_UNAVAILABLE, DISK_FULL_RETRY_S, text)
+            }
             Error::Closed => api::Error::retry_after(StatusCode::SERVICE_UNAVAILABLE, BUSY_RETRY_S, text),
             Error::Store(_) => api::Error::internal(&error),
         }

@@ -1,5 +1,7 @@
 //! Why a push was not taken, or not whole. The texts are Loki's where Loki has one.
 
+use std::io::ErrorKind;
+
 use crate::ingest::Pushed;
 use crate::store;
 
@@ -47,6 +49,9 @@ pub enum Error {
     /// The disk has no room for more; nothing was stored.
     #[error("the disk is nearly full: {free_bytes} bytes are free, {floor_bytes} are kept free")]
     DiskFull { free_bytes: u64, floor_bytes: u64 },
+    /// The log data cannot be written; nothing was stored. What is at fault is the machine's, and may pass.
+    #[error("{reason}; nothing was stored, send it again later")]
+    Unwritable { reason: String },
     /// The entries are spread over more days than one push may bring; nothing was stored.
     #[error(
         "the push has entries of {found} days that are new here, more than {max}: send the days one after another, \
@@ -68,8 +73,17 @@ impl From<store::Error> for Error {
             store::Error::DiskFull { free_bytes, floor_bytes, .. } => Error::DiskFull { free_bytes, floor_bytes },
             store::Error::Closed => Error::Closed,
             store::Error::TooManyDays { found, max } => Error::TooManyDays { found, max },
-            store::Error::Io { .. }
-            | store::Error::Damaged { .. }
+            store::Error::Io { ref source, .. } => {
+                let reason = match source.kind() {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                        format!("the disk is full ({source})")
+                    }
+                    _ => format!("the log data cannot be written ({source})"),
+                };
+                tracing::error!(%error, "a push cannot be stored");
+                Error::Unwritable { reason }
+            }
+            store::Error::Damaged { .. }
             | store::Error::Index { .. }
             | store::Error::InUse { .. }
             | store::Error::NewerFormat { .. } => Error::Store(error),

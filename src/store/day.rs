@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::model::Labels;
 use crate::store::block::bytes::Malformed;
@@ -142,12 +142,14 @@ impl DayFolder {
             Some(payload) => from_payload(&payload)
                 .ok_or_else(|| damaged(&dir.join(INDEX), format!("its last commit says {payload:?}")))?,
         };
+        let view = index.view();
+        // before anything is cut off by what it says
+        view.check(lens.blocks, lens.skip, lens.sequence)?;
         let blocks = open_cut(&dir.join(BLOCKS), lens.blocks)?;
         let skip = open_cut(&dir.join(SKIP), lens.skip)?;
         let (streams_file, mut streams) = StreamFile::open(&dir.join(STREAMS), lens.streams)?;
         sync_dir(dir)?;
         dir.parent().map_or(Ok(()), sync_dir)?;
-        let view = index.view();
         view.spans(|number, min, max| {
             streams.entry(number).or_insert_with(|| Stream::nameless(number)).cover(min, max)
         })?;
@@ -195,7 +197,8 @@ impl DayFolder {
     }
 
     fn lock_writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().expect("no thread panics while it holds this lock")
+        // what is in use grows only when all of a block is written
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_as(&self, writer: &mut Writer, block: SealedBlock, sequence: u64) -> Result<FreshBlock, Error> {

@@ -36,21 +36,36 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same in other words, for one more who asks.
+    pub(crate) fn again(&self) -> Error {
+        match self {
+            Error::Damaged { path, reason } => Error::Damaged { path: path.clone(), reason: reason.clone() },
+            Error::Io { path, source, .. } => damaged(path, source.to_string()),
+            Error::Index { path, source } => damaged(path, source.to_string()),
+            Error::DiskFull { .. }
+            | Error::Busy
+            | Error::Closed
+            | Error::InUse { .. }
+            | Error::TooManyDays { .. }
+            | Error::NewerFormat { .. } => damaged(Path::new("the store"), self.to_string()),
+        }
+    }
+
     /// Whether bytes on disk make no sense, or are missing: trying again does not help.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Error::Damaged { .. } => true,
             Error::Index { source, .. } => match source {
-                TantivyError::OpenReadError(OpenReadError::IoError { .. })
-                | TantivyError::IoError(_)
-                | TantivyError::OpenDirectoryError(_)
+                TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })
+                | TantivyError::IoError(io_error) => is_of_the_bytes(io_error),
+                TantivyError::OpenDirectoryError(_)
                 | TantivyError::OpenWriteError(_)
                 | TantivyError::LockFailure(..) => false,
                 // the library's own enum: whatever else it says, it says of what it read
                 _ => true,
             },
-            Error::Io { .. }
-            | Error::DiskFull { .. }
+            Error::Io { action, source, .. } => *action == "read" && is_of_the_bytes(source),
+            Error::DiskFull { .. }
             | Error::Busy
             | Error::Closed
             | Error::InUse { .. }
@@ -58,6 +73,11 @@ impl Error {
             | Error::NewerFormat { .. } => false,
         }
     }
+}
+
+/// Whether the bytes that were read are at fault, or the disk that has them: not memory, rights or open files.
+fn is_of_the_bytes(error: &io::Error) -> bool {
+    error.raw_os_error().is_none_or(|code| code == libc::EIO)
 }
 
 /// Names the operation and the file of an IO error.

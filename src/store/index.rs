@@ -6,8 +6,11 @@
 //! Fields: `stream` (numbers of the block's streams) and `word` (its words, see `words`) are indexed; the rest are fast
 //! fields with the block's place, span and counts.
 
+mod verify;
+
 use std::fs;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use tantivy::fastfield::Column;
@@ -19,7 +22,7 @@ use tantivy::schema::{BytesOptions, FAST, Field, INDEXED, IndexRecordOption, Sch
 use tantivy::{DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, Term};
 
 use crate::model::{TimeRange, Timestamp};
-use crate::store::error::Error;
+use crate::store::error::{Error, damaged};
 use crate::store::fault;
 use crate::store::wal::sync_dir;
 use crate::store::words::{Demand, Place};
@@ -172,6 +175,9 @@ impl BlockIndex {
         let directory = tantivy::directory::MmapDirectory::open(dir).map_err(|error| failed(error.into()))?;
         let index = Index::open_or_create(directory, schema).map_err(failed)?;
         let payload = index.load_metas().map_err(failed)?.payload;
+        if let Some((file, why)) = verify::damaged_file(&index).map_err(failed)? {
+            return Err(damaged(&dir.join(file), why));
+        }
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
         Ok((BlockIndex { dir: dir.to_owned(), index, reader, fields, writer: None }, payload))
     }
@@ -179,7 +185,10 @@ impl BlockIndex {
     /// Takes the blocks with the sequences of `replaced` out and adds others, in one durable commit that carries `payload`.
     pub(crate) fn commit(&mut self, blocks: &[NewBlock<'_>], replaced: &[u64], payload: &str) -> Result<(), Error> {
         let path = self.dir.clone();
-        let committed = self.try_commit(blocks, replaced, payload);
+        // whatever the library stumbles over, blocks and the write-ahead log are whole
+        let commit = AssertUnwindSafe(|| self.try_commit(blocks, replaced, payload));
+        let committed = catch_unwind(commit)
+            .unwrap_or_else(|_| Err(tantivy::TantivyError::SystemError("a commit panicked".to_owned())));
         if committed.is_err() {
             // a writer that failed once may be beyond use: the next commit begins with a new one
             self.writer = None;
@@ -311,6 +320,15 @@ impl std::fmt::Debug for IndexView {
 }
 
 impl IndexView {
+    /// Checks what it says of blocks against data files with so many bytes, and so many blocks ever made.
+    pub(crate) fn check(&self, blocks: u64, skip: u64, sequence: u64) -> Result<(), Error> {
+        let nonsense = self.nonsense(blocks, skip, sequence);
+        match nonsense.map_err(|source| Error::Index { path: self.dir.clone(), source })? {
+            Some(why) => Err(damaged(&self.dir, why)),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn block_count(&self) -> u64 {
         self.searcher.num_docs()
     }

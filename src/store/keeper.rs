@@ -3,8 +3,12 @@
 //! Promises: an append returns after its record is synced and its entries are visible; a segment of the write-ahead
 //! log goes only when all its entries are in committed blocks.
 
+mod aside;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::{Batch, Labels, Matcher, TimeRange, Timestamp};
@@ -13,11 +17,12 @@ use crate::store::error::{Error, damaged, io_error};
 use crate::store::fault;
 use crate::store::feed::{FeedBounds, Follower};
 use crate::store::head::Slot;
+use crate::store::keeper::aside::AsideDay;
 use crate::store::layout::{Day, Layout, wal_segment};
 use crate::store::remove::{Judge, Pruner, Removed, Unread};
 use crate::store::segment::{Gap, GapKind};
 use crate::store::select::{Chunk, Prepared, Selection, Snapshot};
-use crate::store::shelf::{DayState, FILLING_AGE_MAX, Shelf, StreamKey};
+use crate::store::shelf::{DayState, FILLING_AGE_MAX, Origin, Shelf, StreamKey};
 use crate::store::wal::{SEGMENT_BYTES_MAX, Wal};
 use crate::store::{Appended, Config, Replay, Usage, day_folders, lost, retention, segment};
 
@@ -46,6 +51,13 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(20);
 /// Sequences of unsealed chunks come after those of all blocks.
 const UNSEALED_SEQUENCE: u64 = 1 << 62;
 
+/// When the thread does what it does now and then.
+#[derive(Debug)]
+struct Due {
+    commit: Instant,
+    retention: Instant,
+}
+
 /// The open store.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -65,6 +77,10 @@ pub(crate) struct Keeper {
     /// One removal at a time.
     removing: Mutex<Pruner>,
     unread: Unread,
+    /// Days that could not be opened, and are taken back in.
+    aside: Mutex<Vec<AsideDay>>,
+    /// The same, for readers.
+    aside_now: Mutex<Vec<(Day, PathBuf)>>,
     /// Wakes the thread.
     work: Condvar,
     /// Wakes appends that wait for memory.
@@ -80,10 +96,11 @@ impl Keeper {
         let shelf = Shelf::new(layout.clone());
         for day in day_folders(&layout)? {
             match shelf.open_day(day) {
-                Err(error) if error.is_damage() => put_aside(&layout, day, &error)?,
+                Err(error) if error.is_damage() => aside::put(&layout, day, &error)?,
                 opened => opened?,
             }
         }
+        let aside = aside::find(&layout)?;
         shelf.name_streams();
         let wal = Wal::open(&layout.wal(), SEGMENT_BYTES_MAX)?;
         Ok(Keeper {
@@ -98,6 +115,8 @@ impl Keeper {
             moving: Mutex::default(),
             removing: Mutex::new(Pruner::new()),
             unread: Unread::default(),
+            aside_now: Mutex::new(aside.iter().map(AsideDay::key).collect()),
+            aside: Mutex::new(aside),
             work: Condvar::new(),
             space: Condvar::new(),
             turn: Mutex::default(),
@@ -113,7 +132,7 @@ impl Keeper {
             let mut failed = None;
             let decoded = decode(record, &mut |streams| {
                 for stream in streams {
-                    let added = self.shelf.add(stream, segment, &mut appended);
+                    let added = self.shelf.add(stream, Origin { segment, is_news: true }, &mut appended);
                     failed = failed.take().or(added.err());
                 }
             });
@@ -165,7 +184,7 @@ impl Keeper {
         let mut appended = Appended::default();
         fault::at("append.logged").map_err(io_error("take in", &self.layout.wal()))?;
         for stream in &batch.streams {
-            self.shelf.add(stream, pin.segment, &mut appended)?;
+            self.shelf.add(stream, Origin { segment: pin.segment, is_news: true }, &mut appended)?;
         }
         drop(pin);
         fault::at("append.added").map_err(io_error("take in", &self.layout.wal()))?;
@@ -228,39 +247,50 @@ impl Keeper {
     }
 
     fn take_turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().expect("no thread panics while it holds this lock")
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The thread's life: tend the store until it is stopped.
     pub(crate) fn run(&self) {
-        let (mut next_commit, mut next_retention) = (Instant::now() + FRESH_AGE_MAX, Instant::now());
+        let mut due = Due { commit: Instant::now() + FRESH_AGE_MAX, retention: Instant::now() };
         while !self.stopping.load(Ordering::Relaxed) {
+            // asked before the turn is taken: taking days back waits for turns
+            let has_aside = self.has_aside();
             let turn = self.take_turn();
-            let idle = !self.shelf.has_waiting() && self.shelf.memory_bytes() <= self.config.head_bytes_max;
-            if idle {
+            let much = self.shelf.has_waiting() || self.shelf.memory_bytes() > self.config.head_bytes_max;
+            if !much && !has_aside {
                 drop(self.work.wait_timeout(turn, LOOK_EVERY));
             } else {
                 drop(turn);
             }
-            let now = Instant::now();
-            let moving = self.take_moving();
-            self.unread.erase();
-            // each step is done whatever became of the others: dropping old days is what heals a full disk
-            let mut tended = self.tend();
-            if now >= next_commit {
-                next_commit = now + FRESH_AGE_MAX;
-                tended = tended.and(self.close_old(now)).and(self.commit());
+            // entries that a panic left where they were are there for the next round, and in the write-ahead log
+            let round = catch_unwind(AssertUnwindSafe(|| self.round(&mut due)));
+            match round {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => tracing::error!(%error, "the store cannot be tended; trying again"),
+                Err(_) => tracing::error!("tending the store panicked; trying again"),
             }
-            if now >= next_retention {
-                next_retention = now + RETENTION_EVERY;
-                tended = tended.and(self.retain());
-            }
-            drop(moving);
-            if let Err(error) = tended {
-                tracing::error!(%error, "the store cannot be tended; trying again");
-                drop(self.work.wait_timeout(self.take_turn(), LOOK_EVERY));
-            }
+            drop(self.work.wait_timeout(self.take_turn(), LOOK_EVERY));
         }
+    }
+
+    /// Does what is due.
+    fn round(&self, due: &mut Due) -> Result<(), Error> {
+        let now = Instant::now();
+        let _moving = self.take_moving();
+        fault::at("keeper.round").map_err(io_error("tend", self.layout.root()))?;
+        self.unread.erase();
+        // each step is done whatever became of the others: dropping old days is what heals a full disk
+        let mut tended = self.tend();
+        if now >= due.commit {
+            due.commit = now + FRESH_AGE_MAX;
+            tended = tended.and(self.close_old(now)).and(self.commit());
+        }
+        if now >= due.retention {
+            due.retention = now + RETENTION_EVERY;
+            tended = tended.and(self.retain());
+        }
+        tended.and(self.take_back().map(|_| ()))
     }
 
     /// Seals what waits or is too much, or keeps too long a write-ahead log alive, and commits where much is uncommitted.
@@ -316,7 +346,7 @@ impl Keeper {
     /// long, everything is sealed first.
     pub(crate) fn finish(&self) -> Result<(), Error> {
         // a removal that is under way ends at its next block
-        let _removing = self.removing.lock().expect("no thread panics while it holds this lock");
+        let _removing = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.wal.size() > IDLE_WAL_BYTES_MAX {
             self.shelf.close_largest(0);
             self.wal.rotate(0);
@@ -333,7 +363,15 @@ impl Keeper {
     /// Removes what is selected and judged so, of all that was appended before. It is gone from blocks and from the
     /// write-ahead log when this returns, and its bytes are erased once the last query that reads them is through.
     pub(crate) fn remove(&self, selection: &Selection, judge: &mut Judge<'_>) -> Result<Removed, Error> {
-        let mut pruner = self.removing.lock().expect("no thread panics while it holds this lock");
+        let mut pruner = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
+        // what comes back later would not be removed
+        while self.has_aside() {
+            if self.stopping.load(Ordering::Relaxed) {
+                return Err(Error::Closed);
+            }
+            let _moving = self.take_moving();
+            self.take_back()?;
+        }
         self.settle()?;
         let mut removed = Removed::default();
         for mut day in self.places(selection.range).0 {
@@ -395,8 +433,13 @@ impl Keeper {
         }
     }
 
+    /// A thread that panicked while it held this left entries where they were.
     fn take_moving(&self) -> MutexGuard<'_, ()> {
-        self.moving.lock().expect("no thread panics while it holds this lock")
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_aside(&self) -> MutexGuard<'_, Vec<AsideDay>> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn select(&self, selection: &Selection) -> Result<Snapshot, Error> {
@@ -409,8 +452,16 @@ impl Keeper {
         let (days, slots) = self.places(selection.range);
         let mut chunks = Vec::new();
         for day in &days {
-            chunks.extend(Candidates::of(day, selection)?.chunks(day, &prepared));
+            // what cannot be looked up hides no other day
+            match Candidates::of(day, selection) {
+                Ok(candidates) => chunks.extend(candidates.chunks(day, &prepared)),
+                Err(error) => {
+                    let (start, end) = (day.folder.day.start(), day.folder.day.end().plus_nanos(-1));
+                    chunks.push(Chunk::missing(start, end, error, prepared.clone()));
+                }
+            }
         }
+        chunks.extend(self.chunks_aside(selection.range, &prepared));
         chunks.sort_by_key(|chunk| chunk.sequence);
         for (index, slot) in slots.iter().enumerate() {
             let labels = slot.read().expect("no thread panics while it holds this lock").labels.clone();
@@ -477,13 +528,4 @@ impl Keeper {
             day_count: days.len() as u64,
         }
     }
-}
-
-/// Moves the folder of a day that cannot be opened out of the way, whole: the server starts, and new entries of the day
-/// have a place.
-fn put_aside(layout: &Layout, day: Day, error: &Error) -> Result<(), Error> {
-    let from = layout.day(day);
-    let to = (1..).map(|number| layout.damaged_day(day, number)).find(|path| !path.exists()).unwrap_or_default();
-    tracing::error!(%error, aside = %to.display(), "a day cannot be opened; its logs are put aside and not shown");
-    std::fs::rename(&from, &to).map_err(io_error("move aside", &from))
 }

@@ -68,6 +68,20 @@ impl Layout {
         self.days().join(format!("{}.damaged-{number}", day.folder()))
     }
 
+    /// The day that a folder was put aside of.
+    pub(crate) fn parse_damaged_day(name: &str) -> Option<Day> {
+        let (day, number) = name.split_once(".damaged-")?;
+        number.parse::<u32>().ok()?;
+        Day::parse_folder(day)
+    }
+
+    /// Where a folder goes that is to be removed: what is left of it goes at the next start.
+    pub(crate) fn dropped(dir: &Path) -> PathBuf {
+        let mut name = dir.as_os_str().to_owned();
+        name.push(DROPPED);
+        PathBuf::from(name)
+    }
+
     /// Where damaged bytes are kept.
     pub(crate) fn lost(&self) -> PathBuf {
         self.root.join("lost")

@@ -26,6 +26,7 @@ mod needle;
 mod reader;
 mod remove;
 mod retention;
+mod salvage;
 mod seal;
 mod segment;
 mod select;

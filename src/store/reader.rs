@@ -38,13 +38,8 @@ impl BlockReader<'_> {
     /// Decodes all of the block.
     pub(crate) fn open(&self, codec: &mut Codec) -> Result<OpenBlock, Error> {
         let bytes = self.folder.read_block(self.place, 0, self.place.len)?;
-        let (lead_bytes, text_section) = self.split(&bytes);
-        let mut decode = || -> Result<OpenBlock, Malformed> {
-            let lead = Lead::decode(lead_bytes, codec)?;
-            let lines = lead.text(text_section, codec)?.lines(&lead, None, codec)?;
-            Ok(OpenBlock { lead, lines })
-        };
-        decode().map_err(|why| self.damaged(why))
+        let (lead, text) = self.split(&bytes);
+        OpenBlock::decode(lead, text, codec).map_err(|why| self.damaged(why))
     }
 
     /// An error that names the block.
@@ -268,6 +263,13 @@ impl Found {
 }
 
 impl OpenBlock {
+    /// Decodes a block of which all bytes are there.
+    pub(crate) fn decode(lead: &[u8], text: &[u8], codec: &mut Codec) -> Result<OpenBlock, Malformed> {
+        let lead = Lead::decode(lead, codec)?;
+        let lines = lead.text(text, codec)?.lines(&lead, None, codec)?;
+        Ok(OpenBlock { lead, lines })
+    }
+
     /// An entry of the stream that comes at `stream_index` in the block.
     pub(crate) fn row<'b>(
         &'b self,

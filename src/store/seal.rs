@@ -5,6 +5,7 @@ use std::hash::BuildHasherDefault;
 
 use crate::store::block::{Codec, ColumnWriter, Content, Marks, Part, encode};
 use crate::store::day::SealedBlock;
+use crate::store::fault;
 use crate::store::filter::Ids;
 use crate::store::hash::QuickHasher;
 use crate::store::head::{Buffer, fill_content};
@@ -69,6 +70,13 @@ impl Sealer {
         }
     }
 
+    /// One that does not look for templates in the next blocks of a stream.
+    pub(crate) fn without_columns(stream: u64) -> Sealer {
+        let mut sealer = Sealer::new();
+        sealer.declined.note(stream);
+        sealer
+    }
+
     /// Makes a block of closed buffers, each of another stream of the same day and none empty.
     pub(crate) fn seal(&mut self, buffers: &[&Buffer]) -> SealedBlock {
         fill_content(&mut self.content, buffers);
@@ -87,6 +95,10 @@ impl Sealer {
         let stream = content.streams.first().map_or(0, |(number, _)| *number);
         let columns = if self.declined.is_due(stream) { Some(&mut self.columns) } else { None };
         let tried = columns.is_some();
+        if tried {
+            // only a panic can be asked for here: nothing is read or written
+            fault::at("seal.columns").ok();
+        }
         let encoded = encode(content, &mut self.codec, columns);
         if tried && !encoded.has_columns {
             self.declined.note(stream);

@@ -141,6 +141,8 @@ enum Source {
         slot: Arc<Slot>,
         row_count: usize,
     },
+    /// Entries that cannot be looked up, and why.
+    Missing(Arc<Error>),
 }
 
 /// What is done with each row: go on or stop.
@@ -181,6 +183,12 @@ impl Chunk {
         })
     }
 
+    /// Stands for entries that cannot be looked up: visiting it gives the error.
+    pub(crate) fn missing(min: Timestamp, max: Timestamp, error: Error, prepared: Arc<Prepared>) -> Chunk {
+        let source = Source::Missing(Arc::new(error));
+        Chunk { min, max, sequence: 0, entry_count: 0, line_bytes: 0, prepared, source }
+    }
+
     /// Calls `visit` for each wanted row: by stream, and within a stream in the order of time (entries of equal time in
     /// the order they came, or the reverse of all that for `Backward`), until it breaks. The visitor must not append.
     pub fn visit(&self, direction: Direction, visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
@@ -214,6 +222,7 @@ impl Chunk {
                 let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
                 block.visit(visited, tests, visit, codec)
             }),
+            Source::Missing(error) => Err(error.again()),
         }
     }
 
@@ -241,6 +250,7 @@ impl Chunk {
                 let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
                 block.visit_alike((selection.range, selection.need), tests, part_end, visit, codec)
             }),
+            Source::Missing(error) => Err(error.again()),
         }
     }
 }

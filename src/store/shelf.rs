@@ -9,6 +9,7 @@
 //! Rule that keeps it free of deadlocks: whoever holds the state's lock waits for no buffer's lock.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -16,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Entry, Labels, StreamEntries, TimeRange};
 use crate::store::Appended;
-use crate::store::day::{DayFolder, FreshBlock, Replacement};
+use crate::store::day::{DayFolder, FreshBlock, Replacement, SealedBlock};
 use crate::store::duplicates::{BlockIdentities, SealedStream};
-use crate::store::error::{Error, io_error};
+use crate::store::error::{Error, damaged, io_error};
 use crate::store::fault;
 use crate::store::feed::Feed;
 use crate::store::head::{Buffer, Slot, identity, print_of};
@@ -27,12 +28,22 @@ use crate::store::index::{IndexView, Search};
 use crate::store::layout::{Day, Layout};
 use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, Sealer};
 use crate::store::select::{Chunk, Need, Prepared, Readers, Selection};
+use crate::store::streams;
 
 /// Days whose index stays open for writing between commits: it costs threads and memory.
 const WRITERS_MAX: usize = 2;
 
 /// A stream on a day.
 pub(crate) type StreamKey = (Day, u64);
+
+/// Where entries come from that are added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The WAL segment that has them; where none has, the newest.
+    pub(crate) segment: u64,
+    /// Whether those who follow their stream are told.
+    pub(crate) is_news: bool,
+}
 
 /// Everything that readers look at, behind one lock.
 #[derive(Debug, Default)]
@@ -122,7 +133,9 @@ impl Shelf {
 
     /// Opens a day that has a folder.
     pub(crate) fn open_day(&self, day: Day) -> Result<(), Error> {
-        let (folder, view) = DayFolder::open(day, &self.layout.day(day))?;
+        let dir = self.layout.day(day);
+        let opened = catch_unwind(AssertUnwindSafe(|| DayFolder::open(day, &dir)));
+        let (folder, view) = opened.unwrap_or_else(|_| Err(damaged(&dir, "reading its index panicked")))?;
         let state = DayState { folder: Arc::new(folder), view, fresh: Vec::new(), readers: Readers::default() };
         self.write().days.entry(day).or_insert(state);
         Ok(())
@@ -133,18 +146,19 @@ impl Shelf {
         let folders: Vec<Arc<DayFolder>> = self.read().days.values().map(|day| day.folder.clone()).collect();
         for folder in &folders {
             let nameless = folder.nameless();
-            let named = |number: &&u64| {
-                let mut others = folders.iter().filter_map(|other| other.streams().get(number).cloned());
-                // a number is the hash of the labels
-                let same = others.find(|other| !other.is_nameless() && other.labels.fingerprint() == **number);
-                same.is_some_and(|same| folder.stream_number(&same.labels) == **number)
-            };
+            let labels = |number: &u64| folders.iter().find_map(|other| streams::labels_of(&other.streams(), *number));
+            let named = |number: &&u64| labels(number).is_some_and(|labels| folder.stream_number(&labels) == **number);
             let found = nameless.iter().filter(named).count();
             if !nameless.is_empty() {
                 let (day, lost) = (folder.day.folder(), nameless.len() - found);
                 tracing::error!(day, found, lost, "labels are damaged: found on other days, or shown by their number");
             }
         }
+    }
+
+    /// Labels that a number stands for on some day.
+    pub(crate) fn labels_of(&self, number: u64) -> Option<Labels> {
+        self.read().days.values().find_map(|day| streams::labels_of(&day.folder.streams(), number))
     }
 
     fn folder(&self, day: Day) -> Result<Arc<DayFolder>, Error> {
@@ -183,14 +197,14 @@ impl Shelf {
         Ok(to)
     }
 
-    /// Puts the entries of a stream into its buffers; `segment` is the WAL segment that has them.
-    pub(crate) fn add(&self, stream: &StreamEntries<'_>, segment: u64, appended: &mut Appended) -> Result<(), Error> {
+    /// Puts the entries of a stream into its buffers.
+    pub(crate) fn add(&self, stream: &StreamEntries<'_>, origin: Origin, appended: &mut Appended) -> Result<(), Error> {
         let mut rest = &stream.entries[..];
         while let Some(first) = rest.first() {
             let day = Day::of(first.timestamp);
             let same_day = rest.iter().position(|entry| Day::of(entry.timestamp) != day).unwrap_or(rest.len());
             let (entries, others) = rest.split_at(same_day);
-            self.add_to_day(day, &stream.labels, entries, segment, appended)?;
+            self.add_to_day(day, &stream.labels, entries, origin, appended)?;
             rest = others;
         }
         Ok(())
@@ -201,14 +215,14 @@ impl Shelf {
         day: Day,
         labels: &Labels,
         entries: &[Entry<'_>],
-        segment: u64,
+        origin: Origin,
         appended: &mut Appended,
     ) -> Result<(), Error> {
         loop {
             // looked up anew in every round: the day may have been dropped, and made again, meanwhile
             let folder = self.folder(day)?;
             let key = (day, folder.stream_number(labels));
-            let Some(slot) = self.filling(&folder, key, labels, segment) else {
+            let Some(slot) = self.filling(&folder, key, labels, origin.segment) else {
                 continue;
             };
             let mut buffer = slot.write().expect("no thread panics while it holds this lock");
@@ -216,7 +230,7 @@ impl Shelf {
                 continue;
             }
             let before = buffer.memory_bytes();
-            let added = self.add_to_buffer(&folder, &slot, &mut buffer, entries, segment, appended);
+            let added = self.add_to_buffer(&folder, &slot, &mut buffer, entries, origin, appended);
             self.memory_bytes.fetch_add((buffer.memory_bytes() - before) as u64, Ordering::Relaxed);
             if buffer.text_bytes() >= BLOCK_TEXT_BYTES {
                 drop(buffer);
@@ -233,7 +247,7 @@ impl Shelf {
         slot: &Arc<Slot>,
         buffer: &mut Buffer,
         entries: &[Entry<'_>],
-        segment: u64,
+        origin: Origin,
         appended: &mut Appended,
     ) -> Result<(), Error> {
         let mut sealed = None;
@@ -251,8 +265,10 @@ impl Shelf {
                     continue;
                 }
             }
-            if buffer.add(entry, segment) {
-                offer.entry(&buffer.labels, entry);
+            if buffer.add(entry, origin.segment) {
+                if origin.is_news {
+                    offer.entry(&buffer.labels, entry);
+                }
                 appended.entry_count += 1;
                 appended.line_bytes += entry.line.len() as u64;
             } else {
@@ -386,7 +402,10 @@ impl Shelf {
             Some(first) => {
                 let folder = self.folder(first.day)?;
                 let mut sealer = self.sealer.lock().expect("no thread panics while it holds this lock");
-                Some(Arc::new(folder.write(sealer.seal(&buffers))?))
+                let sealed = seal(&mut sealer, &buffers);
+                let sealed = sealed
+                    .ok_or_else(|| damaged(&self.layout.day(first.day), "no block can be made of its entries"))?;
+                Some(Arc::new(folder.write(sealed)?))
             }
         };
         let freed: usize = guards.iter().map(|buffer| buffer.memory_bytes()).sum();
@@ -482,6 +501,18 @@ impl Shelf {
     }
 }
 
+/// Makes a block; where that panics, one without columns. What cannot be made at all stays in memory and in the log.
+fn seal(sealer: &mut Sealer, buffers: &[&Buffer]) -> Option<SealedBlock> {
+    for _ in 0..2 {
+        match catch_unwind(AssertUnwindSafe(|| sealer.seal(buffers))) {
+            Ok(sealed) => return Some(sealed),
+            Err(_) => tracing::error!(labels = %buffers[0].labels, "making a block panicked"),
+        }
+        *sealer = Sealer::without_columns(buffers[0].stream);
+    }
+    None
+}
+
 /// Cuts waiting buffers into the groups that become a block each: large ones alone, small ones of a day together.
 fn grouped(waiting: Vec<(StreamKey, Arc<Slot>)>) -> Vec<Vec<(StreamKey, Arc<Slot>)>> {
     let mut groups: Vec<Vec<(StreamKey, Arc<Slot>)>> = Vec::new();
@@ -523,7 +554,9 @@ mod tests {
     use crate::model::{Entry, Labels, StreamEntries, Timestamp};
     use crate::store::Appended;
     use crate::store::layout::{Day, Layout};
-    use crate::store::shelf::Shelf;
+    use crate::store::shelf::{Origin, Shelf};
+
+    const LOGGED: Origin = Origin { segment: 1, is_news: true };
 
     fn entry(time: i64) -> Entry<'static> {
         Entry { timestamp: Timestamp::from_nanos(time), line: "x".into(), metadata: Labels::default() }
@@ -536,7 +569,7 @@ mod tests {
         let (labels, mut appended) = (Labels::from([("app", "a")]), Appended::default());
         let mut add = |time| {
             let stream = StreamEntries { labels: labels.clone(), entries: vec![entry(time)] };
-            shelf.add(&stream, 1, &mut appended).expect("it is added");
+            shelf.add(&stream, LOGGED, &mut appended).expect("it is added");
         };
         add(10);
         shelf.close_largest(0);
@@ -548,7 +581,7 @@ mod tests {
         shelf.close(&[key]);
         let mut buffer = slot.write().expect("no thread panics");
         let late = [entry(5), entry(10)];
-        shelf.add_to_buffer(&folder, &slot, &mut buffer, &late, 1, &mut appended).expect("it is added");
+        shelf.add_to_buffer(&folder, &slot, &mut buffer, &late, LOGGED, &mut appended).expect("it is added");
         assert_eq!((appended.entry_count, appended.duplicate_count), (3, 1));
         assert!(Arc::ptr_eq(&slot, &shelf.read().waiting[0].1));
     }

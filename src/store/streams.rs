@@ -68,6 +68,12 @@ pub(crate) fn find(streams: &Streams, labels: &Labels) -> Option<u64> {
     }
 }
 
+/// The labels that a number stands for, where they are known and the number is their hash.
+pub(crate) fn labels_of(streams: &Streams, number: u64) -> Option<Labels> {
+    let stream = streams.get(&number)?;
+    (!stream.is_nameless() && stream.labels.fingerprint() == number).then(|| stream.labels.clone())
+}
+
 /// Gives a stream a number that has none. A stream that lost its labels has them back when they come again.
 pub(crate) fn add(streams: &mut Streams, labels: &Labels) -> u64 {
     let mut number = labels.fingerprint();

@@ -257,6 +257,11 @@ impl Wal {
         self.lock().sizes.len() as u64
     }
 
+    /// The newest segment that is there.
+    pub(crate) fn newest(&self) -> u64 {
+        self.lock().sizes.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
     /// The oldest segment that is there.
     pub(crate) fn oldest(&self) -> u64 {
         self.lock().sizes.first_key_value().map_or(0, |(number, _)| *number)

@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Client, ProcessServer, encode, lines_of, logcafe, now_nanos};
+use crate::harness::{Client, ProcessServer, encode, lines_of, logcafe, metric, now_nanos};
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
 const LINES_PER_PUSH: usize = 40;
@@ -35,6 +35,11 @@ impl Scene {
         let scene = Scene { folder, acknowledged: BTreeSet::new(), pushed: 0 };
         scene.faults("");
         scene
+    }
+
+    /// The lines that it has to have.
+    pub(crate) fn acknowledged(&self) -> &BTreeSet<String> {
+        &self.acknowledged
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -86,6 +91,17 @@ impl Scene {
             self.acknowledged.extend(lines);
         }
         (status, body)
+    }
+
+    /// Pushes until there are some blocks, on both days.
+    pub(crate) fn fill(&mut self, client: &Client) {
+        for _ in 0..PUSHES_MAX {
+            assert_eq!(self.push(client).0, Some(204));
+            if metric(client, "logcafe_store_blocks") >= 6 {
+                return;
+            }
+        }
+        panic!("no blocks are made");
     }
 
     /// Pushes until the server dies, and gives the push that it did not answer.
@@ -297,10 +313,41 @@ fn points_of(folder: &Path, found: &mut BTreeSet<String>) {
 fn no_stage_is_left_out() {
     let mut there = BTreeSet::new();
     points_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store"), &mut there);
-    let names = FLUSH.iter().chain(&REMOVAL).chain(&RETENTION).chain(&ELSEWHERE);
+    let names = FLUSH.iter().chain(&REMOVAL).chain(&RETENTION).chain(&TAKING_BACK).chain(&ELSEWHERE);
     let tested: BTreeSet<String> = names.filter_map(|name| name.split(' ').next()).map(str::to_owned).collect();
     assert_eq!(there, tested, "a failpoint that no test passes, or one that is not there");
 }
 
+const TAKING_BACK: [&str; 5] = ["aside.put 1", "aside.block 1", "aside.block 3", "aside.rename 1", "aside.remove 1"];
+
+#[test]
+fn a_death_while_a_day_is_taken_back_in_loses_nothing_and_doubles_nothing() {
+    for_each_point(&TAKING_BACK, |point| {
+        let mut scene = Scene::new();
+        let server = scene.start();
+        scene.fill(&server);
+        server.terminate();
+        let days = || {
+            let listed = std::fs::read_dir(scene.logs().join("days")).expect("it can be listed");
+            listed.map(|day| day.expect("an entry").path()).collect::<Vec<_>>()
+        };
+        for day in days() {
+            std::fs::remove_file(day.join("index/meta.json")).expect("it can be removed");
+        }
+        let (name, nth) = point.split_once(' ').expect("a point and a number");
+        scene.faults(&format!("{name} kill {nth}"));
+        let ended = match ProcessServer::try_spawn(scene.command(&[]), scene.folder.path()) {
+            Ok(server) => server.ended(),
+            Err(ended) => ended,
+        };
+        killed(ended, point);
+        scene.faults("");
+        let server = scene.start();
+        let is_aside = |day: &PathBuf| day.to_string_lossy().contains(".damaged");
+        crate::harness::wait_until("the days are back", || !days().iter().any(is_aside));
+        scene.check(&server, point);
+    });
+}
+
 /// Points of other tests.
-const ELSEWHERE: [&str; 1] = ["lost.keep"];
+const ELSEWHERE: [&str; 3] = ["lost.keep", "keeper.round", "seal.columns"];

@@ -365,8 +365,14 @@ impl ProcessServer {
     }
 
     /// Waits until it ends by itself.
+    #[track_caller]
     pub(crate) fn ended(mut self) -> ExitStatus {
-        self.wait()
+        let mut ended = None;
+        wait_until("the server's end", || {
+            ended = self.child.try_wait().expect("its state");
+            ended.is_some()
+        });
+        ended.expect("it was waited for")
     }
 
     /// Runs a prepared command, wherever it has its data, and waits until it is ready.

@@ -5,6 +5,7 @@ mod browser;
 mod cli;
 mod clients;
 mod crash;
+mod damage;
 mod delete;
 mod failpoints;
 mod follow;

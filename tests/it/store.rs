@@ -394,29 +394,6 @@ fn a_damaged_filter_hides_nothing() {
 }
 
 #[test]
-fn a_day_without_its_index_is_put_aside_and_the_others_are_shown() {
-    let dir = TempDir::new().expect("a temp folder");
-    let lines = sorted(&sample(1500, 10));
-    let store = open(&dir, 1);
-    for batch in lines.chunks(300) {
-        append(&store, batch);
-    }
-    drop(store);
-    let index = data_file(&dir, "index");
-    std::fs::remove_dir_all(&index).expect("it can be removed");
-    let store = open(&dir, 1 << 20);
-    let second_day = 1_795_132_800_000_000_000 + 86_400_000_000_000;
-    let newer: Vec<Line> = lines.iter().filter(|line| line.1 >= second_day).cloned().collect();
-    let found = find(&store, &selection(&[]));
-    let missing = newer.iter().filter(|line| !found.contains(line)).count();
-    assert_eq!(missing, 0, "of {} lines of the other days", newer.len());
-    let aside = format!("{}.damaged-1", index.parent().expect("a day").display());
-    assert!(std::path::Path::new(&aside).join("blocks.dat").exists(), "nothing of the day is thrown away");
-    append(&store, &lines);
-    assert!(find(&store, &selection(&[])) == lines, "lines that come again have a place");
-}
-
-#[test]
 fn a_push_of_a_thousand_days_is_refused_whole() {
     let dir = TempDir::new().expect("a temp folder");
     let store = open(&dir, 1 << 20);

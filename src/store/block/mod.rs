@@ -19,6 +19,7 @@
 
 pub(crate) mod bytes;
 mod columns;
+pub(crate) mod extent;
 mod pack;
 mod planes;
 mod times;
