@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::io::{BufRead, Read};
+use std::sync::{Mutex, PoisonError};
 
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
@@ -60,8 +61,34 @@ pub(crate) fn unpack<'b>(
     Ok(Cow::Owned(unpacked))
 }
 
-/// The bytes of a raw snappy block.
-pub(crate) fn unsnap(block: &[u8], bytes_max: u64, room: &mut Room) -> Result<Vec<u8>, Error> {
+/// Memory that blocks are unpacked into, kept between pushes: new memory of a mebibyte costs as much as half the unpacking.
+#[derive(Debug, Default)]
+pub(crate) struct Spares(Mutex<Vec<Vec<u8>>>);
+
+/// Pieces of memory that are kept, and the bytes of the largest one that is.
+const SPARES_MAX: usize = 4;
+const SPARE_BYTES_MAX: usize = 3 << 20;
+
+impl Spares {
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give(&self, spare: Vec<u8>) {
+        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < SPARES_MAX && spare.capacity() <= SPARE_BYTES_MAX {
+            spares.push(spare);
+        }
+    }
+}
+
+/// The bytes of a raw snappy block, in `memory`.
+pub(crate) fn unsnap<'m>(
+    block: &[u8],
+    bytes_max: u64,
+    room: &mut Room,
+    memory: &'m mut Vec<u8>,
+) -> Result<&'m [u8], Error> {
     let corrupt = || Error::Malformed("snappy: corrupt input".to_owned());
     let bytes = snap::raw::decompress_len(block).map_err(|_| corrupt())?;
     if bytes as u64 > bytes_max {
@@ -71,12 +98,20 @@ pub(crate) fn unsnap(block: &[u8], bytes_max: u64, room: &mut Room) -> Result<Ve
         return Err(corrupt());
     }
     room.grow(bytes)?;
-    snap::raw::Decoder::new().decompress_vec(block).map_err(|_| corrupt())
+    if memory.len() < bytes {
+        // what was in it before is overwritten
+        *memory = vec![0; bytes];
+    }
+    let unpacked = snap::raw::Decoder::new().decompress(block, &mut memory[..bytes]).map_err(|_| corrupt())?;
+    Ok(&memory[..unpacked])
 }
 
 /// The bytes of a raw snappy block that we packed or checked ourselves, of any size.
 pub(crate) fn unsnap_unbounded(block: &[u8]) -> Result<Vec<u8>, Error> {
-    unsnap(block, u64::MAX, &mut Space::new(u64::MAX).room())
+    let mut memory = Vec::new();
+    let bytes = unsnap(block, u64::MAX, &mut Space::new(u64::MAX).room(), &mut memory)?.len();
+    memory.truncate(bytes);
+    Ok(memory)
 }
 
 /// The text of bytes, U+FFFD in place of each byte that is no UTF-8 (Go's way, which Loki's answers show).
@@ -198,7 +233,7 @@ mod tests {
         let block = snap::raw::Encoder::new().compress_vec(b"some text that is long enough").unwrap();
         let mut room = Space::new(MIB).room();
         for cut in 0..block.len() {
-            let error = unsnap(&block[..cut], MIB, &mut room).unwrap_err();
+            let error = unsnap(&block[..cut], MIB, &mut room, &mut Vec::new()).unwrap_err();
             assert_eq!(error.to_string(), "snappy: corrupt input", "{cut}");
         }
     }
@@ -213,8 +248,8 @@ mod tests {
         let mut room = Space::new(MIB).room();
         // promises 4 GiB - 1, then 1 MiB from five bytes
         let huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
-        assert!(matches!(unsnap(&huge, MIB, &mut room), Err(Error::TooLarge { .. })));
+        assert!(matches!(unsnap(&huge, MIB, &mut room, &mut Vec::new()), Err(Error::TooLarge { .. })));
         let much = [0x80, 0x80, 0x40, 0, 0];
-        assert_eq!(unsnap(&much, MIB, &mut room).unwrap_err().to_string(), "snappy: corrupt input");
+        assert_eq!(unsnap(&much, MIB, &mut room, &mut Vec::new()).unwrap_err().to_string(), "snappy: corrupt input");
     }
 }

@@ -45,6 +45,7 @@ pub struct Intake {
     limits: Limits,
     space: room::Space,
     known: KnownStreams,
+    spares: body::Spares,
     rates: Rates,
     totals: Mutex<Pushed>,
 }
@@ -53,7 +54,7 @@ impl Intake {
     pub fn new(store: Arc<Store>, limits: Limits) -> Intake {
         let space = room::Space::new(limits.in_flight_bytes_max.max(limits.in_flight_floor()));
         let (known, rates) = (KnownStreams::default(), Rates::new(&limits));
-        Intake { store, space, known, rates, totals: Mutex::default(), limits }
+        Intake { store, space, known, spares: body::Spares::default(), rates, totals: Mutex::default(), limits }
     }
 
     /// The bounds it works with.
@@ -124,11 +125,12 @@ impl Intake {
     }
 
     fn push_protobuf(&self, block: &[u8], room: &mut Room, now: Timestamp, store: Sink<'_>) -> Result<Pushed, Error> {
-        let request = body::unsnap(block, self.limits.decoded_bytes_max, room)?;
+        let mut memory = self.spares.take();
+        let request = body::unsnap(block, self.limits.decoded_bytes_max, room, &mut memory)?;
         let labels = self.service_name_labels();
         let mut assembler = self.assembler(&labels, now);
         let mut stream_count = 0;
-        protobuf::each_stream(&request, |stream| {
+        protobuf::each_stream(request, |stream| {
             stream_count += 1;
             let mut draft = assembler.open_text(stream.labels)?;
             draft.iter_mut().for_each(|draft| draft.expect(stream.entry_count_guess()));
@@ -144,7 +146,9 @@ impl Intake {
             Ok::<(), Error>(())
         })?;
         some_stream(stream_count)?;
-        self.finish(assembler, Some(block), store)
+        let finished = self.finish(assembler, Some(block), store);
+        self.spares.give(memory);
+        finished
     }
 
     fn push_json(&self, body: &[u8], room: &mut Room, now: Timestamp, store: Sink<'_>) -> Result<Pushed, Error> {

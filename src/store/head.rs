@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
-use std::sync::RwLock;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use memchr::memmem::Finder;
@@ -22,6 +22,9 @@ const EQUAL_TIMES_MAX: usize = 16;
 
 /// Runs of sorted rows that are told apart; where there are more, clients send in no order at all.
 const RUNS_MAX: usize = 64;
+
+/// The room of a whole block's text, with the line that it ends with.
+const FULL_TEXT_BYTES: usize = BLOCK_TEXT_BYTES + BLOCK_TEXT_BYTES / 16;
 
 /// A text that grows beyond this gets room for a whole block at once.
 const DOUBLED_BYTES_MAX: usize = BLOCK_TEXT_BYTES / 4;
@@ -73,6 +76,25 @@ pub(crate) struct Buffer {
     runs: Vec<(i64, i64)>,
     /// Identities of all rows; made when the first row comes that may be a duplicate.
     identities: Option<Identities>,
+    spares: Arc<Spares>,
+}
+
+/// Memory of texts that were sealed, for those that grow: new memory of a mebibyte costs more than what is copied into it.
+#[derive(Debug, Default)]
+pub(crate) struct Spares(Mutex<Vec<Vec<u8>>>);
+
+/// Texts whose memory is kept: one is sealed for each that grows.
+const SPARES_MAX: usize = 4;
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.text.capacity() == FULL_TEXT_BYTES {
+            let mut spares = self.spares.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if spares.len() < SPARES_MAX {
+                spares.push(std::mem::take(&mut self.text));
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +106,14 @@ struct BufferRow {
 }
 
 impl Buffer {
-    pub(crate) fn new(day: Day, stream: u64, labels: Labels, segment: u64, sealed_max: Option<i64>) -> Buffer {
+    pub(crate) fn new(
+        day: Day,
+        stream: u64,
+        labels: Labels,
+        segment: u64,
+        sealed_max: Option<i64>,
+        spares: Arc<Spares>,
+    ) -> Buffer {
         Buffer {
             day,
             stream,
@@ -104,6 +133,7 @@ impl Buffer {
             sorted: true,
             runs: Vec::new(),
             identities: None,
+            spares,
         }
     }
 
@@ -148,9 +178,20 @@ impl Buffer {
     /// nothing, and copying does.
     fn make_room(&mut self, line_len: usize) {
         let needed = self.text.len() + line_len;
-        if needed > self.text.capacity() && needed > DOUBLED_BYTES_MAX {
-            let room = (BLOCK_TEXT_BYTES + BLOCK_TEXT_BYTES / 16).max(needed) - self.text.len();
-            self.text.reserve_exact(room);
+        if needed <= self.text.capacity() || needed <= DOUBLED_BYTES_MAX {
+            return;
+        }
+        let spare = match needed <= FULL_TEXT_BYTES {
+            true => self.spares.0.lock().unwrap_or_else(PoisonError::into_inner).pop(),
+            false => None,
+        };
+        match spare {
+            Some(mut spare) => {
+                spare.clear();
+                spare.extend_from_slice(&self.text);
+                self.text = spare;
+            }
+            None => self.text.reserve_exact(FULL_TEXT_BYTES.max(needed) - self.text.len()),
         }
     }
 
@@ -300,13 +341,15 @@ pub(crate) fn fill_content(content: &mut Content, buffers: &[&Buffer]) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crate::model::{Entry, Labels, Timestamp};
     use crate::store::block::Content;
     use crate::store::head::{Buffer, EQUAL_TIMES_MAX, RUNS_MAX, fill_content, identity};
     use crate::store::layout::Day;
 
     fn buffer() -> Buffer {
-        Buffer::new(Day::of(Timestamp::from_nanos(0)), 7, Labels::from([("app", "a")]), 1, None)
+        Buffer::new(Day::of(Timestamp::from_nanos(0)), 7, Labels::from([("app", "a")]), 1, None, Arc::default())
     }
 
     fn entry(time: i64, line: &str, level: &str) -> Entry<'static> {

@@ -33,6 +33,7 @@ mod select;
 mod shelf;
 mod streams;
 mod wal;
+mod word_set;
 mod words;
 
 use std::fs::{self, File};

@@ -1,15 +1,14 @@
 //! Sealing: closed buffers become a block, with the words and ids that it can be looked up by.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasherDefault;
+use std::collections::HashMap;
 
 use crate::store::block::{Codec, ColumnWriter, Content, Marks, Part, encode};
 use crate::store::day::SealedBlock;
 use crate::store::fault;
 use crate::store::filter::Ids;
-use crate::store::hash::QuickHasher;
 use crate::store::head::{Buffer, fill_content};
 use crate::store::index::BlockWords;
+use crate::store::word_set::WordSet;
 use crate::store::words;
 
 /// Text bytes at which a stream's buffer becomes a block. Larger blocks gain 0.2 points of size for twice the memory.
@@ -21,6 +20,9 @@ const WORDS_MAX: usize = 8000;
 /// Text that has more ids than one in so many bytes, and a few, is no log (base64, say): its ids are not worth a filter.
 const BYTES_PER_ID_MIN: usize = 40;
 const IDS_SURE: usize = 500;
+/// The same of different words.
+const BYTES_PER_WORD_MIN: usize = 32;
+const WORDS_SURE: usize = 1000;
 /// Blocks of a stream that are not tried again after one had no templates.
 const DECLINED_BLOCKS: u32 = 16;
 /// Streams that this is remembered of.
@@ -126,8 +128,10 @@ impl Sealer {
 /// What a block can be looked up by, as it is gathered.
 #[derive(Debug, Default)]
 pub(crate) struct LookUps<'t> {
-    words: HashSet<&'t [u8], BuildHasherDefault<QuickHasher>>,
+    words: WordSet<'t>,
     longest: usize,
+    /// There are more words than are worth to be known.
+    is_opaque: bool,
     ids: Ids,
 }
 
@@ -145,11 +149,12 @@ impl<'t> LookUps<'t> {
         let (text, mut start) = (&content.text[..], 0);
         for length in &content.text_lengths {
             let end = start + *length as usize;
-            let too_many = look_ups.words.len() > WORDS_MAX;
-            if too_many && look_ups.ids.is_open() {
+            let too_many = look_ups.words.len() > WORDS_MAX.min(WORDS_SURE + start / BYTES_PER_WORD_MIN);
+            look_ups.is_opaque |= too_many;
+            if look_ups.is_opaque && look_ups.ids.is_open() {
                 break;
             }
-            look_ups.plain_line(text, (start, end), marks, !too_many);
+            look_ups.plain_line(text, (start, end), marks, !look_ups.is_opaque);
             if look_ups.ids.len() > IDS_SURE + end / BYTES_PER_ID_MIN {
                 look_ups.ids.open();
             }
@@ -206,11 +211,9 @@ impl<'t> LookUps<'t> {
     pub(crate) fn finish(self) -> (BlockWords, Vec<u8>) {
         let mut filter = Vec::new();
         self.ids.encode(&mut filter);
-        if self.words.len() > WORDS_MAX || self.longest > WORD_BYTES_MAX {
+        if self.is_opaque || self.words.len() > WORDS_MAX || self.longest > WORD_BYTES_MAX {
             return (BlockWords::Opaque, filter);
         }
-        let mut words: Vec<Box<[u8]>> = self.words.into_iter().map(Box::from).collect();
-        words.sort_unstable();
-        (BlockWords::Known(words), filter)
+        (BlockWords::Known(self.words.into_sorted()), filter)
     }
 }

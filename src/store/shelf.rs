@@ -22,7 +22,7 @@ use crate::store::duplicates::{BlockIdentities, SealedStream};
 use crate::store::error::{Error, damaged, io_error};
 use crate::store::fault;
 use crate::store::feed::Feed;
-use crate::store::head::{Buffer, Slot, identity, print_of};
+use crate::store::head::{Buffer, Slot, Spares, identity, print_of};
 use crate::store::hole::Hole;
 use crate::store::index::{IndexView, Search};
 use crate::store::layout::{Day, Layout};
@@ -97,6 +97,7 @@ pub(crate) struct Shelf {
     making_day: Mutex<()>,
     identities: BlockIdentities,
     sealer: Mutex<Sealer>,
+    spares: Arc<Spares>,
     /// Tells whoever follows of entries that are added.
     pub(crate) feed: Arc<Feed>,
 }
@@ -111,6 +112,7 @@ impl Shelf {
             making_day: Mutex::default(),
             identities: BlockIdentities::default(),
             sealer: Mutex::new(Sealer::new()),
+            spares: Arc::default(),
             feed: Arc::default(),
         }
     }
@@ -297,7 +299,7 @@ impl Shelf {
                 buffer.closed = true;
                 sealed_max = sealed_max.max(buffer.span().map(|(_, max)| max));
             }
-            let buffer = Buffer::new(key.0, key.1, labels.clone(), segment, sealed_max);
+            let buffer = Buffer::new(key.0, key.1, labels.clone(), segment, sealed_max, self.spares.clone());
             let mut state = self.write();
             if state.closings == closings && state.has(folder) {
                 return Some(state.filling.entry(key).or_insert_with(|| Arc::new(RwLock::new(buffer))).clone());

@@ -73,6 +73,20 @@ pub(crate) fn each_marked<'t>(
     mut id: impl FnMut(&'t [u8]),
 ) {
     let mut run_end = start;
+    if word.is_none() {
+        // only what has a digit matters
+        loop {
+            let digit = marks.digits.next(run_end, end);
+            if digit == end {
+                return;
+            }
+            let run = marks.alphanumeric.run_start(run_end, digit);
+            run_end = marks.alphanumeric.next_gap(digit, end);
+            if run_end - run >= ID_BYTES_MIN {
+                id(&text[run..run_end]);
+            }
+        }
+    }
     loop {
         let run = marks.alphanumeric.next(run_end, end);
         if run == end {
@@ -285,6 +299,9 @@ mod tests {
             let (mut words, mut ids, mut plain_words, mut plain_ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             each(&text[start..end], |word| plain_words.push(word), |id| plain_ids.push(id));
             each_marked(text, (start, end), &marks, Some(|word| words.push(word)), |id| ids.push(id));
+            let mut ids_alone = Vec::new();
+            each_marked(text, (start, end), &marks, None::<fn(&[u8])>, |id| ids_alone.push(id));
+            prop_assert_eq!(&ids_alone, &ids);
             prop_assert_eq!((words, ids), (plain_words, plain_ids));
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! header, 60 bytes, little endian
-//!   0  magic "LCBK"      4  version 1     5  mode: 0 plain, 1 columns     6  (two bytes, zero)
+//!   0  magic "LCBK"      4  version 1     5  mode: 0 plain, 1 columns, 2 lines     6  (two bytes, zero)
 //!   8  entries          12  streams      16  bytes of text
 //!  20  lengths of the sections: streams, times, sets, set of each entry, text lengths, text
 //!  44  crc32 of the text section         48  earliest time    56  crc32 of bytes 0..56 and of all sections before the text
@@ -14,7 +14,9 @@
 //! sets           packed: varint count; per set of metadata: varint pairs; per pair: name, value (varint length, text)
 //! set of each    numbers in planes (`pack`), absent where there is one set
 //! text lengths   numbers in planes
-//! text           plain: all lines one after another, packed; otherwise see `columns`
+//! text           plain: all texts one after another, packed; columns: see there; lines: the same as plain with a newline
+//!                behind each text, none of which has one in it: there are no text lengths then, and the text belongs to
+//!                the sections that are read together
 //! ```
 
 pub(crate) mod bytes;
@@ -43,8 +45,11 @@ const VERSION: u8 = 1;
 const MODE_PLAIN: u8 = 0;
 /// The text section holds templates and columns.
 const MODE_COLUMNS: u8 = 1;
+/// The text section holds all texts with a newline behind each, packed; there are no text lengths.
+const MODE_LINES: u8 = 2;
 const HEADER_BYTES: usize = 60;
 const SECTION_COUNT: usize = 6;
+const LENGTHS: usize = 4;
 const TEXT: usize = 5;
 
 /// What goes into a block. Entries are sorted by stream and, within one, by time.
@@ -84,33 +89,50 @@ pub(crate) struct Encoded {
 /// Makes the bytes of a block, with columns where `columns` is given and the text has templates.
 pub(crate) fn encode(content: &Content, codec: &mut Codec, columns: Option<&mut ColumnWriter>) -> Encoded {
     let (mut out, mut ends) = encode_lead(content, codec);
-    let (text, start) = (&content.text, out.len());
+    let (text, start) = (&content.text, ends[LENGTHS - 1]);
     let written = columns.and_then(|columns| {
         let fit = columns.gather(text, &content.text_lengths, &content.times);
         (fit != Fit::Poor).then(|| (fit, columns.write(text.len(), codec)))
     });
-    let mode = match written {
-        Some((Fit::Good, section)) => {
-            out.extend_from_slice(&section);
-            MODE_COLUMNS
-        }
-        Some((_, section)) => {
-            codec.put(&mut out, text);
-            let is_smaller = section.len() < out.len() - start;
-            if is_smaller {
-                out.truncate(start);
-                out.extend_from_slice(&section);
-            }
-            if is_smaller { MODE_COLUMNS } else { MODE_PLAIN }
-        }
-        None => {
-            codec.put(&mut out, text);
-            MODE_PLAIN
-        }
-    };
+    let lengths = out[start..].to_vec();
+    let mut mode = MODE_COLUMNS;
+    if !matches!(written, Some((Fit::Good, _))) {
+        mode = put_plain(&mut out, &mut ends, content, codec);
+    }
+    if let Some((fit, section)) = written
+        && (fit == Fit::Good || lengths.len() + section.len() < out.len() - start)
+    {
+        mode = MODE_COLUMNS;
+        out.truncate(start);
+        out.extend_from_slice(&lengths);
+        ends[LENGTHS] = out.len();
+        out.extend_from_slice(&section);
+    }
     ends[TEXT] = out.len();
-    write_header(&mut out, mode, content, &ends);
-    Encoded { bytes: out, lead_len: ends[TEXT - 1], has_columns: mode == MODE_COLUMNS }
+    let lead_len = if mode == MODE_LINES { out.len() } else { ends[LENGTHS] };
+    write_header(&mut out, mode, content, &ends, lead_len);
+    Encoded { bytes: out, lead_len, has_columns: mode == MODE_COLUMNS }
+}
+
+/// Appends the texts as they are, without the lengths that are there already where none has a newline in it; gives the
+/// mode.
+fn put_plain(out: &mut Vec<u8>, ends: &mut [usize; SECTION_COUNT], content: &Content, codec: &mut Codec) -> u8 {
+    if memchr::memchr(b'\n', &content.text).is_some() {
+        codec.put(out, &content.text);
+        return MODE_PLAIN;
+    }
+    out.truncate(ends[LENGTHS - 1]);
+    ends[LENGTHS] = out.len();
+    let mut lines = Vec::with_capacity(content.text.len() + content.text_lengths.len());
+    let mut rest = &content.text[..];
+    for length in &content.text_lengths {
+        let (line, after) = rest.split_at(*length as usize);
+        lines.extend_from_slice(line);
+        lines.push(b'\n');
+        rest = after;
+    }
+    codec.put(out, &lines);
+    MODE_LINES
 }
 
 /// Room for the header, the sections before the text, and where each ends.
@@ -138,7 +160,7 @@ pub(crate) fn encode_lead(content: &Content, codec: &mut Codec) -> (Vec<u8>, [us
     (out, ends)
 }
 
-fn write_header(out: &mut [u8], mode: u8, content: &Content, ends: &[usize; SECTION_COUNT]) {
+fn write_header(out: &mut [u8], mode: u8, content: &Content, ends: &[usize; SECTION_COUNT], lead_len: usize) {
     let mut put_u32 = |at: usize, value: usize| {
         out[at..at + 4].copy_from_slice(&u32::try_from(value).expect("a block stays below 4 GiB").to_le_bytes());
     };
@@ -157,7 +179,7 @@ fn write_header(out: &mut [u8], mode: u8, content: &Content, ends: &[usize; SECT
     out[44..48].copy_from_slice(&text_crc.to_le_bytes());
     let first = content.times.iter().min().copied().unwrap_or(0);
     out[48..56].copy_from_slice(&first.to_le_bytes());
-    let lead_crc = lead_crc(&out[..ends[TEXT - 1]]);
+    let lead_crc = lead_crc(&out[..lead_len]);
     out[56..60].copy_from_slice(&lead_crc.to_le_bytes());
 }
 
@@ -190,7 +212,7 @@ pub(crate) struct Lead {
     pub(crate) sets: Vec<Labels>,
     /// Index into `sets` for each entry; empty where there is one set.
     set_of: Vec<u32>,
-    /// Where the lengths lie, undecoded until they are needed.
+    /// Where the lengths lie, undecoded until they are needed; or the lines, whose newlines tell.
     lengths_section: Vec<u8>,
     mode: u8,
     text_bytes: usize,
@@ -206,7 +228,7 @@ impl Lead {
             return Err(Malformed("no block begins here"));
         }
         let (version, mode) = (header.byte()?, header.byte()?);
-        if version != VERSION || !matches!(mode, MODE_PLAIN | MODE_COLUMNS) {
+        if version != VERSION || !matches!(mode, MODE_PLAIN | MODE_COLUMNS | MODE_LINES) {
             return Err(Malformed("the block has an unknown version or mode"));
         }
         header.take(2)?;
@@ -233,7 +255,8 @@ impl Lead {
         if sets.is_empty() || set_of.iter().any(|set| *set as usize >= sets.len()) {
             return Err(Malformed("an entry names a metadata set that is not there"));
         }
-        let lengths_section = sections.take(lengths[4])?.to_vec();
+        let last = if mode == MODE_LINES { TEXT } else { LENGTHS };
+        let lengths_section = sections.take(lengths[last])?.to_vec();
         Ok(Lead {
             streams,
             times,
@@ -254,7 +277,29 @@ impl Lead {
 
     /// The bytes of text of each entry.
     pub(crate) fn text_lengths(&self, codec: &mut Codec) -> Result<Vec<u32>, Malformed> {
+        if self.mode == MODE_LINES {
+            let mut start = 0;
+            let lengths = self.lines(codec)?.ends.into_iter().map(|end| end - std::mem::replace(&mut start, end));
+            return Ok(lengths.collect());
+        }
         codec.take_numbers(&mut Reader::new(&self.lengths_section), self.times.len())
+    }
+
+    /// The texts, where a newline ends each.
+    fn lines(&self, codec: &mut Codec) -> Result<Lines, Malformed> {
+        let count = self.times.len();
+        let mut bytes = codec.take(&mut Reader::new(&self.lengths_section), self.text_bytes + count)?;
+        let (mut ends, mut start, mut end) = (Vec::with_capacity(count), 0, 0);
+        while let Some(length) = memchr::memchr(b'\n', &bytes[start..]) {
+            bytes.copy_within(start..start + length, end);
+            (start, end) = (start + length + 1, end + length);
+            ends.push(end as u32);
+        }
+        if start < bytes.len() || ends.len() != count {
+            return Err(Malformed("the lines are not as many as the entries"));
+        }
+        bytes.truncate(end);
+        Ok(Lines { bytes, ends })
     }
 
     /// Where each entry's text ends.
@@ -270,6 +315,9 @@ impl Lead {
 
     /// Checks the bytes that follow the lead, and prepares them to be searched and read.
     pub(crate) fn text<'b>(&self, section: &'b [u8], codec: &mut Codec) -> Result<Text<'b>, Malformed> {
+        if self.mode == MODE_LINES {
+            return Ok(Text::Plain(self.lines(codec)?));
+        }
         if section.len() != self.text_section_len || crc32fast::hash(section) != self.text_crc {
             return Err(Malformed("the checksum of the block's text does not agree"));
         }
