@@ -3,6 +3,7 @@
 //! Promises: plain values that cannot be wrong once built. Never: IO, a clock, a foreign format.
 
 pub mod entry;
+pub mod form;
 pub mod labels;
 pub mod matcher;
 pub mod memory;

@@ -184,7 +184,7 @@ struct Worker {
     matched: u64,
 }
 
-/// Where lines with certain labels go, remembered by the index of their metadata. Rows come by stream, so each place
+/// Where certain lines go, remembered by the index of their metadata or by their class. Rows come by stream, so each place
 /// remembers the last stream only.
 #[derive(Default)]
 struct Memo {
@@ -193,17 +193,21 @@ struct Memo {
 }
 
 impl Memo {
+    fn new(generation: u32) -> Memo {
+        Memo { generation, ..Memo::default() }
+    }
+
     /// The series for such lines, the inner none where they are dropped; none where that is not known.
-    fn get(&self, stream_index: usize, metadata_index: usize) -> Option<Option<u32>> {
-        let (stream, series) = self.places.get(metadata_index).copied().flatten()?;
+    fn get(&self, stream_index: usize, index: usize) -> Option<Option<u32>> {
+        let (stream, series) = self.places.get(index).copied().flatten()?;
         (stream == stream_index).then_some(series)
     }
 
-    fn set(&mut self, stream_index: usize, metadata_index: usize, series: Option<u32>) {
-        if self.places.len() <= metadata_index {
-            self.places.resize(metadata_index + 1, None);
+    fn set(&mut self, stream_index: usize, index: usize, series: Option<u32>) {
+        if self.places.len() <= index {
+            self.places.resize(index + 1, None);
         }
-        self.places[metadata_index] = Some((stream_index, series));
+        self.places[index] = Some((stream_index, series));
     }
 
     /// Forgets what was true before the series were handed over.
@@ -231,19 +235,24 @@ impl Shared<'_> {
     fn count(&self, worker: &mut Worker, chunk: &Chunk) -> Result<(), Error> {
         let mut finder = PaneFinder::new(self.windows);
         let mut cutter = finder.clone();
-        let mut memo = Memo { generation: worker.local.generation, ..Memo::default() };
-        alike(chunk, self.ticket, &mut |time| cutter.part_end(time), |Alike { row, count, line_bytes }, _| {
+        let generation = worker.local.generation;
+        let (mut usual, mut memo) = (Memo::new(generation), Memo::new(generation));
+        alike(chunk, self.ticket, &mut |time| cutter.part_end(time), |alike, _| {
+            let Alike { row, class, count, line_bytes } = alike;
             let Some(pane) = finder.find(row.timestamp) else {
                 return Ok(());
             };
-            let (series, bytes) = match memo.get(row.stream_index, row.metadata_index) {
-                Some(series) if self.plan.labels_decide => (series, line_bytes as f64),
-                remembered => {
-                    let (series, bytes, reusable) = self.place(worker, &row, remembered.flatten())?;
-                    if reusable && remembered.is_none() {
-                        memo.set(row.stream_index, row.metadata_index, series);
+            let (series, bytes) = match class.and_then(|class| memo.get(row.stream_index, class)) {
+                Some(series) => (series, line_bytes as f64),
+                None => {
+                    let known = usual.get(row.stream_index, row.metadata_index);
+                    let (series, bytes, is_usual) = self.place(worker, &row, known.flatten())?;
+                    if let Some(class) = class {
+                        memo.set(row.stream_index, class, series);
+                    } else if is_usual && known.is_none() {
+                        usual.set(row.stream_index, row.metadata_index, series);
                     }
-                    (series, if self.plan.labels_decide { line_bytes as f64 } else { bytes })
+                    (series, if class.is_some() { line_bytes as f64 } else { bytes })
                 }
             };
             let Some(series) = series else {
@@ -251,14 +260,19 @@ impl Shared<'_> {
             };
             worker.matched += count;
             let value = if matches!(self.measure, Measure::Lines) { count as f64 } else { bytes };
-            self.add(worker, series, pane, Sample { nanos: row.timestamp.nanos(), order: 0, value }, &mut memo)
+            let sample = Sample { nanos: row.timestamp.nanos(), order: 0, value };
+            if self.add(worker, series, pane, sample)? {
+                usual.keep_to(worker.local.generation);
+                memo.keep_to(worker.local.generation);
+            }
+            Ok(())
         })
     }
 
     /// Takes each line of a chunk by itself.
     fn gather(&self, worker: &mut Worker, numbered: &Numbered) -> Result<(), Error> {
         let mut finder = PaneFinder::new(self.windows);
-        let mut memo = Memo { generation: worker.local.generation, ..Memo::default() };
+        let mut memo = Memo::new(worker.local.generation);
         rows(&numbered.chunk, TimeRange::ALL, Direction::Forward, self.ticket, |row, place| {
             let Some(pane) = finder.find(row.timestamp) else {
                 return Ok(());
@@ -273,19 +287,24 @@ impl Shared<'_> {
             };
             worker.matched += 1;
             let order = u64::from(numbered.number) << 32 | u64::from(place);
-            self.add(worker, series, pane, Sample { nanos: row.timestamp.nanos(), order, value }, &mut memo)
+            let sample = Sample { nanos: row.timestamp.nanos(), order, value };
+            if self.add(worker, series, pane, sample)? {
+                memo.keep_to(worker.local.generation);
+            }
+            Ok(())
         })
     }
 
-    fn add(&self, worker: &mut Worker, series: u32, pane: Pane, sample: Sample, memo: &mut Memo) -> Result<(), Error> {
+    /// Whether the worker has handed over what it has found, so that its series have other numbers.
+    fn add(&self, worker: &mut Worker, series: u32, pane: Pane, sample: Sample) -> Result<bool, Error> {
         let local = &mut worker.local;
         local.samples.add(series, pane, sample)?;
-        if local.is_full() {
+        let is_full = local.is_full();
+        if is_full {
             let next = Local { generation: local.generation.wrapping_add(1), ..Local::new(self.keep) };
             std::mem::replace(local, next).hand_over(&self.gathered)?;
-            memo.keep_to(local.generation);
         }
-        Ok(())
+        Ok(is_full)
     }
 
     /// The series of a line and its value, and whether the same series may be taken for the same labels again.

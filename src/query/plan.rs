@@ -1,9 +1,12 @@
 //! What is asked of the store, and what is left to do with each line it gives.
 
+use std::sync::Arc;
+
 use crate::logql::ast::{
     Grouping, GroupingKind, LabelFormatValue, LineFilter, LineOp, LineTest, LogExpr, RangeAggregation, RangeOp, Stage,
 };
 use crate::logql::stage::{CompileError, Pipeline, Wanted, literals, required_substrings};
+use crate::model::form::Excerpts;
 use crate::model::{Matcher, TimeRange};
 use crate::query::Error;
 use crate::query::scan::{Numbered, number};
@@ -30,7 +33,7 @@ impl Plan {
         let (demand, stages) = pushed_down(&log.stages);
         let pipeline = Pipeline::new(&stages).map_err(|error| named(error, &log.stages));
         let keeps_all = !stages.iter().any(|stage| matches!(stage, Stage::Line(_) | Stage::Label(_)));
-        let plan = Plan::new(store, log, demand, range, Need::Lines, pipeline)?;
+        let plan = Plan::new(store, log, demand, range, (Need::Lines, None), pipeline)?;
         Ok(Plan { keeps_all, ..plan })
     }
 
@@ -58,8 +61,10 @@ impl Plan {
             false => Need::Times,
         };
         let labels_decide = need != Need::Lines && unwrap.is_none();
+        // the bytes of a line are those of all of it
+        let excerpts = pipeline.as_ref().ok().filter(|_| need == Need::Lines && !bytes).and_then(Pipeline::excerpts);
         let pipeline = pipeline.map_err(|error| named(error, &log.stages));
-        let plan = Plan::new(store, log, demand, range, need, pipeline)?;
+        let plan = Plan::new(store, log, demand, range, (need, excerpts), pipeline)?;
         Ok(Plan { labels_decide, ..plan })
     }
 
@@ -70,12 +75,12 @@ impl Plan {
         log: &LogExpr,
         demand: TextDemand,
         range: TimeRange,
-        need: Need,
+        (need, excerpts): (Need, Option<Arc<dyn Excerpts>>),
         pipeline: Result<Pipeline, CompileError>,
     ) -> Result<Plan, Error> {
         let demand = if pipeline.is_ok() { demand } else { TextDemand::default() };
         let takes_all = demand.is_empty();
-        let selection = demand.select(log.selector.clone(), range, need);
+        let selection = Selection { excerpts, ..demand.select(log.selector.clone(), range, need) };
         let chunks = number(store.select(&selection)?.chunks);
         let pipeline = match pipeline {
             Ok(pipeline) => pipeline,
@@ -184,5 +189,112 @@ fn reads_line(stage: &Stage, parses: bool) -> bool {
         }
         Stage::Json(_) | Stage::Logfmt { .. } | Stage::Regexp(_) | Stage::Pattern(_) => parses,
         Stage::Line(_) | Stage::Unpack | Stage::Decolorize | Stage::LineFormat(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use crate::logql;
+    use crate::model::{Direction, TimeRange, Timestamp};
+    use crate::query::testing::{TestStore, ticket};
+    use crate::query::{Data, Engine, Limits, RangeQuery};
+
+    /// A line of one of a few forms, with what may go wrong in a value, a key, a string, or between them.
+    fn line(forms: &'static [usize], is_wild: bool) -> impl Strategy<Value = String> {
+        let text =
+            select(vec!["ann", "b/c", "x y", "e{}[,", "a=b", "한", "10.0.0.1", "a:\\\"b", "\\u00e9", "\u{fffd}z", ""]);
+        let number = prop_oneof![
+            (0u32..6).prop_map(|n| (n * 100).to_string()),
+            select(if is_wild { WILD } else { TAME }).prop_map(str::to_owned),
+        ];
+        let id = "[0-9a-f]{8}|[0-9]{2,6}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+        let time = select(vec!["1970-01-01T00:00:07Z", "1970-01-01 00:00:09.123", "1970-01-01T00:00:07,5"]);
+        (text.clone(), text, number.clone(), number, id, time, select(forms)).prop_map(
+            |(a, b, m, n, id, time, form)| match form {
+                0 => format!("{{\"ts\":\"{time}\",\"user\":\"{a}\",\"status\":{m},\"id\":\"{id}\"}}"),
+                1 => format!("{{\"user\":\"{a}\",\"in\":{{\"status\":{m},\"x\":[\"{b}\",{n}]}},\"status\":{n}}}"),
+                2 => format!("{{\"list\":[\"{a}\",{{\"status\":1}}],\"status\":{m},\"user\":\"{b}\",\"k{id}\":1}}"),
+                3 => format!("{{\"status\":{m},\"user\":\"{a}\",\"user\":\"{b}\"}} {id}"),
+                4 => format!("{{\"status\":{m},\"user\":\"{a}:\" , \"msg\":\"{id}\""),
+                5 => format!("{{\"a\":{time},\"status\":\"{m}\",\"user\":{id}}}"),
+                6 => format!("ts={time} user={a} status={m} id={id} took={n}ms"),
+                7 => format!("ts=\"{time}\" user=\"{a}\" status={m} id={id} took={n} user=\"{b}\""),
+                8 => format!("{time} INFO {id} user=\"{a}\" status={m}{id} took={n}s"),
+                9 => format!("status={m} {id}=5 us{id}er=1 user={a}x \"{b}\""),
+                10 => format!("status=\"{m}\\n{id}\" user=\"\\u{id}\" took={n}"),
+                11 => format!("status={m} user={a}\nstatus={n} took={id}"),
+                12 => format!("{{\"status\":{m},\"user\":\"a{id}\"}}\n{{\"status\":2}}"),
+                _ => format!("plain {a} {id} {m}"),
+            },
+        )
+    }
+
+    const TAME: &[&str] = &["7", "42", "9000"];
+    const WILD: &[&str] = &["-1", "0.5", "1e3", "007", "true", "null", "t1", "a5", "5ms"];
+
+    /// Lines with their seconds, and which stream they are of.
+    fn lines() -> impl Strategy<Value = Vec<(i64, String, bool)>> {
+        let forms: Vec<&'static [usize]> = vec![
+            &[0, 1, 2],
+            &[0, 2, 3, 5],
+            &[6, 7, 8],
+            &[6, 8, 9, 10, 11],
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+        ];
+        (select(forms), any::<bool>())
+            .prop_flat_map(|(forms, is_wild)| vec((0i64..60, line(forms, is_wild), any::<bool>()), 1..120))
+    }
+
+    const QUERIES: [&str; 14] = [
+        "sum by (user) (count_over_time({app=~\".+\"} | json | status >= 200 [7s]))",
+        "sum by (status, user) (count_over_time({app=~\".+\"} | json [5s]))",
+        "sum by (in_status, app) (rate({app=~\".+\"} | json | user != \"ann\" [5s]))",
+        "sum by (user) (count_over_time({app=~\".+\"} | logfmt | status = \"200\" or took > 1s [7s]))",
+        "sum by (id, user_extracted) (count_over_time({app=~\".+\"} | logfmt [9s]))",
+        "sum by (status) (count_over_time({app=~\".+\"} | logfmt --strict | __error__=\"\" [9s]))",
+        "sum by (user, __error__, __error_details__) (count_over_time({app=~\".+\"} | logfmt --strict [9s]))",
+        "sum by (user) (count_over_time({app=~\".+\"} | logfmt --keep-empty | drop took [9s]))",
+        "sum by (user, __error__) (count_over_time({app=~\".+\"} | json | __error__ != \"x\" [9s]))",
+        "sum by (who) (count_over_time({app=~\".+\"} |= \"status\" | json | label_format who=user [9s]))",
+        "sum(sum_over_time({app=~\".+\"} | logfmt | unwrap status | __error__=\"\" [9s])) by (user)",
+        "quantile_over_time(0.9, {app=~\".+\"} | json | unwrap status | __error__=\"\" [9s]) by (user)",
+        "sum by (user) (bytes_over_time({app=~\".+\"} | json | status >= 200 [7s]))",
+        "sum(count_over_time({app=~\".+\"} | json | user =~ \"a.*|\" [7s]))",
+    ];
+
+    fn answer(engine: &Engine, text: &str) -> Option<Vec<String>> {
+        let range = TimeRange::new(Timestamp::from_secs(0), Timestamp::from_secs(60));
+        let expr = logql::parse(text).expect(text);
+        let query =
+            RangeQuery { expr, range, step_ns: 3_000_000_000, interval_ns: 0, limit: 0, direction: Direction::Forward };
+        let answer = engine.range(&query, &ticket()).ok()?;
+        let Data::Matrix(matrix) = answer.data else { panic!("{text} is a metric query") };
+        let mut series: Vec<String> = matrix.iter().map(|series| format!("{series:?}")).collect();
+        series.sort();
+        Some(series)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn excerpts_give_the_answers_that_whole_lines_give(lines in lines()) {
+            let store = TestStore::new();
+            for (app, in_first) in [("a", true), ("b", false)] {
+                let lines = lines.iter().filter(|(_, _, first)| *first == in_first);
+                let lines: Vec<(i64, &str)> = lines.map(|(secs, line, _)| (*secs, line.as_str())).collect();
+                store.push(&[("app", app), ("user", "stream")][..1 + usize::from(in_first)], &lines);
+            }
+            let engine = Engine::new(store.store.clone(), Limits::default());
+            let whole: Vec<_> = QUERIES.iter().map(|query| answer(&engine, query)).collect();
+            store.seal();
+            for (query, whole) in QUERIES.iter().zip(whole) {
+                prop_assert_eq!(answer(&engine, query), whole, "{}", query);
+            }
+        }
     }
 }

@@ -160,7 +160,7 @@ fn count_chunk(
 ) -> Result<(), Error> {
     let mut ids: Vec<Option<u32>> = Vec::new();
     let mut metadata_bytes: Vec<Option<u64>> = Vec::new();
-    alike(&numbered.chunk, ticket, &mut |time| parts.end_of(time), |Alike { row, count, line_bytes }, _| {
+    alike(&numbered.chunk, ticket, &mut |time| parts.end_of(time), |Alike { row, count, line_bytes, .. }, _| {
         if ids.len() <= row.stream_index {
             ids.resize(row.stream_index + 1, None);
         }

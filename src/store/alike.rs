@@ -14,9 +14,19 @@ use crate::store::select::Row;
 pub struct Alike<'c> {
     /// One of them. Its time is only known to lie in the part.
     pub row: Row<'c>,
+    /// Equal within one visit only for rows of one stream with equal metadata and, where lines are excerpts, equal lines, if
+    /// the stream is the same: small, usable as an index. `None` where it is not known what else is alike.
+    pub class: Option<usize>,
     pub count: u64,
     /// The bytes of text of all of them together; 0 where lengths are not needed.
     pub line_bytes: u64,
+}
+
+impl Alike<'_> {
+    /// A row of which it is not known what is like it.
+    pub(crate) fn single(row: Row<'_>) -> Alike<'_> {
+        Alike { row, class: None, count: 1, line_bytes: row.line_bytes as u64 }
+    }
 }
 
 /// For a moment, the last moment of the part of time that it lies in. Called in the order of time for each stream.
@@ -65,7 +75,9 @@ impl Tally {
     ) -> Result<ControlFlow<()>, Malformed> {
         for class in self.met.drain(..) {
             let Count { rows, bytes, place } = std::mem::take(&mut self.counts[class as usize]);
-            if visit(Alike { row: row_of(place)?, count: rows, line_bytes: bytes }).is_break() {
+            if visit(Alike { row: row_of(place)?, class: Some(class as usize), count: rows, line_bytes: bytes })
+                .is_break()
+            {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -44,7 +44,8 @@ impl Candidates {
     }
 
     pub(crate) fn reader<'c>(&'c self, folder: &'c DayFolder, place: &'c BlockPlace) -> BlockReader<'c> {
-        BlockReader { folder, place, streams: &self.streams, wanted: self.wanted.as_deref().map(Vec::as_slice) }
+        let wanted = self.wanted.as_deref().map(Vec::as_slice);
+        BlockReader { folder, place, streams: &self.streams, wanted, excerpts: None }
     }
 }
 

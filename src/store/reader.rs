@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use crate::model::form::Excerpts;
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::store::alike::{PartEnd, Tally, VisitAlike, part};
+use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike, part};
 use crate::store::block::bytes::Malformed;
 use crate::store::block::{Codec, Lead, Lines};
 use crate::store::day::DayFolder;
@@ -23,7 +24,12 @@ pub(crate) struct BlockReader<'c> {
     pub(crate) streams: &'c Streams,
     /// The numbers of the wanted streams, sorted; `None` is all.
     pub(crate) wanted: Option<&'c [u64]>,
+    /// What stands for lines, where not all of them is needed.
+    pub(crate) excerpts: Option<&'c dyn Excerpts>,
 }
+
+/// Kinds of rows of a block that are counted apart, at most.
+const CLASSES_MAX: usize = 1 << 16;
 
 /// A block of which all is decoded.
 pub(crate) struct OpenBlock {
@@ -60,11 +66,21 @@ impl BlockReader<'_> {
         codec: &mut Codec,
     ) -> Result<(), Error> {
         let Some((lead, runs, found)) = self.find(visited, tests, codec)? else { return Ok(()) };
-        let direction = visited.direction;
+        self.visit_found(&lead, runs, &found, visited.direction, visit)
+    }
+
+    fn visit_found(
+        &self,
+        lead: &Lead,
+        runs: Vec<Run<'_>>,
+        found: &Found,
+        direction: Direction,
+        visit: Visit<'_>,
+    ) -> Result<(), Error> {
         for (stream_index, stream, entries) in in_direction(runs.into_iter(), direction) {
             let places = found.places(entries);
             for place in in_direction(places, direction) {
-                let row = found.row(&lead, place, stream_index, stream).map_err(|why| self.damaged(why))?;
+                let row = found.row(lead, place, stream_index, stream).map_err(|why| self.damaged(why))?;
                 if visit(row).is_break() {
                     return Ok(());
                 }
@@ -85,7 +101,11 @@ impl BlockReader<'_> {
     ) -> Result<(), Error> {
         let visited = Visited { range, direction: Direction::Forward, rows_max: usize::MAX, need };
         let Some((lead, runs, found)) = self.find(&visited, tests, codec)? else { return Ok(()) };
-        let mut tally = Tally::with_classes(lead.sets.len());
+        let Some(class_count) = found.class_count(&lead) else {
+            let visit: Visit<'_> = &mut |row| visit(Alike::single(row));
+            return self.visit_found(&lead, runs, &found, Direction::Forward, visit);
+        };
+        let mut tally = Tally::with_classes(class_count);
         let not_before = |entries: Range<usize>, time: i64| lead.times.not_before(entries, time);
         for (stream_index, stream, entries) in runs {
             let mut start = entries.start;
@@ -137,7 +157,7 @@ impl BlockReader<'_> {
     ) -> Result<Found, Malformed> {
         let all = runs.iter().map(|(_, _, entries)| entries.len()).sum::<usize>() == lead.times.len();
         let text = text_section.map(|section| lead.text(section, codec)).transpose()?;
-        let mut found = Found { entries: None, lines: None, lengths: Vec::new() };
+        let mut found = Found { entries: None, lines: None, line_of: None, lengths: Vec::new() };
         if let (Some(text), false) = (&text, all && tests.is_empty()) {
             let ranges: Vec<Range<usize>> = runs.iter().map(|(_, _, entries)| entries.clone()).collect();
             found.entries = Some(text.find(lead, &ranges, tests, codec)?);
@@ -146,6 +166,13 @@ impl BlockReader<'_> {
         let count = found.entries.as_ref().map_or(lead.times.len(), Vec::len);
         if count > SINGLE_TIMES_MAX && visited.need == Need::Lines {
             lead.times.all();
+        }
+        if let (Some(text), Need::Lines, Some(excerpts)) = (&text, visited.need, self.excerpts)
+            && let Some(excerpted) = text.excerpts(lead, found.entries.as_deref(), excerpts, codec)?
+        {
+            found.line_of = Some(excerpted.line_of);
+            found.lines = Some(excerpted.lines);
+            return Ok(found);
         }
         match visited.need {
             Need::Lines => {
@@ -203,6 +230,8 @@ struct Found {
     entries: Option<Vec<usize>>,
     /// Their texts, where those are needed.
     lines: Option<Lines>,
+    /// Which of `lines` each of them has, where those are excerpts and not one by one theirs.
+    line_of: Option<Vec<u32>>,
     /// The length of the text of every entry of the block, where only that is needed.
     lengths: Vec<u32>,
 }
@@ -228,12 +257,30 @@ impl Found {
         }
     }
 
-    /// Counts the found ones at these places, by metadata.
+    /// How many kinds of rows are told apart, by metadata and excerpt; `None` where they are not, or are too many.
+    fn class_count(&self, lead: &Lead) -> Option<usize> {
+        match (&self.line_of, &self.lines) {
+            (Some(_), Some(lines)) => {
+                lead.sets.len().checked_mul(lines.ends.len()).filter(|count| *count <= CLASSES_MAX)
+            }
+            (None, Some(_)) => None,
+            (_, None) => Some(lead.sets.len()),
+        }
+    }
+
+    /// Counts the found ones at these places, by metadata and excerpt.
     fn tally(&self, lead: &Lead, places: Range<usize>, tally: &mut Tally) {
         if places.is_empty() {
             return;
         }
         let length = |entry: usize| self.lengths.get(entry).map_or(0, |length| u64::from(*length));
+        if let Some(line_of) = &self.line_of {
+            for place in places {
+                let class = lead.set_of(self.entry(place)) + lead.sets.len() * line_of[place] as usize;
+                tally.add(class, place, 1, 0);
+            }
+            return;
+        }
         match &self.entries {
             Some(entries) => {
                 for (place, entry) in places.clone().zip(&entries[places]) {
@@ -249,6 +296,10 @@ impl Found {
         }
     }
 
+    fn entry(&self, place: usize) -> usize {
+        self.entries.as_ref().map_or(place, |entries| entries[place])
+    }
+
     fn row<'f>(
         &'f self,
         lead: &'f Lead,
@@ -256,8 +307,9 @@ impl Found {
         stream_index: usize,
         stream: &'f Labels,
     ) -> Result<Row<'f>, Malformed> {
-        let entry = self.entries.as_ref().map_or(place, |entries| entries[place]);
-        let text = self.lines.as_ref().map_or(&[][..], |lines| lines.get(place));
+        let entry = self.entry(place);
+        let line = self.line_of.as_ref().map_or(place, |line_of| line_of[place] as usize);
+        let text = self.lines.as_ref().map_or(&[][..], |lines| lines.get(line));
         row(lead, entry, text, self.lengths.get(entry).copied(), stream_index, stream)
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
+use crate::model::form::Excerpts;
 use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike, part};
 use crate::store::block::Codec;
@@ -33,12 +34,14 @@ pub struct Selection {
     pub hints: Vec<String>,
     /// How much of each row the visitor looks at: what is not needed is not read.
     pub need: Need,
+    /// Where this is given and lines are needed, what it says stands for a line where a line's form is known.
+    pub excerpts: Option<Arc<dyn Excerpts>>,
 }
 
 impl Selection {
     /// The lines of these streams in a range, whatever their text.
     pub fn of(matchers: Vec<Matcher>, range: TimeRange, need: Need) -> Selection {
-        Selection { matchers, range, needles: Vec::new(), filters: Vec::new(), hints: Vec::new(), need }
+        Selection { matchers, range, needles: Vec::new(), filters: Vec::new(), hints: Vec::new(), need, excerpts: None }
     }
 }
 
@@ -219,35 +222,37 @@ impl Chunk {
                 Ok(())
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
-                let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
+                let wanted = wanted.as_deref().map(Vec::as_slice);
+                let block = BlockReader { folder, place, streams, wanted, excerpts: selection.excerpts.as_deref() };
                 block.visit(visited, tests, visit, codec)
             }),
             Source::Missing(error) => Err(error.again()),
         }
     }
 
-    /// Calls `visit` for the wanted rows, oldest first in each stream; where lines are not needed, rows that are alike and
-    /// lie in one part of time come as one. `part_end` gives the last moment of the part that a moment lies in.
+    /// Calls `visit` for the wanted rows, oldest first in each stream; where lines are not needed or only excerpts of them,
+    /// rows that are alike and lie in one part of time come as one. `part_end` gives the last moment of the part that a moment lies in.
     pub fn visit_alike(
         &self,
         part_end: &mut dyn FnMut(Timestamp) -> Timestamp,
         visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Prepared { selection, tests } = &*self.prepared;
-        if selection.need == Need::Lines {
-            return self.visit(Direction::Forward, &mut |row| {
-                visit(Alike { row, count: 1, line_bytes: row.line_bytes as u64 })
-            });
-        }
         match &self.source {
             Source::Buffer { slot, row_count } => {
                 let buffer = slot.read().expect("no thread panics while it holds this lock");
                 let rows = selected(&buffer, *row_count, selection.range, tests);
-                visit_alike_in_buffer(&buffer, &rows, part_end, visit);
+                if selection.need == Need::Lines {
+                    let visited = self.all_within(selection.range, Direction::Forward);
+                    visit_buffer(&buffer, rows, &visited, &mut |row| visit(Alike::single(row)));
+                } else {
+                    visit_alike_in_buffer(&buffer, &rows, part_end, visit);
+                }
                 Ok(())
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
-                let block = BlockReader { folder, place, streams, wanted: wanted.as_deref().map(Vec::as_slice) };
+                let wanted = wanted.as_deref().map(Vec::as_slice);
+                let block = BlockReader { folder, place, streams, wanted, excerpts: selection.excerpts.as_deref() };
                 block.visit_alike((selection.range, selection.need), tests, part_end, visit, codec)
             }),
             Source::Missing(error) => Err(error.again()),

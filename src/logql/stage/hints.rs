@@ -89,6 +89,11 @@ impl Hints {
         self.none
     }
 
+    /// The labels that are looked at; empty where all are, or none.
+    pub(crate) fn required(&self) -> &[String] {
+        &self.required
+    }
+
     /// Whether a field of this name is worth taking.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.required.is_empty() || self.is_required(name)

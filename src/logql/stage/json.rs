@@ -70,7 +70,7 @@ fn find_paths(
 }
 
 /// Appends a key to the name made of the keys before it.
-fn push_key(name: &mut String, key: &str) {
+pub(crate) fn push_key(name: &mut String, key: &str) {
     let outer = name.len();
     if outer > 0 {
         name.push('_');

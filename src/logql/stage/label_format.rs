@@ -49,6 +49,11 @@ impl LabelFormatter {
         Ok(LabelFormatter { formats: formats.iter().map(compile).collect::<Result<_, String>>()? })
     }
 
+    /// Whether it looks at labels alone, and not at lines or times.
+    pub(crate) fn renames_only(&self) -> bool {
+        self.formats.iter().all(|format| matches!(format.value, FormatValue::Rename(_)))
+    }
+
     pub(crate) fn reads(&self) -> Vec<String> {
         let reads = |format: &Format| match &format.value {
             FormatValue::Rename(source) => vec![source.clone()],

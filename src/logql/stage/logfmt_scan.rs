@@ -47,6 +47,11 @@ impl<'l> Pairs<'l> {
         Pairs { line, at: 0 }
     }
 
+    /// Where the pair ends that came last.
+    pub(crate) fn place(&self) -> usize {
+        self.at
+    }
+
     fn error(&self, at: usize, fault: Fault) -> SyntaxError {
         SyntaxError { position: at + 1, fault }
     }

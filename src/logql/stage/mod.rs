@@ -7,6 +7,7 @@
 mod changes;
 mod decolorize;
 mod drop_keep;
+mod excerpt;
 mod guard;
 mod hints;
 mod ip;
@@ -36,6 +37,7 @@ mod unpack;
 mod unwrap;
 
 use std::mem;
+use std::sync::Arc;
 
 pub use json::json_paths;
 pub use labels::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE_ERROR_LABEL, Scratch};
@@ -46,6 +48,7 @@ pub use literals::{Literals, literals};
 pub use required::required_substrings;
 
 use crate::logql::ast::{LabelChoice, Stage, Unwrap};
+use crate::logql::stage::excerpt::ParsedExcerpts;
 use crate::logql::stage::guard::Guards;
 use crate::logql::stage::hints::Hints;
 use crate::logql::stage::json_fields::JsonFields;
@@ -61,6 +64,7 @@ use crate::logql::stage::regexp::RegexpParser;
 use crate::logql::stage::unpack::Unpacked;
 use crate::logql::stage::unwrap::UnwrapStep;
 use crate::logql::template::Budget;
+use crate::model::form::Excerpts;
 use crate::model::{Labels, Timestamp};
 
 /// A stage that cannot run: a pattern, template or address in it is wrong.
@@ -144,6 +148,12 @@ impl Pipeline {
     /// Whether parsers read lines: they do not where nothing looks at what they would find.
     pub fn parses(&self) -> bool {
         !self.hints.is_none()
+    }
+
+    /// How much of a line the stages look at, where that is less than all of it and can be told from a line's form. A line
+    /// and its excerpt come out with the same labels and value, and are dropped alike.
+    pub fn excerpts(&self) -> Option<Arc<dyn Excerpts>> {
+        ParsedExcerpts::of(self).map(|excerpts| -> Arc<dyn Excerpts> { Arc::new(excerpts) })
     }
 
     /// Runs all stages on one line. `None` where a filter drops it, or where there is nothing to unwrap.

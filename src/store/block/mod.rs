@@ -32,11 +32,12 @@ use memchr::memmem::Finder;
 
 use bytes::{Malformed, Reader, put_text, put_varint};
 pub(crate) use columns::{ColumnWriter, Fit, Marks, NeedleMarks, Part};
-use columns::{Columns, Sink};
+use columns::{Columns, Excerpted, Sink};
 pub(crate) use pack::Codec;
 use times::Times;
 
 use crate::model::Labels;
+use crate::model::form::Excerpts;
 use crate::store::needle::{TextTest, TextTests};
 
 const MAGIC: &[u8; 4] = b"LCBK";
@@ -423,6 +424,21 @@ impl Text<'_> {
             });
         }
         Ok(found.unwrap_or_else(|| ranges.iter().cloned().flatten().collect()))
+    }
+
+    /// What a reader needs of these entries, which are in order; all of them where `None`. `None` where it needs them whole.
+    pub(crate) fn excerpts(
+        &self,
+        lead: &Lead,
+        entries: Option<&[usize]>,
+        excerpts: &dyn Excerpts,
+        codec: &mut Codec,
+    ) -> Result<Option<Excerpted>, Malformed> {
+        let Text::Columns(columns) = self else { return Ok(None) };
+        match entries {
+            None => columns.excerpts(0..lead.times.len(), excerpts, &|| lead.times.all(), codec),
+            Some(entries) => columns.excerpts(entries.iter().copied(), excerpts, &|| lead.times.all(), codec),
+        }
     }
 
     /// The texts of these entries, which are in order; all of them where `None`.

@@ -42,6 +42,11 @@ impl Style {
         [1_000_000_000, 1_000_000, 1000, 1][usize::from(self.0 >> FRACTION_SHIFT)]
     }
 
+    /// Whether a blank parts the date from the time.
+    pub(crate) fn has_blank(self) -> bool {
+        self.0 & BLANK != 0
+    }
+
     /// Digits of the last number: those of the fraction, or of the seconds.
     pub(crate) fn digits_at_end(self) -> usize {
         self.fraction_len().max(2)

@@ -23,6 +23,7 @@ mod classes;
 mod clock;
 mod column;
 mod directory;
+mod excerpt;
 mod kind;
 mod passing;
 mod plan;
@@ -41,6 +42,7 @@ use crate::store::block::columns::template::Table;
 
 pub(crate) use classes::Marks;
 pub(crate) use directory::Columns;
+pub(crate) use excerpt::Excerpted;
 pub(crate) use plan::NeedleMarks;
 pub(crate) use sink::Sink;
 
