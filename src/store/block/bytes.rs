@@ -45,16 +45,19 @@ impl<'b> Reader<'b> {
     }
 
     /// Bytes that were not read yet.
+    #[inline]
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, count: usize) -> Result<&'b [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Malformed("the bytes end too early"))?;
         self.rest = rest;
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         Ok(self.take(1)?[0])
     }
@@ -70,6 +73,7 @@ impl<'b> Reader<'b> {
         Ok(u64::from_le_bytes(bytes))
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -83,6 +87,7 @@ impl<'b> Reader<'b> {
     }
 
     /// A varint that counts something of which there are at most `max`.
+    #[inline]
     pub(crate) fn count(&mut self, max: usize) -> Result<usize, Malformed> {
         let value = self.varint()?;
         usize::try_from(value).ok().filter(|count| *count <= max).ok_or(Malformed("a count is too large"))

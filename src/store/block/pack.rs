@@ -88,6 +88,18 @@ impl Codec {
         }
     }
 
+    /// Passes over what `put` wrote of `count` bytes.
+    pub(crate) fn skip(reader: &mut Reader<'_>, count: usize) -> Result<(), Malformed> {
+        if count > 0 {
+            let length = match reader.byte()? {
+                CONSTANT => 1,
+                _ => reader.count(reader.left())?,
+            };
+            reader.take(length)?;
+        }
+        Ok(())
+    }
+
     /// Like `put`, for bytes that may be noise: those that look so are not even tried to be compressed.
     pub(crate) fn put_plane(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
         if is_noise(bytes) {

@@ -47,6 +47,13 @@ impl<'b> Numbers<'b> {
         Ok(Numbers { planes, count })
     }
 
+    /// Passes over `count` numbers, and gives what they are read from.
+    pub(crate) fn skip(reader: &mut Reader<'b>, count: usize) -> Result<Reader<'b>, Malformed> {
+        let begin = reader.clone();
+        (0..reader.byte()?).try_for_each(|_| Codec::skip(reader, count))?;
+        Ok(begin)
+    }
+
     /// One of them.
     #[inline]
     pub(crate) fn get(&self, place: usize) -> Option<u64> {

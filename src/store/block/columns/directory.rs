@@ -1,5 +1,6 @@
 //! The directory of a section: templates, what is where, small values. And a section that is read by it.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::store::block::Codec;
@@ -44,9 +45,14 @@ pub(crate) fn encode(templates: &[Template], columns: &[Entry], tail: &[u8]) -> 
 /// A section that was opened: templates and directory are decoded, columns are not.
 #[derive(Debug)]
 pub(crate) struct Columns<'b> {
-    /// How many rows each entry has; `None` where each has one.
-    pub(crate) rows_of: Option<Vec<u32>>,
-    pub(crate) template_of: Vec<u16>,
+    row_count: usize,
+    entry_count: usize,
+    /// What the numbers of rows are read from; none where each entry has one.
+    rows_of: Option<Reader<'b>>,
+    /// What the templates of rows are read from.
+    template_of: Reader<'b>,
+    /// The two, once they were needed: of many a block the templates alone tell that nothing is to be found.
+    rows: OnceCell<RowTable>,
     pub(crate) templates: Templates,
     pub(crate) columns: Vec<OpenColumn>,
     /// The directory's bytes, which pieces of text and small values are ranges of, and `SLACK` more.
@@ -55,6 +61,14 @@ pub(crate) struct Columns<'b> {
     pub(crate) body: &'b [u8],
     /// Bytes of text of the block, which no column can exceed.
     pub(crate) text_bytes: usize,
+}
+
+/// Which rows entries have, and which template each has.
+#[derive(Debug)]
+pub(crate) struct RowTable {
+    /// How many rows each entry has; `None` where each has one.
+    pub(crate) rows_of: Option<Vec<u32>>,
+    pub(crate) template_of: Vec<u16>,
 }
 
 /// The templates, by places in the directory, where their pieces of text lie one after another.
@@ -120,23 +134,14 @@ impl<'b> Columns<'b> {
         let row_count = reader.count(entry_count + text_bytes)?;
         let rows_of = match reader.byte()? {
             0 if row_count == entry_count => None,
-            1 => Some(codec.take_numbers(&mut reader, entry_count)?),
+            1 => Some(Numbers::skip(&mut reader, entry_count)?),
             _ => return Err(Malformed("the rows of entries make no sense")),
         };
-        if let Some(rows_of) = &rows_of
-            && rows_of.iter().map(|rows| u64::from(*rows)).sum::<u64>() != row_count as u64
-        {
-            return Err(Malformed("the rows of entries do not add up"));
-        }
         let directory_len = reader.count(DIRECTORY_BYTES_MAX)?;
         let mut directory = codec.take(&mut reader, directory_len)?;
         let (templates, mut columns) = decode(&directory)?;
         directory.extend_from_slice(&[0; SLACK]);
-        let template_of: Vec<u16> = Numbers::take(&mut reader, row_count, 2, codec)?.all();
-        let last_template = template_of.iter().copied().max();
-        if last_template.is_some_and(|template| usize::from(template) >= templates.len()) {
-            return Err(Malformed("a row has a template that is not there"));
-        }
+        let template_of = Numbers::skip(&mut reader, row_count)?;
         let mut start = 0;
         for column in &mut columns {
             let entry = &column.entry;
@@ -150,7 +155,45 @@ impl<'b> Columns<'b> {
         if !reader.is_empty() {
             return Err(Malformed("bytes are left behind the columns"));
         }
-        Ok(Columns { rows_of, template_of, templates, columns, directory, body, text_bytes })
+        let rows = OnceCell::new();
+        Ok(Columns {
+            row_count,
+            entry_count,
+            rows_of,
+            template_of,
+            rows,
+            templates,
+            columns,
+            directory,
+            body,
+            text_bytes,
+        })
+    }
+
+    pub(crate) fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    /// The rows of entries and their templates.
+    pub(crate) fn rows(&self, codec: &mut Codec) -> Result<&RowTable, Malformed> {
+        if self.rows.get().is_none() {
+            let rows_of = match &self.rows_of {
+                None => None,
+                Some(reader) => Some(codec.take_numbers(&mut reader.clone(), self.entry_count)?),
+            };
+            if let Some(rows_of) = &rows_of
+                && rows_of.iter().map(|rows| u64::from(*rows)).sum::<u64>() != self.row_count as u64
+            {
+                return Err(Malformed("the rows of entries do not add up"));
+            }
+            let template_of: Vec<u16> = Numbers::take(&mut self.template_of.clone(), self.row_count, 2, codec)?.all();
+            let last_template = template_of.iter().copied().max();
+            if last_template.is_some_and(|template| usize::from(template) >= self.templates.len()) {
+                return Err(Malformed("a row has a template that is not there"));
+            }
+            self.rows.set(RowTable { rows_of, template_of }).ok();
+        }
+        self.rows.get().ok_or(Malformed("the rows of entries are not there"))
     }
 
     /// What is stored of a column outside of the directory.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::model::form::{Excerpts, Form, Part, Slot};
 use crate::store::block::bytes::Malformed;
 use crate::store::block::columns::classes::DIGIT;
-use crate::store::block::columns::directory::{Columns, OpenColumn};
+use crate::store::block::columns::directory::{Columns, OpenColumn, RowTable};
 use crate::store::block::columns::kind::Kind;
 use crate::store::block::columns::search::Times;
 use crate::store::block::columns::sink::Sink;
@@ -41,7 +41,8 @@ impl<'b> Columns<'b> {
         codec: &mut Codec,
     ) -> Result<Option<Excerpted>, Malformed> {
         let mut is_used = vec![false; self.templates.len()];
-        self.each_entry(wanted.clone(), |templates, _| {
+        let table = self.rows(codec)?;
+        each_entry(table, wanted.clone(), |templates, _| {
             templates.iter().for_each(|template| is_used[usize::from(*template)] = true);
         })?;
         let parts = |template: usize| match is_used[template] {
@@ -54,7 +55,7 @@ impl<'b> Columns<'b> {
         }
         let mut maker = Maker::new(self, parts, codec)?;
         let mut made = Ok(());
-        self.each_entry(wanted.clone(), |templates, is_wanted| {
+        each_entry(table, wanted.clone(), |templates, is_wanted| {
             if is_wanted && made.is_ok() {
                 made = maker.take(templates);
             }
@@ -62,28 +63,6 @@ impl<'b> Columns<'b> {
         })?;
         made?;
         maker.finish(wanted, times, codec).map(Some)
-    }
-
-    /// Calls `each` with the templates of the rows of each entry up to the last wanted one, and whether it is wanted.
-    fn each_entry(
-        &self,
-        mut wanted: impl Iterator<Item = usize>,
-        mut each: impl FnMut(&[u16], bool),
-    ) -> Result<(), Malformed> {
-        let (mut next, mut row) = (wanted.next(), 0);
-        for entry in 0.. {
-            let Some(place) = next else { break };
-            let count = match &self.rows_of {
-                None => 1,
-                Some(rows_of) => *rows_of.get(entry).ok_or(TOO_FEW)? as usize,
-            };
-            each(self.template_of.get(row..row + count).ok_or(TOO_FEW)?, entry == place);
-            row += count;
-            if entry == place {
-                next = wanted.next();
-            }
-        }
-        Ok(())
     }
 
     fn form(&self, template: usize) -> Option<Form<'_>> {
@@ -132,6 +111,28 @@ impl<'b> Columns<'b> {
         };
         Ok(Watched { values, distinct })
     }
+}
+
+/// Calls `each` with the templates of the rows of each entry up to the last wanted one, and whether it is wanted.
+fn each_entry(
+    table: &RowTable,
+    mut wanted: impl Iterator<Item = usize>,
+    mut each: impl FnMut(&[u16], bool),
+) -> Result<(), Malformed> {
+    let (mut next, mut row) = (wanted.next(), 0);
+    for entry in 0.. {
+        let Some(place) = next else { break };
+        let count = match &table.rows_of {
+            None => 1,
+            Some(rows_of) => *rows_of.get(entry).ok_or(TOO_FEW)? as usize,
+        };
+        each(table.template_of.get(row..row + count).ok_or(TOO_FEW)?, entry == place);
+        row += count;
+        if entry == place {
+            next = wanted.next();
+        }
+    }
+    Ok(())
 }
 
 /// Numbers values by what they are; `None` where there are too many different ones.

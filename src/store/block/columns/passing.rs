@@ -217,16 +217,16 @@ fn of_integers(integers: &Integers<'_>, test: &Decimal) -> Vec<bool> {
     };
     match &above.planes[..] {
         [] => vec![test.passes(least); above.count],
+        _ if test.relation == Relation::Equal => match test.wanted.checked_sub(least) {
+            Some(distance) if test.passes(test.wanted) => equal(above, distance),
+            _ => vec![false; above.count],
+        },
         [Plane::Bytes(bytes)] => {
             let mut table = [false; 256];
             (0u64..).zip(&mut table).for_each(|(number, passes)| *passes = test.passes(least.wrapping_add(number)));
             bytes.iter().map(|byte| table[usize::from(*byte)]).collect()
         }
-        _ if test.relation == Relation::Equal => match test.wanted.checked_sub(least) {
-            Some(distance) if test.passes(test.wanted) => equal(above, distance),
-            _ => vec![false; above.count],
-        },
-        _ => above.all::<u64>().into_iter().map(|number| test.passes(least.wrapping_add(number))).collect(),
+        _ => above.all::<u64>().iter().map(|number| test.passes(least.wrapping_add(*number))).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::store::block::Codec;
 use crate::store::block::bytes::{Malformed, unzigzag};
 use crate::store::block::columns::clock::Clock;
-use crate::store::block::columns::directory::Columns;
+use crate::store::block::columns::directory::{Columns, RowTable};
 use crate::store::block::columns::search::Times;
 use crate::store::block::columns::sink::Sink;
 use crate::store::block::columns::values::{TOO_FEW, Values};
@@ -35,13 +35,14 @@ impl Columns<'_> {
         out: &mut Sink,
     ) -> Result<Vec<u32>, Malformed> {
         let mut needed = vec![false; self.templates.len()];
-        let mut rows = Rows::new(self);
+        let table = self.rows(codec)?;
+        let mut rows = Rows::new(table);
         for place in wanted.clone() {
             let (_, templates) = rows.up_to(place)?;
             templates.iter().for_each(|template| needed[usize::from(*template)] = true);
         }
         let mut cursors = Cursors::new(self, &needed);
-        let mut rows = Rows::new(self);
+        let mut rows = Rows::new(table);
         let mut ends = Vec::new();
         for place in wanted {
             let (passed, templates) = rows.up_to(place)?;
@@ -62,20 +63,20 @@ impl Columns<'_> {
 }
 
 /// Walks over the rows of a block, entry by entry.
-pub(crate) struct Rows<'c, 'b> {
-    columns: &'c Columns<'b>,
+pub(crate) struct Rows<'c> {
+    table: &'c RowTable,
     entry: usize,
     row: usize,
 }
 
-impl<'c, 'b> Rows<'c, 'b> {
-    pub(crate) fn new(columns: &'c Columns<'b>) -> Rows<'c, 'b> {
-        Rows { columns, entry: 0, row: 0 }
+impl<'c> Rows<'c> {
+    pub(crate) fn new(table: &'c RowTable) -> Rows<'c> {
+        Rows { table, entry: 0, row: 0 }
     }
 
     /// The templates of the rows between the entry before and the one at `place`, and of the rows of that one.
     pub(crate) fn up_to(&mut self, place: usize) -> Result<(&'c [u16], &'c [u16]), Malformed> {
-        let (start, own) = match &self.columns.rows_of {
+        let (start, own) = match &self.table.rows_of {
             None => (place, 1),
             Some(rows_of) => {
                 let passed = rows_of.get(self.entry..place).ok_or(TOO_FEW)?;
@@ -83,8 +84,8 @@ impl<'c, 'b> Rows<'c, 'b> {
                 (self.row + passed, *rows_of.get(place).ok_or(TOO_FEW)? as usize)
             }
         };
-        let passed = self.columns.template_of.get(self.row..start).ok_or(TOO_FEW)?;
-        let templates = self.columns.template_of.get(start..start + own).ok_or(TOO_FEW)?;
+        let passed = self.table.template_of.get(self.row..start).ok_or(TOO_FEW)?;
+        let templates = self.table.template_of.get(start..start + own).ok_or(TOO_FEW)?;
         (self.entry, self.row) = (place + 1, start + own);
         Ok((passed, templates))
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::store::block::Codec;
 use crate::store::block::bytes::Malformed;
 use crate::store::block::columns::column::Encoding;
-use crate::store::block::columns::directory::Columns;
+use crate::store::block::columns::directory::{Columns, RowTable};
 use crate::store::block::columns::kind::Kind;
 use crate::store::block::columns::plan::{Relation, Test, Verdict, Walk};
 use crate::store::block::columns::render::Rows;
@@ -36,12 +36,12 @@ impl<'b> Columns<'b> {
             let longest = lines.max_by_key(|line| line.len()).unwrap_or_default();
             unsure = self.find(&needle.part(longest), ranges, times, codec)?;
         } else {
-            let mut search = Search::new(self, needle, self.templates_of(ranges.clone())?);
+            let mut search = Search::new(self, needle, self.templates_of(ranges.clone(), codec)?);
             search.plan(codec)?;
             if search.is_hopeless() {
                 return Ok(Vec::new());
             }
-            search.walk(ranges, &mut sure, &mut unsure)?;
+            search.walk(self.rows(codec)?, ranges, &mut sure, &mut unsure)?;
         }
         if !unsure.is_empty() {
             let mut text = Sink::default();
@@ -60,16 +60,20 @@ impl<'b> Columns<'b> {
     }
 
     /// Which templates rows of these entries have; `None` where it is quicker to take all.
-    fn templates_of(&self, ranges: impl Iterator<Item = Range<usize>> + Clone) -> Result<Option<Vec<bool>>, Malformed> {
+    fn templates_of(
+        &self,
+        ranges: impl Iterator<Item = Range<usize>> + Clone,
+        codec: &mut Codec,
+    ) -> Result<Option<Vec<bool>>, Malformed> {
         let mut count = 0;
         for range in ranges.clone() {
             count += range.len();
-            if count * 4 > self.template_of.len() {
+            if count * 4 > self.row_count() {
                 return Ok(None);
             }
         }
         let mut are_there = vec![false; self.templates.len()];
-        let mut rows = Rows::new(self);
+        let mut rows = Rows::new(self.rows(codec)?);
         for entry in ranges.flatten() {
             let (_, templates) = rows.up_to(entry)?;
             templates.iter().for_each(|template| are_there[usize::from(*template)] = true);
@@ -123,8 +127,9 @@ struct Search<'s, 'b> {
     /// Columns that tests look at, and how far their values are used up.
     watched: Vec<u16>,
     next: Vec<usize>,
-    /// Of each template, the watched columns that a row of it uses, once for each slot.
-    uses: Vec<Vec<usize>>,
+    /// The watched columns that rows use, once for each slot, and where those of a template begin among them.
+    uses: Vec<u16>,
+    uses_start: Vec<u32>,
 }
 
 impl<'s, 'b> Search<'s, 'b> {
@@ -145,6 +150,7 @@ impl<'s, 'b> Search<'s, 'b> {
             watched: Vec::new(),
             next: Vec::new(),
             uses: Vec::new(),
+            uses_start: Vec::new(),
         }
     }
 
@@ -263,17 +269,33 @@ impl<'s, 'b> Search<'s, 'b> {
 
     fn count_uses(&mut self) {
         self.next = vec![0; self.watched.len()];
-        self.uses.resize_with(self.steps.len(), Vec::new);
         if self.watched.is_empty() {
             return;
         }
-        let mut place_of = vec![None; self.columns.columns.len()];
-        self.watched.iter().enumerate().for_each(|(place, column)| place_of[usize::from(*column)] = Some(place));
+        let mut place_of = vec![u16::MAX; self.columns.columns.len()];
+        (0u16..).zip(&self.watched).for_each(|(place, column)| place_of[usize::from(*column)] = place);
+        self.uses_start.push(0);
         for template in 0..self.steps.len() {
-            let slots = self.columns.templates.slots(template);
-            self.uses[template].extend(slots.iter().filter_map(|column| place_of[usize::from(*column)]));
-            if self.steps[template] == Step::Skip && !self.uses[template].is_empty() {
+            let before = self.uses.len();
+            for column in self.columns.templates.slots(template) {
+                let place = place_of[usize::from(*column)];
+                if place != u16::MAX {
+                    self.uses.push(place);
+                }
+            }
+            self.uses_start.push(self.uses.len() as u32);
+            if self.steps[template] == Step::Skip && self.uses.len() > before {
                 self.steps[template] = Step::Pass;
+            }
+        }
+    }
+
+    /// Uses up the values of a row.
+    #[inline]
+    fn use_up(&mut self, template: usize) {
+        if let Some(bounds) = self.uses_start.get(template..template + 2) {
+            for watched in &self.uses[bounds[0] as usize..bounds[1] as usize] {
+                self.next[usize::from(*watched)] += 1;
             }
         }
     }
@@ -286,30 +308,30 @@ impl<'s, 'b> Search<'s, 'b> {
     /// Walks over all rows up to the last range's end. Entries that hold the needle are `sure`, others that may are `unsure`.
     fn walk(
         &mut self,
+        table: &RowTable,
         ranges: impl Iterator<Item = Range<usize>>,
         sure: &mut Vec<usize>,
         unsure: &mut Vec<usize>,
     ) -> Result<(), Malformed> {
-        let columns = self.columns;
         let mut row = 0;
         let mut at = 0;
         for range in ranges {
-            let passed_end = match &columns.rows_of {
+            let passed_end = match &table.rows_of {
                 None => range.start,
                 Some(rows_of) => {
                     let passed = rows_of.get(at..range.start).ok_or(TOO_FEW)?;
                     row + passed.iter().map(|rows| *rows as usize).sum::<usize>()
                 }
             };
-            self.pass(columns.template_of.get(row..passed_end).ok_or(TOO_FEW)?);
+            self.pass(table.template_of.get(row..passed_end).ok_or(TOO_FEW)?);
             row = passed_end;
             for entry in range.clone() {
-                let count = match &columns.rows_of {
+                let count = match &table.rows_of {
                     None => 1,
                     Some(rows_of) => *rows_of.get(entry).ok_or(TOO_FEW)? as usize,
                 };
                 let (mut holds, mut may_hold) = (false, false);
-                for template in columns.template_of.get(row..row + count).ok_or(TOO_FEW)? {
+                for template in table.template_of.get(row..row + count).ok_or(TOO_FEW)? {
                     let template = usize::from(*template);
                     match self.steps[template] {
                         Step::Skip => continue,
@@ -318,7 +340,7 @@ impl<'s, 'b> Search<'s, 'b> {
                         Step::Render => may_hold = true,
                         Step::Where => holds = holds || self.passes(template)?,
                     }
-                    self.uses[template].iter().for_each(|watched| self.next[*watched] += 1);
+                    self.use_up(template);
                 }
                 row += count;
                 if holds {
@@ -337,16 +359,18 @@ impl<'s, 'b> Search<'s, 'b> {
         if self.watched.is_empty() {
             return;
         }
-        for template in rows {
-            self.uses[usize::from(*template)].iter().for_each(|watched| self.next[*watched] += 1);
-        }
+        rows.iter().for_each(|template| self.use_up(usize::from(*template)));
     }
 
     fn passes(&self, template: usize) -> Result<bool, Malformed> {
         for way in &self.ways[template] {
             let mut passes = true;
             for look in way {
-                passes &= *self.passing[look.passing].get(self.next[look.watched] + look.earlier).ok_or(TOO_FEW)?;
+                let passing = &self.passing[look.passing];
+                if !*passing.get(self.next[look.watched] + look.earlier).ok_or(TOO_FEW)? {
+                    passes = false;
+                    break;
+                }
             }
             if passes {
                 return Ok(true);
