@@ -3,7 +3,7 @@
 //! A part of time is cut out of a sorted run by the directory of its times, so that most of them are not unpacked.
 //! Promises: every row is counted once, in the order of parts. Never: decides what a part is.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use crate::model::Timestamp;
 use crate::store::block::bytes::Malformed;
@@ -12,7 +12,7 @@ use crate::store::select::Row;
 /// Rows that are alike, told once.
 #[derive(Clone, Copy, Debug)]
 pub struct Alike<'c> {
-    /// One of them. Its time is only known to lie in the part.
+    /// What they have in common. Its time is that of the first row of the part, and its length is not known.
     pub row: Row<'c>,
     /// Equal within one visit only for rows of one stream with equal metadata and, where lines are excerpts, equal lines, if
     /// the stream is the same: small, usable as an index. `None` where it is not known what else is alike.
@@ -47,8 +47,6 @@ pub(crate) struct Tally {
 struct Count {
     rows: u64,
     bytes: u64,
-    /// The first of them.
-    place: usize,
 }
 
 impl Tally {
@@ -56,44 +54,53 @@ impl Tally {
         Tally { counts: vec![Count::default(); count], met: Vec::new() }
     }
 
+    /// Adds rows, at least one.
     #[inline]
-    pub(crate) fn add(&mut self, class: usize, place: usize, rows: u64, bytes: u64) {
+    pub(crate) fn add(&mut self, class: usize, rows: u64, bytes: u64) {
         let count = &mut self.counts[class];
         if count.rows == 0 {
-            count.place = place;
             self.met.push(class as u32);
         }
         count.rows += rows;
         count.bytes += bytes;
     }
 
-    /// Tells what was counted, and counts anew; whether to go on. `row_of` gives the row at a place.
+    /// Adds one row of each of these classes, with these bytes of text; without, where no lengths are given.
+    pub(crate) fn add_all(&mut self, classes: &[u8], lengths: &[u32]) {
+        // two counts for each, so that one row need not wait for the one before
+        let mut counts = [[0u32; 256]; 2];
+        let mut pairs = classes.chunks_exact(2);
+        for pair in &mut pairs {
+            counts[0][usize::from(pair[0])] += 1;
+            counts[1][usize::from(pair[1])] += 1;
+        }
+        pairs.remainder().iter().for_each(|class| counts[0][usize::from(*class)] += 1);
+        let mut bytes = [0; 256];
+        for (class, length) in classes.iter().zip(lengths) {
+            bytes[usize::from(*class)] += u64::from(*length);
+        }
+        for class in 0..self.counts.len().min(256) {
+            let rows = counts[0][class] + counts[1][class];
+            if rows > 0 {
+                self.add(class, u64::from(rows), bytes[class]);
+            }
+        }
+    }
+
+    /// Tells what was counted, and counts anew; whether to go on. `row_of` gives what the rows of a class have in common.
     pub(crate) fn tell<'r>(
         &mut self,
         row_of: impl Fn(usize) -> Result<Row<'r>, Malformed>,
         visit: VisitAlike<'_>,
     ) -> Result<ControlFlow<()>, Malformed> {
         for class in self.met.drain(..) {
-            let Count { rows, bytes, place } = std::mem::take(&mut self.counts[class as usize]);
-            if visit(Alike { row: row_of(place)?, class: Some(class as usize), count: rows, line_bytes: bytes })
-                .is_break()
-            {
+            let class = class as usize;
+            let Count { rows, bytes } = std::mem::take(&mut self.counts[class]);
+            let alike = Alike { row: row_of(class)?, class: Some(class), count: rows, line_bytes: bytes };
+            if visit(alike).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
-}
-
-/// Cuts a run of sorted rows into parts: where the one ends that begins at `start`. `not_before` gives the first of some
-/// rows that is not before a time.
-pub(crate) fn part(
-    rows: Range<usize>,
-    time_of: impl Fn(usize) -> i64,
-    not_before: impl Fn(Range<usize>, i64) -> usize,
-    part_end: PartEnd<'_>,
-) -> usize {
-    let last = part_end(Timestamp::from_nanos(time_of(rows.start))).nanos();
-    let after = last.checked_add(1).map_or(rows.end, |after| not_before(rows.clone(), after));
-    after.max(rows.start + 1)
 }

@@ -1,10 +1,10 @@
 //! Reads a sealed block: the entries of it that are wanted, in order, and no more of its bytes than that takes.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use crate::model::form::Excerpts;
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike, part};
+use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike};
 use crate::store::block::bytes::Malformed;
 use crate::store::block::{Codec, Lead, Lines};
 use crate::store::day::DayFolder;
@@ -106,17 +106,16 @@ impl BlockReader<'_> {
             return self.visit_found(&lead, runs, &found, Direction::Forward, visit);
         };
         let mut tally = Tally::with_classes(class_count);
-        let not_before = |entries: Range<usize>, time: i64| lead.times.not_before(entries, time);
         for (stream_index, stream, entries) in runs {
-            let mut start = entries.start;
-            while start < entries.end {
-                let end = part(start..entries.end, |entry| lead.times.at(entry), not_before, part_end);
-                found.tally(&lead, found.places(start..end), &mut tally);
-                let row_of = |place| found.row(&lead, place, stream_index, stream);
-                if tally.tell(row_of, visit).map_err(|why| self.damaged(why))?.is_break() {
-                    return Ok(());
-                }
-                start = end;
+            let mut told = Ok(ControlFlow::Continue(()));
+            let cut = lead.times.cut(entries, part_end, |time, entries| {
+                found.tally(&lead, entries, &mut tally);
+                told = tally.tell(|class| found.row_of_class(&lead, class, time, stream_index, stream), visit);
+                *told.as_ref().unwrap_or(&ControlFlow::Break(()))
+            });
+            let told = told.map_err(|why| self.damaged(why))?;
+            if cut.is_break() || told.is_break() {
+                break;
             }
         }
         Ok(())
@@ -268,32 +267,53 @@ impl Found {
         }
     }
 
-    /// Counts the found ones at these places, by metadata and excerpt.
-    fn tally(&self, lead: &Lead, places: Range<usize>, tally: &mut Tally) {
+    /// Counts the found ones among these entries, by metadata and excerpt.
+    fn tally(&self, lead: &Lead, entries: Range<usize>, tally: &mut Tally) {
+        let places = self.places(entries);
         if places.is_empty() {
             return;
         }
-        let length = |entry: usize| self.lengths.get(entry).map_or(0, |length| u64::from(*length));
+        let set_count = lead.sets.len();
         if let Some(line_of) = &self.line_of {
             for place in places {
-                let class = lead.set_of(self.entry(place)) + lead.sets.len() * line_of[place] as usize;
-                tally.add(class, place, 1, 0);
+                tally.add(lead.set_of(self.entry(place)) + set_count * line_of[place] as usize, 1, 0);
             }
             return;
         }
-        match &self.entries {
-            Some(entries) => {
-                for (place, entry) in places.clone().zip(&entries[places]) {
-                    tally.add(lead.set_of(*entry), place, 1, length(*entry));
-                }
-            }
-            None if lead.sets.len() == 1 => {
-                let lengths = self.lengths.get(places.clone()).unwrap_or_default();
-                let bytes = lengths.iter().map(|length| u64::from(*length)).sum();
-                tally.add(0, places.start, places.len() as u64, bytes);
-            }
-            None => places.for_each(|place| tally.add(lead.set_of(place), place, 1, length(place))),
+        let length = |entry: usize| self.lengths.get(entry).map_or(0, |length| u64::from(*length));
+        if let Some(entries) = &self.entries {
+            return entries[places].iter().for_each(|entry| tally.add(lead.set_of(*entry), 1, length(*entry)));
         }
+        let lengths = self.lengths.get(places.clone()).unwrap_or_default();
+        match lead.few_sets_of(places.clone()) {
+            _ if set_count == 1 => {
+                tally.add(0, places.len() as u64, lengths.iter().map(|length| u64::from(*length)).sum());
+            }
+            Some(sets) => tally.add_all(sets, lengths),
+            None => places.for_each(|entry| tally.add(lead.set_of(entry), 1, length(entry))),
+        }
+    }
+
+    /// What rows of a class have in common.
+    fn row_of_class<'f>(
+        &'f self,
+        lead: &'f Lead,
+        class: usize,
+        time: i64,
+        stream_index: usize,
+        stream: &'f Labels,
+    ) -> Result<Row<'f>, Malformed> {
+        let (set, line) = (class % lead.sets.len(), class / lead.sets.len());
+        let text = self.line_of.as_ref().and(self.lines.as_ref()).map_or(&[][..], |lines| lines.get(line));
+        Ok(Row {
+            timestamp: Timestamp::from_nanos(time),
+            line: std::str::from_utf8(text).map_err(|_| Malformed("a text is not UTF-8"))?,
+            line_bytes: 0,
+            metadata: &lead.sets[set],
+            metadata_index: set,
+            stream,
+            stream_index,
+        })
     }
 
     fn entry(&self, place: usize) -> usize {

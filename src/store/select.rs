@@ -1,12 +1,12 @@
 //! Reading: a selection of streams, time and required text, and the chunks that may hold it.
 
 use std::cell::RefCell;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::model::form::Excerpts;
 use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
-use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike, part};
+use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike};
 use crate::store::block::Codec;
 use crate::store::day::DayFolder;
 use crate::store::error::Error;
@@ -299,21 +299,28 @@ fn visit_buffer(buffer: &Buffer, mut rows: Vec<u32>, visited: &Visited, visit: V
 }
 
 fn visit_alike_in_buffer(buffer: &Buffer, rows: &[u32], part_end: PartEnd<'_>, visit: VisitAlike<'_>) {
-    let time_of = |place: usize| buffer.row(rows[place]).0;
-    let not_before =
-        |places: Range<usize>, time: i64| places.start + rows[places].partition_point(|row| buffer.row(*row).0 < time);
     let mut tally = Tally::with_classes(buffer.set_count());
-    let mut start = 0;
-    while start < rows.len() {
-        let end = part(start..rows.len(), time_of, not_before, part_end);
-        for (place, row) in (start..end).zip(&rows[start..end]) {
+    let mut rest = rows;
+    while let Some(first) = rest.first() {
+        let time = buffer.row(*first).0;
+        let last = part_end(Timestamp::from_nanos(time)).nanos();
+        let count = rest.partition_point(|row| buffer.row(*row).0 <= last).max(1);
+        for row in &rest[..count] {
             let (_, text, set) = buffer.row(*row);
-            tally.add(set, place, 1, text.len() as u64);
+            tally.add(set, 1, text.len() as u64);
         }
-        let told = tally.tell(|place| Ok(row_of_buffer(buffer, rows[place], Need::Lengths)), visit);
-        if told.is_ok_and(|told| told.is_break()) {
+        let row_of = |set| Row {
+            timestamp: Timestamp::from_nanos(time),
+            line: "",
+            line_bytes: 0,
+            metadata: buffer.set(set),
+            metadata_index: set,
+            stream: &buffer.labels,
+            stream_index: 0,
+        };
+        if tally.tell(|set| Ok(row_of(set)), visit).is_ok_and(|told| told.is_break()) {
             return;
         }
-        start = end;
+        rest = &rest[count..];
     }
 }

@@ -1,6 +1,6 @@
 //! How far a block reaches, from its header alone: what finds blocks in a file without an index over it.
 
-use crate::store::block::{HEADER_BYTES, MAGIC, SECTION_COUNT, TEXT, VERSION};
+use crate::store::block::{HEADER_BYTES, MAGIC, MODE_LINES, SECTION_COUNT, TEXT, VERSION};
 
 /// Bytes of a block, and of its part before the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub(crate) fn extent(header: &[u8]) -> Option<Extent> {
         u64::from(u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]))
     };
     let lead_len = HEADER_BYTES as u64 + (0..TEXT).map(length).sum::<u64>();
-    Some(Extent { lead_len, len: lead_len + (TEXT..SECTION_COUNT).map(length).sum::<u64>() })
+    let len = lead_len + (TEXT..SECTION_COUNT).map(length).sum::<u64>();
+    Some(Extent { lead_len: if header[5] == MODE_LINES { len } else { lead_len }, len })
 }
 
 #[cfg(test)]

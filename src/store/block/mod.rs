@@ -34,6 +34,7 @@ use bytes::{Malformed, Reader, put_text, put_varint};
 pub(crate) use columns::{ColumnWriter, Fit, Marks, NeedleMarks, Part};
 use columns::{Columns, Excerpted, Sink};
 pub(crate) use pack::Codec;
+use planes::{Numbers, Plane};
 use times::Times;
 
 use crate::model::Labels;
@@ -211,14 +212,49 @@ pub(crate) struct Lead {
     pub(crate) streams: Vec<(u64, Range<usize>)>,
     pub(crate) times: Times,
     pub(crate) sets: Vec<Labels>,
-    /// Index into `sets` for each entry; empty where there is one set.
-    set_of: Vec<u32>,
+    set_of: SetOf,
     /// Where the lengths lie, undecoded until they are needed; or the lines, whose newlines tell.
     lengths_section: Vec<u8>,
     mode: u8,
     text_bytes: usize,
     text_section_len: usize,
     text_crc: u32,
+}
+
+/// Which set of metadata each entry has.
+#[derive(Debug)]
+enum SetOf {
+    /// There is one.
+    One,
+    Few(Vec<u8>),
+    Many(Vec<u32>),
+}
+
+impl SetOf {
+    fn decode(section: &[u8], entry_count: usize, set_count: usize, codec: &mut Codec) -> Result<SetOf, Malformed> {
+        if set_count == 1 {
+            return Ok(SetOf::One);
+        }
+        let mut numbers = Numbers::take(&mut Reader::new(section), entry_count, 4, codec)?;
+        let set_of = match (numbers.planes.len(), numbers.planes.pop()) {
+            (1, Some(Plane::Bytes(bytes))) => SetOf::Few(bytes.into_owned()),
+            (_, last) => {
+                numbers.planes.extend(last);
+                SetOf::Many(numbers.all())
+            }
+        };
+        let greatest = match &set_of {
+            SetOf::One => Some(0),
+            SetOf::Few(numbers) => numbers.iter().max().map(|set| usize::from(*set)),
+            SetOf::Many(numbers) => numbers.iter().max().map(|set| *set as usize),
+        };
+        match greatest {
+            Some(greatest) if greatest >= set_count => {
+                Err(Malformed("an entry names a metadata set that is not there"))
+            }
+            _ => Ok(set_of),
+        }
+    }
 }
 
 impl Lead {
@@ -249,13 +285,7 @@ impl Lead {
         let times = Times::open(sections.take(lengths[1])?, streams.iter().map(|(_, range)| range.len()))?;
         let sets = decode_sets(sections.take(lengths[2])?, codec)?;
         let set_section = sections.take(lengths[3])?;
-        let set_of = match sets.len() {
-            0 | 1 => Vec::new(),
-            _ => codec.take_numbers(&mut Reader::new(set_section), entry_count)?,
-        };
-        if sets.is_empty() || set_of.iter().any(|set| *set as usize >= sets.len()) {
-            return Err(Malformed("an entry names a metadata set that is not there"));
-        }
+        let set_of = SetOf::decode(set_section, entry_count, sets.len(), codec)?;
         let last = if mode == MODE_LINES { TEXT } else { LENGTHS };
         let lengths_section = sections.take(lengths[last])?.to_vec();
         Ok(Lead {
@@ -273,7 +303,19 @@ impl Lead {
 
     /// Which of `sets` an entry has.
     pub(crate) fn set_of(&self, entry: usize) -> usize {
-        self.set_of.get(entry).map_or(0, |set| *set as usize)
+        match &self.set_of {
+            SetOf::One => 0,
+            SetOf::Few(numbers) => usize::from(numbers[entry]),
+            SetOf::Many(numbers) => numbers[entry] as usize,
+        }
+    }
+
+    /// The same for these entries together, where the numbers are bytes.
+    pub(crate) fn few_sets_of(&self, entries: Range<usize>) -> Option<&[u8]> {
+        match &self.set_of {
+            SetOf::Few(numbers) => Some(&numbers[entries]),
+            SetOf::One | SetOf::Many(_) => None,
+        }
     }
 
     /// The bytes of text of each entry.

@@ -11,8 +11,10 @@
 //! ```
 
 use std::cell::OnceCell;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
+use crate::model::Timestamp;
+use crate::store::alike::PartEnd;
 use crate::store::block::bytes::{
     Malformed, Reader, pack_bits, packed_len, put_varint, unpack_bits, unzigzag, width_of, zigzag,
 };
@@ -107,15 +109,12 @@ impl Times {
         if let Some(all) = self.all.get() {
             return all[entry];
         }
-        let mini = self.mini_of(entry);
-        let (mut place, mut found) = (self.minis[mini].first, self.minis[mini].base);
-        self.unpack(mini, |time| {
-            if place == entry {
-                found = time;
-            }
-            place += 1;
+        let Mini { first, base, width, bits_start } = self.minis[self.mini_of(entry)];
+        let mut time = base;
+        unpack_bits(&self.bits[bits_start..], width, entry - first, |distance| {
+            time = time.wrapping_add(distance.wrapping_mul(self.unit) as i64);
         });
-        found
+        time
     }
 
     /// The first of these entries, which are of one run, that is not before `time`; the end of the range where all are.
@@ -133,6 +132,47 @@ impl Times {
         let mut place = self.minis[mini].first;
         self.unpack(mini, |at| place += usize::from(at < time));
         place.clamp(entries.start, entries.end)
+    }
+
+    /// Cuts entries of one run into parts and gives each part's first time and its entries, until `part` breaks.
+    /// `part_end` gives the last moment of the part that a moment lies in. Only minis across a border are unpacked.
+    pub(crate) fn cut(
+        &self,
+        entries: Range<usize>,
+        part_end: PartEnd<'_>,
+        mut part: impl FnMut(i64, Range<usize>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if entries.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let mut mini = self.mini_of(entries.start);
+        let (mut start, mut first) = (entries.start, self.at(entries.start));
+        let mut last = part_end(Timestamp::from_nanos(first)).nanos();
+        let mut times = Vec::with_capacity(MINI);
+        loop {
+            let next = self.minis.get(mini + 1).filter(|next| next.first < entries.end);
+            // what comes before the next mini is not later than that begins
+            if next.is_none_or(|next| next.base > last) && last < i64::MAX {
+                let place = self.minis[mini].first;
+                times.clear();
+                self.unpack(mini, |time| times.push(time));
+                let end = next.map_or(entries.end, |next| next.first) - place;
+                for (index, time) in times[..end].iter().enumerate().skip(start.saturating_sub(place)) {
+                    if *time > last {
+                        let passed = start..place + index;
+                        (start, last) = (passed.end, part_end(Timestamp::from_nanos(*time)).nanos());
+                        let begun = std::mem::replace(&mut first, *time);
+                        if !passed.is_empty() {
+                            part(begun, passed)?;
+                        }
+                    }
+                }
+            }
+            if next.is_none() {
+                return part(first, start..entries.end);
+            }
+            mini += 1;
+        }
     }
 
     fn mini_of(&self, entry: usize) -> usize {
@@ -173,7 +213,11 @@ fn common_unit(times: &[i64], runs: &[usize]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::{ControlFlow, Range};
+
     use proptest::prelude::*;
+
+    use crate::model::Timestamp;
 
     use crate::store::block::times::{Times, encode};
 
@@ -229,6 +273,22 @@ mod tests {
             let back = Times::open(&out, runs.into_iter()).expect("what was encoded decodes");
             let start = runs[0] + from % runs[1];
             let end = times.len().min(start + length);
+            let mut parts = Vec::new();
+            let width = 1 + from as i64 * 7 % 900;
+            let mut part_end = |time: Timestamp| Timestamp::from_nanos((time.nanos().div_euclid(width) + 1) * width - 1);
+            let cut = back.cut(start..end, &mut part_end, |first, entries| {
+                parts.push((first, entries));
+                ControlFlow::Continue(())
+            });
+            prop_assert!(cut.is_continue());
+            let mut wanted_parts: Vec<(i64, Range<usize>)> = Vec::new();
+            for entry in start..end {
+                match wanted_parts.last_mut() {
+                    Some((first, entries)) if first.div_euclid(width) == times[entry].div_euclid(width) => entries.end += 1,
+                    _ => wanted_parts.push((times[entry], entry..entry + 1)),
+                }
+            }
+            prop_assert_eq!(parts, wanted_parts);
             let wanted = start + times[start..end].partition_point(|at| *at < time);
             prop_assert_eq!(back.not_before(start..end, time), wanted);
             back.all();
