@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::model::{Direction, Labels};
+use crate::model::{Direction, Labels, TimeRange};
 use crate::store::head::{Identities, Slot, identity, print_of};
-use crate::store::select::Chunk;
+use crate::store::select::{Chunk, Need, Row, Visited};
 
 /// Blocks whose identities are kept: about 80 KiB each.
 const BLOCKS_MAX: usize = 64;
@@ -24,9 +24,18 @@ pub(crate) struct BlockIdentities {
     recent: Mutex<Recent>,
 }
 
+/// The entries of a stream in a block.
+#[derive(Debug)]
+struct Known {
+    /// Sorted. Most entries that are late are not there twice, and their time tells.
+    times: Vec<i64>,
+    /// Made when first asked for: that takes reading all lines.
+    identities: OnceLock<Identities>,
+}
+
 #[derive(Debug, Default)]
 struct Recent {
-    sets: HashMap<Key, (u64, Arc<Identities>)>,
+    sets: HashMap<Key, (u64, Arc<Known>)>,
     /// Counts the questions; the number beside a set is when it was asked last.
     clock: u64,
 }
@@ -49,46 +58,64 @@ impl BlockIdentities {
             slot.read().expect("no thread panics while it holds this lock").has_identity(time, &wanted)
         };
         let in_block = |(offset, chunk): &(u64, Chunk)| {
-            chunk.min.nanos() <= time
-                && time <= chunk.max.nanos()
-                && self.of((sealed.generation, *offset, sealed.stream), chunk).contains(&wanted())
+            if time < chunk.min.nanos() || chunk.max.nanos() < time {
+                return false;
+            }
+            let known = self.of((sealed.generation, *offset, sealed.stream), chunk);
+            known.times.binary_search(&time).is_ok()
+                && known.identities.get_or_init(|| identities_of(chunk)).contains(&wanted())
         };
         sealed.waiting.iter().any(in_slot) || sealed.blocks.iter().any(in_block)
     }
 
-    fn of(&self, key: Key, chunk: &Chunk) -> Arc<Identities> {
+    fn of(&self, key: Key, chunk: &Chunk) -> Arc<Known> {
         let mut recent = self.lock();
         recent.clock += 1;
         let clock = recent.clock;
-        if let Some((asked, identities)) = recent.sets.get_mut(&key) {
+        if let Some((asked, known)) = recent.sets.get_mut(&key) {
             *asked = clock;
-            return identities.clone();
+            return known.clone();
         }
         drop(recent);
-        let mut identities = Identities::default();
-        let mut last: Option<(Labels, u64)> = None;
-        let read = chunk.visit(Direction::Forward, &mut |row| {
-            let print = match &last {
-                Some((metadata, print)) if metadata.is_same(row.metadata) => *print,
-                _ => last.insert((row.metadata.clone(), print_of(row.metadata))).1,
-            };
-            identities.insert(identity(row.timestamp.nanos(), row.line.as_bytes(), print));
-            ControlFlow::Continue(())
-        });
-        if let Err(error) = read {
-            tracing::error!(%error, "lines that come again cannot be held against a block");
-        }
-        let identities = Arc::new(identities);
+        let mut times = Vec::new();
+        each_row(chunk, Need::Times, |row| times.push(row.timestamp.nanos()));
+        times.sort_unstable();
+        let known = Arc::new(Known { times, identities: OnceLock::new() });
         let mut recent = self.lock();
         if recent.sets.len() >= BLOCKS_MAX {
             let oldest = recent.sets.iter().min_by_key(|(_, (asked, _))| *asked).map(|(key, _)| *key);
             oldest.map(|key| recent.sets.remove(&key));
         }
-        recent.sets.insert(key, (clock, identities.clone()));
-        identities
+        recent.sets.insert(key, (clock, known.clone()));
+        known
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Recent> {
         self.recent.lock().expect("no thread panics while it holds this lock")
+    }
+}
+
+fn identities_of(chunk: &Chunk) -> Identities {
+    let mut identities = Identities::default();
+    let mut last: Option<(Labels, u64)> = None;
+    each_row(chunk, Need::Lines, |row| {
+        let print = match &last {
+            Some((metadata, print)) if metadata.is_same(row.metadata) => *print,
+            _ => last.insert((row.metadata.clone(), print_of(row.metadata))).1,
+        };
+        identities.insert(identity(row.timestamp.nanos(), row.line.as_bytes(), print));
+    });
+    identities
+}
+
+/// Reads as much of a block as is needed; what cannot be read is left out.
+fn each_row(chunk: &Chunk, need: Need, mut each: impl FnMut(&Row<'_>)) {
+    let all = Visited { need, ..chunk.all_within(TimeRange::ALL, Direction::Forward) };
+    let read = chunk.visit_some(&all, &mut |row| {
+        each(&row);
+        ControlFlow::Continue(())
+    });
+    if let Err(error) = read {
+        tracing::error!(%error, "lines that come again cannot be held against a block");
     }
 }

@@ -152,3 +152,68 @@ fn render(block: &(Vec<u8>, usize), codec: &mut Codec) -> Lines {
     let text = lead.text(&block.0[block.1..], codec).expect("it was just made");
     text.lines(&lead, None, codec).expect("it was just made")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::measure::{Blocks, Sizes};
+
+    /// 2026-11-20T10:00:00Z.
+    const START: i64 = 1_795_168_800_000_000_000;
+
+    /// Lines that were written a millisecond apart, as blocks; and what zstd's lowest level makes of them.
+    fn check(line: impl FnMut(usize) -> String) -> (Sizes, usize) {
+        let lines: Vec<String> = (0..12_000).map(line).collect();
+        let mut blocks = Blocks::default();
+        blocks.add(7, lines.iter().enumerate().map(|(place, line)| (START + place as i64 * 1_000_000, line.as_str())));
+        let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        (blocks.seal(), zstd::bulk::compress(text.as_bytes(), 1).expect("it packs").len())
+    }
+
+    fn mixed(number: usize) -> usize {
+        let mixed = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) as usize >> 8
+    }
+
+    fn check_junk(line: impl FnMut(usize) -> String) {
+        let (sizes, zstd) = check(line);
+        assert!(sizes.stored() * 100 <= zstd * 105, "{sizes:?} against {zstd}");
+        assert!(sizes.words * 100 <= zstd, "{sizes:?} against {zstd}");
+    }
+
+    #[test]
+    fn junk_costs_hardly_more_than_packed_as_it_is() {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        check_junk(|line| (0..76).map(|place| char::from(DIGITS[mixed(line * 76 + place) % 64])).collect());
+        check_junk(|line| {
+            (0..64)
+                .filter_map(|place| char::from_u32(mixed(line * 64 + place) as u32 % 0x3000).filter(|c| *c != '\n'))
+                .collect()
+        });
+        check_junk(|line| (0..40).map(|place| format!("\\x{:02x}", mixed(line * 40 + place) % 256)).collect());
+        let name = |number: usize| {
+            let parts = ["read", "write", "block", "index", "stream", "value", "count", "entry", "state", "queue"];
+            format!("{}_{}{}", parts[number % 10], parts[number / 10 % 10], ["", "s", "_at", "_of"][number / 100 % 4])
+        };
+        check_junk(|line| {
+            let noise = mixed(line);
+            let [a, b, c] = [noise >> 5, noise >> 17, noise >> 29].map(name);
+            match noise & 3 {
+                0 => format!("    let {a} = self.{b}({c})?;"),
+                1 => format!("        if {a} > {b}.len() {{"),
+                2 => format!("/// The {a} of a {b}, and {c} where there is one."),
+                _ => format!("    {a}.push({b}[{c}..]);"),
+            }
+        });
+    }
+
+    #[test]
+    fn logs_become_less_than_two_thirds_of_what_zstd_makes_of_them() {
+        let (sizes, zstd) = check(|line| {
+            let noise = mixed(line);
+            let user = ["ann", "bob", "kim"][noise % 3];
+            format!("level=info msg=\"cart updated\" user={user} took={}ms size={}", noise % 977, noise / 977 % 4000)
+        });
+        assert_eq!(sizes.blocks, sizes.in_columns);
+        assert!(sizes.stored() * 3 <= zstd * 2, "{sizes:?} against {zstd}");
+    }
+}

@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn whole_blocks_are_found_between_all_that_is_not() {
-        let (one, two) = (block(1, "the first"), block(2, "has LCBK in it"));
+        let (one, two) = (block(1, "the\nfirst"), block(2, "has\nLCBK in it"));
         let (a, b) = (one.len() as u64, two.len() as u64);
         let whole = [&one[..], &two, &one].concat();
         assert_eq!(walk(&whole, None), ["block 1", "block 2", "block 1"]);

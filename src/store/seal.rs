@@ -21,8 +21,10 @@ const WORDS_MAX: usize = 8000;
 const BYTES_PER_ID_MIN: usize = 40;
 const IDS_SURE: usize = 500;
 /// The same of different words.
-const BYTES_PER_WORD_MIN: usize = 32;
-const WORDS_SURE: usize = 1000;
+const BYTES_PER_WORD_MIN: usize = 40;
+const WORDS_SURE: usize = 600;
+const BYTES_PER_WORD_BYTE_MIN: usize = 64;
+const WORD_BYTES_SURE: usize = 4 << 10;
 /// Blocks of a stream that are not tried again after one had no templates.
 const DECLINED_BLOCKS: u32 = 16;
 /// Streams that this is remembered of.
@@ -125,6 +127,12 @@ impl Sealer {
     }
 }
 
+/// Whether so much of a plain text has more different words than logs have.
+fn are_too_many(words: &WordSet<'_>, bytes: usize) -> bool {
+    words.len() > WORDS_MAX.min(WORDS_SURE + bytes / BYTES_PER_WORD_MIN)
+        || words.bytes() > WORD_BYTES_SURE + bytes / BYTES_PER_WORD_BYTE_MIN
+}
+
 /// What a block can be looked up by, as it is gathered.
 #[derive(Debug, Default)]
 pub(crate) struct LookUps<'t> {
@@ -146,51 +154,42 @@ impl<'t> LookUps<'t> {
     /// Those of texts, one by one: a run must not reach from one line into the next.
     pub(crate) fn of_lines(content: &'t Content, marks: &Marks) -> LookUps<'t> {
         let mut look_ups = LookUps::default();
-        let (text, mut start) = (&content.text[..], 0);
-        for length in &content.text_lengths {
-            let end = start + *length as usize;
-            let too_many = look_ups.words.len() > WORDS_MAX.min(WORDS_SURE + start / BYTES_PER_WORD_MIN);
-            look_ups.is_opaque |= too_many;
-            if look_ups.is_opaque && look_ups.ids.is_open() {
-                break;
+        let (text, lengths) = (&content.text[..], &content.text_lengths);
+        if text.is_ascii() {
+            words::each_letters(text, lengths, marks, |start, end| {
+                look_ups.longest = look_ups.longest.max(end - start);
+                look_ups.words.insert_from(text, start, end);
+                look_ups.is_opaque |= are_too_many(&look_ups.words, start);
+                !look_ups.is_opaque
+            });
+        } else {
+            let mut start = 0;
+            for length in lengths {
+                let end = start + *length as usize;
+                words::each(&text[start..end], |word| look_ups.word(word), |_| {});
+                look_ups.is_opaque |= are_too_many(&look_ups.words, start);
+                if look_ups.is_opaque {
+                    break;
+                }
+                start = end;
             }
-            look_ups.plain_line(text, (start, end), marks, !look_ups.is_opaque);
+        }
+        let mut start = 0;
+        for length in lengths {
+            let end = start + *length as usize;
+            words::each_id(text, (start, end), marks, |id| look_ups.ids.add(id));
             if look_ups.ids.len() > IDS_SURE + end / BYTES_PER_ID_MIN {
                 look_ups.ids.open();
+                break;
             }
             start = end;
         }
         look_ups
     }
 
-    fn plain_line(&mut self, text: &'t [u8], (start, end): (usize, usize), marks: &Marks, with_words: bool) {
-        let line = &text[start..end];
-        if with_words && !line.is_ascii() {
-            return self.line(line);
-        }
-        let mut ids = std::mem::take(&mut self.ids);
-        let known = !ids.is_open();
-        let id = |id| {
-            if known {
-                ids.add(id)
-            }
-        };
-        words::each_marked(text, (start, end), marks, with_words.then_some(|word| self.word(word)), id);
-        self.ids = ids;
-    }
-
     fn line(&mut self, line: &'t [u8]) {
         let mut ids = std::mem::take(&mut self.ids);
-        let known = !ids.is_open();
-        words::each(
-            line,
-            |word| self.word(word),
-            |id| {
-                if known {
-                    ids.add(id)
-                }
-            },
-        );
+        words::each(line, |word| self.word(word), |id| ids.add(id));
         self.ids = ids;
     }
 
@@ -214,6 +213,8 @@ impl<'t> LookUps<'t> {
         if self.is_opaque || self.words.len() > WORDS_MAX || self.longest > WORD_BYTES_MAX {
             return (BlockWords::Opaque, filter);
         }
-        (BlockWords::Known(self.words.into_sorted()), filter)
+        let mut words = self.words.into_sorted();
+        words.retain(|word| !words::is_hex(word));
+        (BlockWords::Known(words), filter)
     }
 }

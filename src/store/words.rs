@@ -64,48 +64,56 @@ pub(crate) fn each<'t>(text: &'t [u8], mut word: impl FnMut(&'t [u8]), mut id: i
     }
 }
 
-/// Calls `word` and `id` as `each` does, for a piece of a marked text that is ASCII, or where only ids are wanted.
-pub(crate) fn each_marked<'t>(
-    text: &'t [u8],
-    (start, end): (usize, usize),
-    marks: &Marks,
-    mut word: Option<impl FnMut(&'t [u8])>,
-    mut id: impl FnMut(&'t [u8]),
-) {
+/// Calls `id` for each id that lies in a piece of a marked text.
+pub(crate) fn each_id<'t>(text: &'t [u8], (start, end): (usize, usize), marks: &Marks, mut id: impl FnMut(&'t [u8])) {
     let mut run_end = start;
-    if word.is_none() {
-        // only what has a digit matters
-        loop {
-            let digit = marks.digits.next(run_end, end);
-            if digit == end {
-                return;
-            }
-            let run = marks.alphanumeric.run_start(run_end, digit);
-            run_end = marks.alphanumeric.next_gap(digit, end);
-            if run_end - run >= ID_BYTES_MIN {
-                id(&text[run..run_end]);
-            }
-        }
-    }
     loop {
-        let run = marks.alphanumeric.next(run_end, end);
-        if run == end {
+        let digit = marks.digits.next(run_end, end);
+        if digit == end {
             return;
         }
-        run_end = marks.alphanumeric.next_gap(run, end);
-        let first_digit = marks.digits.next(run, run_end);
-        if first_digit < run_end && run_end - run >= ID_BYTES_MIN {
+        let run = marks.alphanumeric.run_start(run_end, digit);
+        run_end = marks.alphanumeric.next_gap(digit, end);
+        if run_end - run >= ID_BYTES_MIN {
             id(&text[run..run_end]);
         }
-        let Some(word) = &mut word else { continue };
-        let (mut at, mut digit) = (run, first_digit);
-        while at < run_end {
-            if digit - at >= WORD_BYTES_MIN && !is_hex(&text[at..digit]) {
-                word(&text[at..digit]);
-            }
-            at = marks.digits.next_gap(digit, run_end);
-            digit = marks.digits.next(at, run_end);
+    }
+}
+
+/// Calls `word` with begin and end of each run of two ASCII letters or more, hexadecimal ones included, of a marked text
+/// whose lines lie one after another with these lengths; until it says that it has enough.
+pub(crate) fn each_letters(text: &[u8], lengths: &[u32], marks: &Marks, mut word: impl FnMut(usize, usize) -> bool) {
+    let mut line_starts = vec![0u64; text.len() / 64 + 1];
+    let mut line_start = 0;
+    for length in lengths {
+        line_starts[line_start / 64] |= 1 << (line_start % 64);
+        line_start += *length as usize;
+    }
+    // whether the byte before the piece is a letter, and where the run that it belongs to begins
+    let (mut carry, mut run) = (0, 0);
+    let pieces = marks.alphanumeric.pieces().iter().zip(marks.digits.pieces()).zip(line_starts);
+    for (index, ((alphanumeric, digits), line_starts)) in pieces.enumerate() {
+        let letters = alphanumeric & !digits;
+        let before = letters << 1 | carry;
+        let mut starts = letters & !(before & !line_starts);
+        let mut ends = before & !(letters & !line_starts);
+        if carry == 0 && starts != 0 {
+            run = index * 64 + starts.trailing_zeros() as usize;
+            starts &= starts - 1;
         }
+        carry = letters >> 63;
+        while ends != 0 {
+            let end = index * 64 + ends.trailing_zeros() as usize;
+            ends &= ends - 1;
+            if end - run >= WORD_BYTES_MIN && !word(run, end) {
+                return;
+            }
+            run = index * 64 + starts.trailing_zeros() as usize;
+            starts &= starts.wrapping_sub(1);
+        }
+    }
+    if carry == 1 && text.len() - run >= WORD_BYTES_MIN {
+        word(run, text.len());
     }
 }
 
@@ -130,7 +138,7 @@ fn run_end(text: &[u8], start: usize, belongs: impl Fn(Class) -> bool) -> usize 
 }
 
 /// Letters that may be a piece of a hexadecimal number.
-fn is_hex(letters: &[u8]) -> bool {
+pub(crate) fn is_hex(letters: &[u8]) -> bool {
     letters.iter().all(|byte| matches!(byte, b'a'..=b'f')) || letters.iter().all(|byte| matches!(byte, b'A'..=b'F'))
 }
 
@@ -248,7 +256,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::store::block::Marks;
-    use crate::store::words::{Demand, Demands, IdDemand, Place, each, each_marked};
+    use crate::store::words::{Demand, Demands, IdDemand, Place, each, each_id, each_letters, is_hex};
 
     fn words_and_ids(text: &str) -> (Vec<String>, Vec<String>) {
         let (mut words, mut ids) = (Vec::new(), Vec::new());
@@ -291,17 +299,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn marks_lead_to_the_same_words_and_ids(text in "[a-gxA-G0-9 ._-]{0,200}", from in 0usize..200, len in 0usize..200) {
-            let (text, start) = (text.as_bytes(), from % (text.len() + 1));
-            let end = text.len().min(start + len);
+        fn marks_lead_to_the_same_words_and_ids(
+            lines in proptest::collection::vec("[a-gxA-G0-9 ._-]{0,70}|[a-z]{60,70}", 0..9),
+        ) {
+            let text = lines.concat();
+            let text = text.as_bytes();
+            let lengths: Vec<u32> = lines.iter().map(|line| line.len() as u32).collect();
             let mut marks = Marks::default();
             marks.mark(text);
             let (mut words, mut ids, mut plain_words, mut plain_ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            each(&text[start..end], |word| plain_words.push(word), |id| plain_ids.push(id));
-            each_marked(text, (start, end), &marks, Some(|word| words.push(word)), |id| ids.push(id));
-            let mut ids_alone = Vec::new();
-            each_marked(text, (start, end), &marks, None::<fn(&[u8])>, |id| ids_alone.push(id));
-            prop_assert_eq!(&ids_alone, &ids);
+            let mut start = 0;
+            for line in &lines {
+                each(line.as_bytes(), |word| plain_words.push(word), |id| plain_ids.push(id));
+                each_id(text, (start, start + line.len()), &marks, |id| ids.push(id));
+                start += line.len();
+            }
+            each_letters(text, &lengths, &marks, |start, end| {
+                if !is_hex(&text[start..end]) {
+                    words.push(&text[start..end]);
+                }
+                true
+            });
             prop_assert_eq!((words, ids), (plain_words, plain_ids));
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Codec {
     compressor: Compressor<'static>,
     /// Made when first needed.
     small: Option<Compressor<'static>>,
+    /// Memory for what was just packed.
+    packed: Vec<u8>,
     /// Memory for one plane of numbers.
     plane: Vec<u8>,
     decompressor: Decompressor<'static>,
@@ -38,6 +40,7 @@ impl Codec {
         Codec {
             compressor: Compressor::new(ZSTD_LEVEL).expect("the level is a valid one"),
             small: None,
+            packed: Vec::new(),
             plane: Vec::new(),
             decompressor: Decompressor::new().expect("a decompressor without dictionary cannot fail"),
         }
@@ -45,13 +48,13 @@ impl Codec {
 
     /// Appends `bytes` in whichever form is smallest: form byte, stored length (not for constants), bytes.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
-        put(&mut self.compressor, out, bytes);
+        put(&mut self.compressor, &mut self.packed, out, bytes);
     }
 
     /// The same for bytes that are worth more time.
     pub(crate) fn put_small(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
         let new = || Compressor::new(ZSTD_LEVEL_SMALL).expect("the level is a valid one");
-        put(self.small.get_or_insert_with(new), out, bytes);
+        put(self.small.get_or_insert_with(new), &mut self.packed, out, bytes);
     }
 
     /// Reads back `count` bytes that `put` wrote.
@@ -131,12 +134,16 @@ impl Codec {
     }
 }
 
-fn put(compressor: &mut Compressor<'_>, out: &mut Vec<u8>, bytes: &[u8]) {
+fn put(compressor: &mut Compressor<'_>, packed: &mut Vec<u8>, out: &mut Vec<u8>, bytes: &[u8]) {
     match bytes {
         [] => {}
         [first, rest @ ..] if rest.iter().all(|byte| byte == first) => out.extend_from_slice(&[CONSTANT, *first]),
         _ => {
-            let packed = compressor.compress(bytes).unwrap_or_default();
+            packed.clear();
+            packed.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+            if compressor.compress_to_buffer(bytes, packed).is_err() {
+                packed.clear();
+            }
             let (form, stored) =
                 if !packed.is_empty() && packed.len() < bytes.len() { (ZSTD, &packed[..]) } else { (RAW, bytes) };
             out.push(form);

@@ -30,7 +30,15 @@ const fn classes() -> [u8; 256] {
 
 /// The classes of all bytes of a text together.
 pub(crate) fn mask_of(text: &[u8]) -> u8 {
-    text.iter().fold(0, |mask, byte| mask | CLASS[*byte as usize])
+    // compilers make vector code of comparisons, and not of a table
+    text.iter().fold(0, |mask, byte| {
+        let within = |first: u8, count: u8, class: u8| if byte.wrapping_sub(first) < count { class } else { 0 };
+        let digit = within(b'0', 10, DIGIT);
+        let hex = within(b'a', 6, HEX_LOWER) | within(b'A', 6, HEX_UPPER);
+        let letter = within(b'g', 20, LETTER) | within(b'G', 20, LETTER);
+        let known = digit | hex | letter;
+        mask | known | if known == 0 { OTHER } else { 0 }
+    })
 }
 
 #[inline]
@@ -107,6 +115,11 @@ fn gather(bits: &[u8; 64]) -> u64 {
 pub(crate) struct BitSet(Vec<u64>);
 
 impl BitSet {
+    /// The set in pieces of 64 places.
+    pub(crate) fn pieces(&self) -> &[u64] {
+        &self.0
+    }
+
     #[inline]
     pub(crate) fn has(&self, place: usize) -> bool {
         self.0[place / 64] >> (place % 64) & 1 == 1
@@ -161,7 +174,14 @@ impl BitSet {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::store::block::columns::classes::{Marks, is_alphanumeric};
+    use crate::store::block::columns::classes::{CLASS, Marks, is_alphanumeric, mask_of};
+
+    #[test]
+    fn a_mask_is_what_the_table_says() {
+        for byte in 0..=255u8 {
+            assert_eq!(mask_of(&[byte]), CLASS[byte as usize], "{byte}");
+        }
+    }
 
     proptest! {
         #[test]
