@@ -22,11 +22,16 @@ pub(crate) struct DataFolder {
 }
 
 impl DataFolder {
+    /// What a server in that folder is set to.
+    pub(crate) fn config(self) -> anyhow::Result<server::Config> {
+        let settings = Settings { data: self.data, ..Settings::default() };
+        settings.or_file(self.config.as_deref())?.into_config()
+    }
+
     /// Opens the database there, or makes it: people can be added before the first start. A folder that is not there is
     /// more likely a slip than a wish for a new one.
     pub(crate) fn open(self) -> anyhow::Result<Db> {
-        let settings = Settings { data: self.data, ..Settings::default() };
-        let data = settings.or_file(self.config.as_deref())?.into_config()?.data;
+        let data = self.config()?.data;
         if !data.is_dir() {
             bail!("there is no folder {}; name the server's with --data", data.display());
         }

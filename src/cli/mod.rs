@@ -1,5 +1,6 @@
 //! The commands. Each file is one command: its arguments, and what it does.
 
+mod check;
 mod data;
 mod demo;
 mod moment;
@@ -48,6 +49,8 @@ enum Command {
     User(user::Arguments),
     /// Manage the tokens that machines push and read with
     Token(token::Arguments),
+    /// Look for damage in what is stored, and repair it
+    Check(check::Arguments),
 }
 
 /// Does what the command line says; the result is what the process exits with.
@@ -58,6 +61,7 @@ pub fn run() -> ExitCode {
         Command::Query(arguments) => query::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Token(arguments) => token::run(arguments),
+        Command::Check(arguments) => return check::run(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,6 +35,13 @@ pub(in crate::db) fn connect(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Makes the tables of this version in an empty database.
+pub(in crate::db) fn tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection
+        .execute_batch("create table migrations (name text primary key, sha256 text not null) strict, without rowid")?;
+    MIGRATIONS.iter().try_for_each(|(_, sql)| connection.execute_batch(sql))
+}
+
 fn run(connection: &mut Connection, path: &Path, migrations: &[(&str, &str)]) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(

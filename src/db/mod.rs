@@ -4,6 +4,7 @@
 //! on disk; other processes may use the same file at the same time.
 //! Never: log lines, HTTP. This is the only area that speaks SQL. All calls block: use `spawn_blocking`.
 
+pub mod check;
 pub mod deletions;
 mod error;
 pub mod logins;

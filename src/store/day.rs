@@ -16,7 +16,8 @@ use crate::store::error::{Error, damaged, io_error};
 use crate::store::fault;
 use crate::store::hole::{self, Hole, HoleFile};
 use crate::store::index::{BlockIndex, BlockPlace, BlockWords, IndexView, NewBlock};
-use crate::store::layout::{BLOCKS, Day, INDEX, SKIP, STREAMS};
+use crate::store::layout::{BLOCKS, Day, INDEX, Layout, SKIP, STREAMS};
+use crate::store::lost;
 use crate::store::streams::{self, Stream, StreamFile, Streams};
 use crate::store::wal::sync_dir;
 
@@ -322,6 +323,32 @@ impl DayFolder {
         // the next commit syncs the files before it forgets the holes
         self.lock_writer().holes.retain(|hole| !holes.contains(hole));
         Ok(())
+    }
+
+    /// Writes the labels again where that is needed; damaged bytes are kept before.
+    pub(crate) fn mend_streams(&self, layout: &Layout) -> Result<(), Error> {
+        let mut writer = self.lock_writer();
+        let mut streams = self.streams.write().expect("no thread panics while it holds this lock");
+        if let Some(damaged) = writer.streams_file.damaged_bytes()? {
+            lost::keep(layout, &format!("{}-{STREAMS}", self.day.folder()), &damaged)?;
+        }
+        writer.streams_file.mend(Arc::make_mut(&mut streams))?;
+        drop(streams);
+        if writer.lens.streams != writer.streams_file.end() {
+            writer.lens.streams = writer.streams_file.end();
+            self.commit_with(&mut writer, &[], &[])?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a block, as far as they are there.
+    pub(crate) fn read_what_is_there(&self, place: &BlockPlace) -> Result<Vec<u8>, Error> {
+        let path = self.dir.join(BLOCKS);
+        let end = self.blocks.metadata().map_err(io_error("look at", &path))?.len();
+        let len = place.len.min(end.saturating_sub(place.offset));
+        let mut bytes = vec![0; len as usize];
+        self.blocks.read_exact_at(&mut bytes, place.offset).map_err(io_error("read", &path))?;
+        Ok(bytes)
     }
 
     /// Removes the words of replaced blocks from the index's files.

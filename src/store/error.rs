@@ -31,7 +31,10 @@ pub enum Error {
     Closed,
     #[error("{} is in use by another process", path.display())]
     InUse { path: PathBuf },
-    #[error("{} was written by a newer version: it has format {found}, this version reads up to {known}", path.display())]
+    #[error(
+        "{} was written by a newer version: it has format {found}, this version reads up to {known}; if no newer version \
+         ever ran here, the file FORMAT is damaged: write \"logcafe store {known}\" into it", path.display()
+    )]
     NewerFormat { path: PathBuf, found: u32, known: u32 },
 }
 

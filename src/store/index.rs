@@ -355,7 +355,8 @@ impl IndexView {
     /// Calls `each` with every stream number and the span of every block that has entries of it.
     pub(crate) fn spans(&self, mut each: impl FnMut(u64, i64, i64)) -> Result<(), Error> {
         for segment in self.searcher.segment_readers() {
-            let walked = Segment::open(segment, self.fields).and_then(|segment| segment.spans(&mut each));
+            let walked = Segment::open(segment, self.fields)
+                .and_then(|segment| segment.each_stream(&mut |number, place| each(number, place.min, place.max)));
             walked.map_err(|source| Error::Index { path: self.dir.clone(), source })?;
         }
         Ok(())
@@ -444,7 +445,8 @@ impl<'s> Segment<'s> {
         Ok(found)
     }
 
-    fn spans(&self, each: &mut impl FnMut(u64, i64, i64)) -> tantivy::Result<()> {
+    /// Calls `each` with every stream number and every block that has entries of it.
+    fn each_stream(&self, each: &mut impl FnMut(u64, BlockPlace)) -> tantivy::Result<()> {
         let inverted = self.reader.inverted_index(self.fields.stream)?;
         let mut streams = inverted.terms().stream()?;
         while streams.advance() {
@@ -454,8 +456,7 @@ impl<'s> Segment<'s> {
             let mut postings = inverted.read_postings_from_terminfo(streams.value(), IndexRecordOption::Basic)?;
             while postings.doc() != TERMINATED {
                 if !self.reader.is_deleted(postings.doc()) {
-                    let place = self.place(postings.doc());
-                    each(number, place.min, place.max);
+                    each(number, self.place(postings.doc()));
                 }
                 postings.advance();
             }

@@ -4,12 +4,15 @@
 //! log goes only when all its entries are in committed blocks.
 
 mod aside;
+mod mend;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+
+pub(crate) use aside::put as put_aside;
 
 use crate::model::{Batch, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::candidates::Candidates;

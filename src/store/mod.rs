@@ -7,6 +7,7 @@
 mod alike;
 mod block;
 mod candidates;
+pub mod check;
 mod day;
 mod duplicates;
 mod error;
@@ -37,6 +38,7 @@ mod word_set;
 mod words;
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -203,27 +205,59 @@ fn lock(layout: &Layout) -> Result<File, Error> {
     }
 }
 
+/// What a folder's format is told in.
+const FORMAT_NAME: &str = "logcafe store ";
+/// Bytes of it that a damage may have changed: more, and it is no file of ours.
+const FORMAT_FLIPS_MAX: usize = 2;
+
+/// What the file says that tells the format.
+fn format_text() -> String {
+    format!("{FORMAT_NAME}{FORMAT_VERSION}\n")
+}
+
 /// Writes the format's version into a new folder, and refuses one that a newer version wrote.
 fn check_format(layout: &Layout) -> Result<(), Error> {
-    const NAME: &str = "logcafe store ";
     let path = layout.format();
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let version = text.trim().strip_prefix(NAME).and_then(|version| version.parse::<u32>().ok());
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let version = text.trim().strip_prefix(FORMAT_NAME).and_then(|version| version.parse::<u32>().ok());
             match version {
                 Some(found) if found > FORMAT_VERSION => {
                     Err(Error::NewerFormat { path: layout.root().to_owned(), found, known: FORMAT_VERSION })
                 }
                 Some(_) => Ok(()),
-                None => Err(damaged(&path, format!("it says {text:?}"))),
+                None if is_nearly(&bytes, format_text().as_bytes()) => {
+                    let kept = lost::keep(layout, "FORMAT", &bytes)?;
+                    tracing::error!(path = %path.display(), kept = %kept.display(), "damaged, and written again");
+                    write_format(layout)
+                }
+                None => Err(damaged(&path, format!("it says {text:?}; logcafe check tells more"))),
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            fs::write(&path, format!("{NAME}{FORMAT_VERSION}\n")).map_err(io_error("write", &path))?;
-            wal::sync_dir(layout.root())
+            if !day_folders(layout)?.is_empty() {
+                tracing::error!(path = %path.display(), "missing, and written again");
+            }
+            write_format(layout)
         }
         Err(error) => Err(io_error("read", &path)(error)),
     }
+}
+
+/// Whether a text is another with a few bytes changed, or none of it at all.
+fn is_nearly(found: &[u8], wanted: &[u8]) -> bool {
+    let changed = found.iter().zip(wanted).filter(|(found, wanted)| found != wanted).count();
+    found.is_empty() || (found.len() == wanted.len() && changed <= FORMAT_FLIPS_MAX)
+}
+
+fn write_format(layout: &Layout) -> Result<(), Error> {
+    let path = layout.format();
+    let mut file = tempfile::NamedTempFile::new_in(layout.root()).map_err(io_error("write", &path))?;
+    let written = file.write_all(format_text().as_bytes()).and_then(|()| file.as_file().sync_all());
+    written.map_err(io_error("write", &path))?;
+    file.persist(&path).map_err(|error| io_error("write", &path)(error.error))?;
+    wal::sync_dir(layout.root())
 }
 
 /// The days that have a folder.

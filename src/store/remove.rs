@@ -79,7 +79,7 @@ impl Pruner {
 }
 
 /// Fills a block's content with the entries that stay.
-fn keep(content: &mut Content, block: &OpenBlock, goes: &[bool]) {
+pub(crate) fn keep(content: &mut Content, block: &OpenBlock, goes: &[bool]) {
     // metadata that only removed entries had must go with them
     let mut numbers = vec![None; block.lead.sets.len()];
     for (number, entries) in &block.lead.streams {

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::model::{Labels, Matcher};
 use crate::store::block::bytes::{Malformed, Reader, put_text, put_varint};
 use crate::store::error::{Error, damaged, io_error};
 use crate::store::fault;
+use crate::store::wal::sync_dir;
 
 /// The label of streams whose own are lost; its value is the number, in hexadecimal.
 pub(crate) const RECOVERED: &str = "logcafe_recovered";
@@ -111,6 +113,8 @@ pub(crate) struct StreamFile {
     path: PathBuf,
     file: File,
     end: u64,
+    /// Bytes of it are no record.
+    is_damaged: bool,
 }
 
 impl StreamFile {
@@ -123,11 +127,13 @@ impl StreamFile {
         let mut bytes = vec![0; end as usize];
         file.read_exact_at(&mut bytes, 0).map_err(io_error("read", path))?;
         let (streams, gaps) = decode(&bytes);
+        let mut is_damaged = false;
         for gap in gaps {
             if gap.end == end && gap.start >= committed {
                 end = gap.start;
                 file.set_len(end).map_err(io_error("cut", path))?;
             } else {
+                is_damaged = true;
                 let (at, bytes) = (gap.start, gap.end - gap.start);
                 tracing::error!(path = %path.display(), at, bytes, "the labels of streams are damaged");
             }
@@ -135,7 +141,7 @@ impl StreamFile {
         if end < committed {
             tracing::error!(path = %path.display(), found = end, known = committed, "the labels of streams are missing");
         }
-        Ok((StreamFile { path: path.to_owned(), file, end }, streams))
+        Ok((StreamFile { path: path.to_owned(), file, end, is_damaged }, streams))
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -144,6 +150,36 @@ impl StreamFile {
 
     pub(crate) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// All bytes of it, where some are no record.
+    pub(crate) fn damaged_bytes(&self) -> Result<Option<Vec<u8>>, Error> {
+        let read = self.is_damaged.then(|| std::fs::read(&self.path)).transpose();
+        read.map_err(io_error("read", &self.path))
+    }
+
+    /// Writes the file again where bytes of it are no record, or where streams with entries are not in it: those whose
+    /// labels are lost under their number.
+    pub(crate) fn mend(&mut self, streams: &mut Streams) -> Result<(), Error> {
+        if !self.is_damaged && streams.values().all(|stream| stream.written || stream.sealed.is_none()) {
+            return Ok(());
+        }
+        let mut records = Vec::new();
+        let mut numbers: Vec<u64> = streams.keys().copied().collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            put(&mut records, number, &streams[&number].labels);
+        }
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let mut new = tempfile::NamedTempFile::new_in(dir).map_err(io_error("write", &self.path))?;
+        let written = new.write_all(&records).and_then(|()| new.as_file().sync_all());
+        written.and_then(|()| fault::at("mend.streams")).map_err(io_error("write", &self.path))?;
+        self.file = new.persist(&self.path).map_err(|error| io_error("write", &self.path)(error.error))?;
+        sync_dir(dir)?;
+        self.end = records.len() as u64;
+        streams.values_mut().for_each(|stream| stream.written = true);
+        self.is_damaged = false;
+        Ok(())
     }
 
     /// Appends the labels of those streams that are not in the file.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use logcafe::store::{Config, Retention, Store};
 use serde_json::Value;
 
 use crate::failpoints::{Scene, answer, found};
-use crate::harness::{Client, ProcessServer, wait_until};
+use crate::harness::{Client, ProcessServer, logcafe, wait_until};
+use crate::store_remove::copy_files;
 
 /// A folder that was stopped cleanly: two days with several blocks each, and pushes in the write-ahead log alone.
 fn filled() -> Scene {
@@ -15,7 +17,15 @@ fn filled() -> Scene {
     scene.fill(&server);
     server.terminate();
     assert_eq!(days(&scene).len(), 2);
+    settle(&scene);
     scene
+}
+
+/// Brings everything into blocks, so that the write-ahead log heals nothing.
+fn settle(scene: &Scene) {
+    let config = Config { dir: scene.logs(), retention: Retention::default(), head_bytes_max: 64 << 20 };
+    let store = Store::open(config, &logcafe::ingest::replay).expect("the store opens");
+    store.remove(&crate::store::selection(&[]), &mut |_| false).expect("nothing is removed, and all is sealed");
 }
 
 /// The folders of the days, oldest first.
@@ -116,6 +126,144 @@ fn a_panic_in_the_background_is_survived() {
         server.terminate();
         scene.check(&scene.start(), fault);
     }
+}
+
+/// Runs `logcafe check`; gives its exit code and what it says.
+fn run_check(scene: &Scene, arguments: &[&str]) -> (i32, String) {
+    let mut command = logcafe(scene.folder.path());
+    command.arg("check").args(arguments).env("LOGCAFE_FAULTS", scene.folder.path().join("faults"));
+    let output = command.output().expect("the binary runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// A damage: its name, how it is done, what `logcafe check` says of it, and how many lines it may cost.
+type Damage = (&'static str, fn(&Scene), &'static str, Costs);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Costs {
+    Nothing,
+    /// The lines of a block.
+    Some,
+    /// The lines of a day.
+    ADay,
+}
+
+fn in_first_day(scene: &Scene, name: &str) -> PathBuf {
+    days(scene)[0].join(name)
+}
+
+fn remove(path: &Path) {
+    std::fs::remove_file(path).expect("it can be removed");
+}
+
+fn cut_in_half(path: &Path) {
+    let bytes = std::fs::read(path).expect("the file can be read");
+    std::fs::write(path, &bytes[..bytes.len() / 2]).expect("the file can be written");
+}
+
+fn an_index_file(scene: &Scene, kind: &str) -> PathBuf {
+    below(&in_first_day(scene, "index")).into_iter().find(|path| extension(path) == Some(kind)).expect("there is one")
+}
+
+const DAMAGES: [Damage; 16] = [
+    ("a block's head", |scene| flip(&in_first_day(scene, "blocks.dat"), 70), "the block at byte 0", Costs::Some),
+    ("a block's magic", |scene| flip(&in_first_day(scene, "blocks.dat"), 0), "the block at byte 0", Costs::Some),
+    ("a block's text", |scene| flip_at_end(&in_first_day(scene, "blocks.dat")), "text does not agree", Costs::Some),
+    (
+        "half of the blocks",
+        |scene| cut_in_half(&in_first_day(scene, "blocks.dat")),
+        "the file ends at byte",
+        Costs::ADay,
+    ),
+    ("all blocks", |scene| remove(&in_first_day(scene, "blocks.dat")), "No such file", Costs::ADay),
+    ("a filter", |scene| flip(&in_first_day(scene, "skip.dat"), 9), "the filter at byte 0", Costs::Nothing),
+    ("all filters", |scene| remove(&in_first_day(scene, "skip.dat")), "the filter at byte", Costs::Nothing),
+    (
+        "a stream's labels",
+        |scene| flip(&in_first_day(scene, "streams.dat"), 30),
+        "labels of 1 streams are",
+        Costs::Nothing,
+    ),
+    ("all labels", |scene| remove(&in_first_day(scene, "streams.dat")), "labels of 3 streams are", Costs::Nothing),
+    ("an index's words", |scene| flip(&an_index_file(scene, "term"), 20), "its checksum", Costs::Nothing),
+    ("an index's facts", |scene| remove(&in_first_day(scene, "index/meta.json")), "it is missing", Costs::Nothing),
+    ("a part of an index", |scene| remove(&an_index_file(scene, "fast")), "it is missing", Costs::Nothing),
+    ("a whole index", |scene| remove_dir(&in_first_day(scene, "index")), "it is missing", Costs::Nothing),
+    ("the format", |scene| flip(&scene.logs().join("FORMAT"), 3), "it says", Costs::Nothing),
+    ("no format", |scene| remove(&scene.logs().join("FORMAT")), "FORMAT: it is missing", Costs::Nothing),
+    ("the log's folder", |scene| remove_dir(&scene.logs().join("wal")), "wal: it is missing", Costs::Nothing),
+];
+
+fn flip_at_end(path: &Path) {
+    flip(path, std::fs::metadata(path).expect("it is there").len() as usize - 1);
+}
+
+fn remove_dir(path: &Path) {
+    std::fs::remove_dir_all(path).expect("it can be removed");
+}
+
+/// A copy of the first scene for each damage: filling one takes longer than all else.
+fn copy_of(scene: &Scene) -> Scene {
+    let copy = scene.clone_into_new_folder();
+    copy_files(scene.folder.path(), copy.folder.path());
+    copy
+}
+
+#[test]
+fn a_check_names_each_damage_and_a_repair_makes_it_good() {
+    let whole = filled();
+    let (code, said) = run_check(&whole, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("nothing is damaged"), "{said}");
+    crate::failpoints::for_each(&DAMAGES, |(name, damage, words, costs)| {
+        let scene = copy_of(&whole);
+        damage(&scene);
+        let (code, said) = run_check(&scene, &[]);
+        assert!(code == 1 && said.contains(words), "{name}: {code} {said}");
+        assert_eq!(run_check(&scene, &[]), (code, said), "{name}: a check changes nothing");
+        let (code, said) = run_check(&scene, &["--repair"]);
+        assert_eq!(code, 0, "{name}: {said}");
+        let (code, said) = run_check(&scene, &[]);
+        assert!(code == 0 && said.contains("nothing is damaged"), "{name}: {said}");
+        let server = scene.start();
+        check_cost(&scene, &server, *costs, name);
+        assert!(warnings(&server, "{app=~\".+\"}").is_empty(), "{name}: answers are whole again");
+    });
+}
+
+#[test]
+fn a_server_starts_with_each_damage_and_has_all_other_lines() {
+    let whole = filled();
+    crate::failpoints::for_each(&DAMAGES, |(name, damage, _, costs)| {
+        let scene = copy_of(&whole);
+        damage(&scene);
+        let server = scene.start();
+        settled(&scene);
+        let lost = check_cost(&scene, &server, *costs, name);
+        let told = warnings(&server, "{app=~\".+\"}");
+        assert_eq!(!told.is_empty(), lost > 0, "{name}: {told:?}");
+        let mut more = scene;
+        assert_eq!(more.push(&server).0, Some(204), "{name}");
+        server.terminate();
+        check_cost(&more, &more.start(), *costs, name);
+    });
+}
+
+/// Holds what a server has against what a damage may cost; gives how much it did.
+fn check_cost(scene: &Scene, server: &Client, costs: Costs, name: &str) -> usize {
+    let there = found(server);
+    assert!(there.values().all(|count| *count == 1), "{name}: lines are there twice");
+    let missing = scene.acknowledged().iter().filter(|line| !there.contains_key(*line)).count();
+    assert_eq!(there.len() + missing, scene.acknowledged().len(), "{name}: lines that nobody pushed");
+    let all = scene.acknowledged().len();
+    let allowed = match costs {
+        Costs::Nothing => 0..=0,
+        Costs::Some => 1..=all / 3,
+        Costs::ADay => 1..=all / 2,
+    };
+    assert!(allowed.contains(&missing), "{name}: {missing} lines of {all} are lost");
+    missing
 }
 
 fn extension(path: &Path) -> Option<&str> {

@@ -23,7 +23,7 @@ fn without(lines: &[Line], goes: impl Fn(&Line) -> bool) -> Vec<Line> {
 }
 
 /// A copy of the files as they are: what a machine would find after its power failed.
-fn copy_files(from: &Path, to: &Path) {
+pub(crate) fn copy_files(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("it can be listed") {
         let entry = entry.expect("an entry");
         let target = to.join(entry.file_name());

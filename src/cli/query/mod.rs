@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
+pub(crate) use print::harmless;
 
 use crate::cli::moment;
 use crate::cli::query::client::{Answer, Client, Line, Range};

@@ -3,14 +3,15 @@
 //! A damaged index would not only fail: it could rule out a block that holds what is wanted, and nobody would know. Its
 //! files are small (a quarter of a mebibyte for a gibibyte of lines), so they are read whole each time it is opened.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use tantivy::directory::error::OpenReadError;
 use tantivy::fastfield::Column;
-use tantivy::{Directory, Index};
+use tantivy::{Directory, Index, IndexReader, ReloadPolicy};
 
-use crate::store::index::{IndexView, Segment};
+use crate::store::error::{Error, damaged};
+use crate::store::index::{BlockIndex, IndexView, Segment, schema};
 
 /// What each part of an index has a file of; one with deletions has one more.
 const EXTENSIONS: [&str; 6] = ["fast", "fieldnorm", "idx", "pos", "store", "term"];
@@ -44,7 +45,41 @@ pub(crate) fn damaged_file(index: &Index) -> tantivy::Result<Option<(PathBuf, St
     Ok(None)
 }
 
+impl BlockIndex {
+    /// Reads the index of a folder, and changes nothing; also gives the payload of its last commit.
+    pub(crate) fn read(dir: &Path) -> Result<(IndexView, Option<String>), Error> {
+        let failed = |source| Error::Index { path: dir.to_owned(), source };
+        if !BlockIndex::exists(dir) {
+            return Err(damaged(dir, "it is missing, or what it says of itself"));
+        }
+        let index = Index::open_in_dir(dir).map_err(failed)?;
+        let (known, fields) = schema();
+        if index.schema() != known {
+            return Err(damaged(dir, "it has other fields than ours"));
+        }
+        let payload = index.load_metas().map_err(failed)?.payload;
+        if let Some((file, why)) = damaged_file(&index).map_err(failed)? {
+            return Err(damaged(&dir.join(file), why));
+        }
+        let reader: IndexReader =
+            index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
+        Ok((IndexView { dir: dir.to_owned(), searcher: reader.searcher(), fields }, payload))
+    }
+}
+
 impl IndexView {
+    /// The numbers of the streams of each block, by its sequence.
+    pub(crate) fn streams_of(&self) -> Result<HashMap<u64, Vec<u64>>, Error> {
+        let mut streams_of = HashMap::<u64, Vec<u64>>::new();
+        for reader in self.searcher.segment_readers() {
+            let walked = Segment::open(reader, self.fields).and_then(|segment| {
+                segment.each_stream(&mut |number, place| streams_of.entry(place.sequence).or_default().push(number))
+            });
+            walked.map_err(|source| Error::Index { path: self.dir.clone(), source })?;
+        }
+        Ok(streams_of)
+    }
+
     /// Why what it says of blocks cannot be, if it cannot: data files with so many bytes, and so many blocks ever made.
     pub(crate) fn nonsense(&self, blocks: u64, skip: u64, sequence: u64) -> tantivy::Result<Option<String>> {
         let mut seen = HashSet::new();
