@@ -523,16 +523,18 @@ fn among(
 ) -> Result<Vec<usize>, Malformed> {
     let times = || lead.times.all();
     let (mut holding, mut left): (Vec<usize>, Option<Vec<usize>>) = (Vec::new(), None);
-    for needle in &test.any {
+    for (index, needle) in test.any.iter().enumerate() {
         let found = match &left {
             None => columns.find(needle, ranges.clone(), &times, codec)?,
             Some(left) => columns.find(needle, left.iter().map(|entry| *entry..*entry + 1), &times, codec)?,
         };
-        // what holds one need not be looked at for the others
-        left = Some(match left {
-            None => without(ranges.clone().flatten(), &found),
-            Some(left) => without(left.into_iter(), &found),
-        });
+        if test.negated || index + 1 < test.any.len() {
+            // what holds one need not be looked at for the others
+            left = Some(match left {
+                None => without(ranges.clone().flatten(), &found),
+                Some(left) => without(left.into_iter(), &found),
+            });
+        }
         holding.extend(found);
     }
     if test.negated {

@@ -65,6 +65,30 @@ impl Codec {
         })
     }
 
+    /// Like `take`, with zeros behind the bytes.
+    pub(crate) fn take_padded(
+        &mut self,
+        reader: &mut Reader<'_>,
+        count: usize,
+        zeros: usize,
+    ) -> Result<Vec<u8>, Malformed> {
+        let mut bytes = Vec::with_capacity(count + zeros);
+        let mut frame = reader.clone();
+        if count > 0 && frame.byte()? == ZSTD {
+            let length = frame.count(frame.left())?;
+            let decoded = self.decompressor.decompress_to_buffer(frame.take(length)?, &mut bytes);
+            decoded.map_err(|_| Malformed("a section does not decompress"))?;
+            *reader = frame;
+        } else {
+            bytes.extend_from_slice(&self.take(reader, count)?);
+        }
+        if bytes.len() != count {
+            return Err(Malformed("a section has another length than it should"));
+        }
+        bytes.resize(count + zeros, 0);
+        Ok(bytes)
+    }
+
     /// Like `take`, without a copy of what is stored as it is.
     pub(crate) fn take_plane<'b>(&mut self, reader: &mut Reader<'b>, count: usize) -> Result<Plane<'b>, Malformed> {
         if count == 0 {

@@ -255,7 +255,7 @@ fn code(r: &mut Random, _: &At) -> String {
 
 fn padded(r: &mut Random, _: &At) -> String {
     format!(
-        "id={:06} seq={:010} 00:{:02} zip={:05} {}.{:03} v1.{}.{} -{:04} {}{:019} t{}x",
+        "id={:06} seq={:010} 00:{:02} zip={:05} {}.{:03} v1.{}.{} -{:04} {}{:019} t{}x port {} pid {}",
         r.below(3000),
         r.below(50),
         r.below(60),
@@ -268,6 +268,8 @@ fn padded(r: &mut Random, _: &At) -> String {
         r.pick(&["", "1"]),
         r.next() >> 2,
         r.below(5),
+        8080 + r.below(12),
+        31_000 + r.below(240),
     )
 }
 

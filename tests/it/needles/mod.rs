@@ -25,7 +25,7 @@ const LINES: usize = 420;
 /// Lines of the systems whose text fills a block of its own.
 const LINES_OF_LARGE: usize = 1900;
 const SYSTEMS_PER_ROUND: usize = 4;
-const NEEDLES: usize = 450;
+const NEEDLES: usize = 600;
 const LIMIT_MAX: usize = 40;
 
 /// A store of mixed lines, and the lines.

@@ -126,8 +126,13 @@ fn piece(random: &mut Random, line: &str) -> Vec<char> {
         0 => letters.len().min(start + 1 + random.below(6)),
         _ => letters.len().min(start + 1 + random.below(36)),
     };
-    // half of the pieces are whole words, and a little of what stands around them
-    if random.once_in(2) {
+    // many are whole words, and a little of what stands around them, or lie within one
+    let is_bound_to_words = random.once_in(2);
+    if is_bound_to_words && random.once_in(3) {
+        while end > start + 4 && !letters[start..end].iter().all(|letter| letter.is_ascii_alphanumeric()) {
+            (start, end) = (start + 1, end - 1);
+        }
+    } else if is_bound_to_words {
         while start > 0 && is_inner(letters[start - 1]) {
             start -= 1;
         }

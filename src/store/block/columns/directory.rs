@@ -138,9 +138,8 @@ impl<'b> Columns<'b> {
             _ => return Err(Malformed("the rows of entries make no sense")),
         };
         let directory_len = reader.count(DIRECTORY_BYTES_MAX)?;
-        let mut directory = codec.take(&mut reader, directory_len)?;
-        let (templates, mut columns) = decode(&directory)?;
-        directory.extend_from_slice(&[0; SLACK]);
+        let directory = codec.take_padded(&mut reader, directory_len, SLACK)?;
+        let (templates, mut columns) = decode(&directory[..directory_len])?;
         let template_of = Numbers::skip(&mut reader, row_count)?;
         let mut start = 0;
         for column in &mut columns {
@@ -206,7 +205,12 @@ fn decode(directory: &[u8]) -> Result<(Templates, Vec<OpenColumn>), Malformed> {
     let mut reader = Reader::new(directory);
     let mut templates = Templates::default();
     let mut text_len = 0usize;
-    for _ in 0..reader.count(directory.len())? {
+    let template_count = reader.count(directory.len())?;
+    templates.first_piece.reserve(template_count + 1);
+    // a guess that is seldom too low
+    templates.bounds.reserve(8 * template_count + 1);
+    templates.slots.reserve(8 * template_count);
+    for _ in 0..template_count {
         let slot_count = reader.count(directory.len())?;
         templates.first_piece.push(templates.bounds.len() as u32);
         for index in 0..=slot_count {
@@ -229,8 +233,9 @@ fn decode(directory: &[u8]) -> Result<(Templates, Vec<OpenColumn>), Malformed> {
     let text_start = (directory.len() - reader.left()) as u32;
     reader.take(text_len)?;
     templates.bounds.iter_mut().for_each(|bound| *bound += text_start);
-    let mut columns = Vec::new();
-    for _ in 0..reader.count(directory.len())? {
+    let column_count = reader.count(directory.len())?;
+    let mut columns = Vec::with_capacity(column_count);
+    for _ in 0..column_count {
         columns.push(decode_column(&mut reader)?);
     }
     if templates.slots.iter().any(|column| usize::from(*column) >= columns.len()) {

@@ -128,7 +128,7 @@ impl Walk<'_> {
             let run = self.marks.runs[kind.plain_place()];
             if run == needle.len() {
                 ways.push(vec![Test { slot, relation: Relation::Contains, start: 0, end: run }]);
-            } else if run > 0 {
+            } else if run > 0 && self.may_go_on(slot, run) {
                 let test = Test { slot, relation: Relation::EndsWith, start: 0, end: run };
                 ways.extend(self.at_piece(slot + 1, run, vec![test])?);
             }
@@ -137,6 +137,11 @@ impl Walk<'_> {
             }
         }
         Ok(ways)
+    }
+
+    /// Whether the text behind a slot begins as the needle goes on from `at`, as far as one byte tells.
+    fn may_go_on(&self, slot: usize, at: usize) -> bool {
+        self.piece(slot + 1).first().is_none_or(|byte| *byte == self.needle[at])
     }
 
     /// The needle from `at` on begins where a slot begins.

@@ -123,6 +123,8 @@ struct Search<'s, 'b> {
     ways: Vec<Vec<Vec<Look>>>,
     /// For each value of a column whether it passes a test.
     passing: Vec<Vec<bool>>,
+    /// How many of the values that are.
+    counts: Vec<usize>,
     known: Vec<Known>,
     /// Columns that tests look at, and how far their values are used up.
     watched: Vec<u16>,
@@ -146,6 +148,7 @@ impl<'s, 'b> Search<'s, 'b> {
             steps: Vec::new(),
             ways: Vec::new(),
             passing: Vec::new(),
+            counts: Vec::new(),
             known: Vec::new(),
             watched: Vec::new(),
             next: Vec::new(),
@@ -246,6 +249,7 @@ impl<'s, 'b> Search<'s, 'b> {
                         codec,
                     )?;
                     let passing = values.map(|values| {
+                        self.counts.push(values.iter().filter(|passes| **passes).count());
                         self.passing.push(values);
                         self.passing.len() - 1
                     });
@@ -257,6 +261,8 @@ impl<'s, 'b> Search<'s, 'b> {
             let earlier = slots[..test.slot].iter().filter(|other| **other == number).count();
             looks.push(Look { passing, watched: self.watch(number), earlier });
         }
+        // what passes seldom spares looking at the rest
+        looks.sort_by_key(|look| self.counts[look.passing]);
         Ok(Some(looks))
     }
 
