@@ -90,7 +90,7 @@ impl Ids {
         out.extend_from_slice(&self.lengths.to_le_bytes());
         out.extend_from_slice(&[
             self.digits_max,
-            u8::from(self.has_uuids) * HAS_UUIDS | u8::from(self.is_open) * IS_OPEN,
+            (u8::from(self.has_uuids) * HAS_UUIDS) | (u8::from(self.is_open) * IS_OPEN),
         ]);
         out.extend_from_slice(&shape.seed.to_le_bytes());
         out.extend_from_slice(&shape.segment_len.to_le_bytes());
