@@ -70,6 +70,10 @@ impl Ids {
         self.is_open = true;
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// How many were added, those that came more than once included.
     pub(crate) fn len(&self) -> usize {
         self.hashes.len()

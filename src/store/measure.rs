@@ -124,14 +124,14 @@ impl Blocks {
             let is_columns = stage == Stage::LookUps && encode(content, codec, Some(columns)).has_columns;
             let started = clock();
             match stage {
-                Stage::Mark => drop(black_box(columns.mark(text))),
+                Stage::Mark => columns.marks().mark(text),
                 Stage::Gather => drop(black_box(columns.gather(text, text_lengths, times))),
                 Stage::Columns => {
                     columns.gather(text, text_lengths, times);
                     drop(black_box(columns.write(text.len(), codec)));
                 }
                 Stage::LookUps if is_columns => drop(black_box(LookUps::of_columns(columns).finish())),
-                Stage::LookUps => drop(black_box(LookUps::of_lines(content, columns.mark(text)).finish())),
+                Stage::LookUps => drop(black_box(LookUps::of_lines(content, columns.marks()).finish())),
                 Stage::Lead => drop(black_box(encode_lead(content, codec))),
                 Stage::Seal => drop(black_box(sealer.seal_again(|own| own.clone_from(content)))),
                 Stage::OpenLead => drop(black_box(open_lead(&sealed[place], codec))),

@@ -19,7 +19,9 @@ pub(crate) const ALONE_BYTES_MIN: usize = BLOCK_TEXT_BYTES / 4;
 const WORDS_MAX: usize = 8000;
 /// Text that has more ids than one in so many bytes, and a few, is no log (base64, say): its ids are not worth a filter.
 const BYTES_PER_ID_MIN: usize = 40;
-const IDS_SURE: usize = 500;
+const IDS_SURE: usize = 200;
+/// The part of a plain text that is looked at first: of junk it tells enough.
+const JUNK_LOOK_BYTES: usize = 64 << 10;
 /// The same of different words.
 const BYTES_PER_WORD_MIN: usize = 40;
 const WORDS_SURE: usize = 600;
@@ -109,7 +111,7 @@ impl Sealer {
         }
         let look_ups = match encoded.has_columns {
             true => LookUps::of_columns(&self.columns),
-            false => LookUps::of_lines(content, self.columns.mark(&content.text)),
+            false => LookUps::of_lines(content, self.columns.marks()),
         };
         let (words, filter) = look_ups.finish();
         SealedBlock {
@@ -152,9 +154,22 @@ impl<'t> LookUps<'t> {
     }
 
     /// Those of texts, one by one: a run must not reach from one line into the next.
-    pub(crate) fn of_lines(content: &'t Content, marks: &Marks) -> LookUps<'t> {
+    pub(crate) fn of_lines(content: &'t Content, marks: &mut Marks) -> LookUps<'t> {
+        let (mut lines, mut bytes) = (0, 0);
+        while bytes < JUNK_LOOK_BYTES && lines < content.text_lengths.len() {
+            bytes += content.text_lengths[lines] as usize;
+            lines += 1;
+        }
+        let look_ups = LookUps::of_some_lines(&content.text[..bytes], &content.text_lengths[..lines], marks);
+        if look_ups.is_opaque && look_ups.ids.is_open() {
+            return look_ups;
+        }
+        LookUps::of_some_lines(&content.text, &content.text_lengths, marks)
+    }
+
+    fn of_some_lines(text: &'t [u8], lengths: &[u32], marks: &mut Marks) -> LookUps<'t> {
         let mut look_ups = LookUps::default();
-        let (text, lengths) = (&content.text[..], &content.text_lengths);
+        marks.mark(text);
         if text.is_ascii() {
             words::each_letters(text, lengths, marks, |start, end| {
                 look_ups.longest = look_ups.longest.max(end - start);

@@ -91,10 +91,9 @@ pub(crate) struct ColumnWriter {
 }
 
 impl ColumnWriter {
-    /// Tells digits, letters and signs of a text apart.
-    pub(crate) fn mark(&mut self, text: &[u8]) -> &Marks {
-        self.marks.mark(text);
-        &self.marks
+    /// Memory for the marks of a text.
+    pub(crate) fn marks(&mut self) -> &mut Marks {
+        &mut self.marks
     }
 
     /// Fills templates and columns with texts that lie one after another, each with its length and its entry's time; tells
