@@ -1,6 +1,7 @@
 //! Metric queries: lines folded into the panes of their series as they are read, never gathered.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -156,11 +157,29 @@ struct Gathered<'q> {
     samples: Samples,
 }
 
+/// Takes what is a hash already for one.
+#[derive(Default)]
+struct HashOfHash(u64);
+
+impl Hasher for HashOfHash {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// What one worker has found since it handed over last: so little that it is looked up quickly and that two workers with
 /// the same series do not take twice the memory.
 struct Local {
     /// Series by a hash of their labels, wide enough that no two of them meet.
-    ids: HashMap<u128, u32>,
+    ids: HashMap<u128, u32, BuildHasherDefault<HashOfHash>>,
     pairs: Pairs,
     sets: Sets,
     samples: Samples,
@@ -346,7 +365,7 @@ impl Local {
     fn new(keep: Keep) -> Local {
         let memory = Memory::unbounded();
         Local {
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             pairs: Pairs::new(&memory),
             sets: Sets::new(&memory),
             samples: Samples::new(keep, &memory),

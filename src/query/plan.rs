@@ -1,12 +1,9 @@
 //! What is asked of the store, and what is left to do with each line it gives.
 
-use std::sync::Arc;
-
 use crate::logql::ast::{
     Grouping, GroupingKind, LabelFormatValue, LineFilter, LineOp, LineTest, LogExpr, RangeAggregation, RangeOp, Stage,
 };
 use crate::logql::stage::{CompileError, Pipeline, Wanted, literals, required_substrings};
-use crate::model::form::Excerpts;
 use crate::model::{Matcher, TimeRange};
 use crate::query::Error;
 use crate::query::scan::{Numbered, number};
@@ -33,7 +30,7 @@ impl Plan {
         let (demand, stages) = pushed_down(&log.stages);
         let pipeline = Pipeline::new(&stages).map_err(|error| named(error, &log.stages));
         let keeps_all = !stages.iter().any(|stage| matches!(stage, Stage::Line(_) | Stage::Label(_)));
-        let plan = Plan::new(store, log, demand, range, (Need::Lines, None), pipeline)?;
+        let plan = Plan::new(store, demand.select(log.selector.clone(), range, Need::Lines), pipeline)?;
         Ok(Plan { keeps_all, ..plan })
     }
 
@@ -64,23 +61,21 @@ impl Plan {
         // the bytes of a line are those of all of it
         let excerpts = pipeline.as_ref().ok().filter(|_| need == Need::Lines && !bytes).and_then(Pipeline::excerpts);
         let pipeline = pipeline.map_err(|error| named(error, &log.stages));
-        let plan = Plan::new(store, log, demand, range, (need, excerpts), pipeline)?;
+        // with lines an error may come, which tells all labels of one
+        let metadata = pipeline.as_ref().ok().filter(|_| need != Need::Lines).and_then(Pipeline::labels);
+        let metadata = metadata.map(<[String]>::to_vec);
+        let selection = Selection { excerpts, metadata, ..demand.select(log.selector.clone(), range, need) };
+        let plan = Plan::new(store, selection, pipeline)?;
         Ok(Plan { labels_decide, ..plan })
     }
 
     /// Loki finds out that a pattern or a template is wrong when the first line comes, so where there is nothing to
     /// be found there is no error either.
-    fn new(
-        store: &Store,
-        log: &LogExpr,
-        demand: TextDemand,
-        range: TimeRange,
-        (need, excerpts): (Need, Option<Arc<dyn Excerpts>>),
-        pipeline: Result<Pipeline, CompileError>,
-    ) -> Result<Plan, Error> {
-        let demand = if pipeline.is_ok() { demand } else { TextDemand::default() };
-        let takes_all = demand.is_empty();
-        let selection = Selection { excerpts, ..demand.select(log.selector.clone(), range, need) };
+    fn new(store: &Store, mut selection: Selection, pipeline: Result<Pipeline, CompileError>) -> Result<Plan, Error> {
+        if pipeline.is_err() {
+            selection = Selection::of(selection.matchers, selection.range, selection.need);
+        }
+        let takes_all = selection.takes_all_texts();
         let chunks = number(store.select(&selection)?.chunks);
         let pipeline = match pipeline {
             Ok(pipeline) => pipeline,
@@ -118,10 +113,6 @@ pub(crate) struct TextDemand {
 }
 
 impl TextDemand {
-    fn is_empty(&self) -> bool {
-        self.needles.is_empty() && self.filters.is_empty() && self.hints.is_empty()
-    }
-
     /// What is selected of these streams.
     pub(crate) fn select(self, matchers: Vec<Matcher>, range: TimeRange, need: Need) -> Selection {
         let TextDemand { needles, filters, hints } = self;

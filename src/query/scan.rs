@@ -225,6 +225,16 @@ mod tests {
                     .expect("no visit fails");
                 }
                 assert_eq!(counted, visited, "{sealed} {needle}");
+                let unlooked = Selection { metadata: Some(vec!["other".to_owned()]), ..selection };
+                let mut count = 0;
+                for chunk in store.store.select(&unlooked).expect("selected").chunks {
+                    let read = alike(&chunk, &ticket(), &mut |_| Timestamp::from_nanos(i64::MAX), |alike, _| {
+                        count += alike.count;
+                        Ok(())
+                    });
+                    read.expect("no visit fails");
+                }
+                assert_eq!(count, visited.values().map(|(count, _)| *count).sum::<u64>());
                 assert!(counted.len() > 20, "{counted:?}");
             }
         }

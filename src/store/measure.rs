@@ -144,7 +144,7 @@ impl Blocks {
 }
 
 fn open_lead((bytes, lead_len): &(Vec<u8>, usize), codec: &mut Codec) -> Lead {
-    Lead::decode(&bytes[..*lead_len], codec).expect("it was just made")
+    Lead::decode(&bytes[..*lead_len], None, codec).expect("it was just made")
 }
 
 fn render(block: &(Vec<u8>, usize), codec: &mut Codec) -> Lines {

@@ -26,6 +26,8 @@ pub(crate) struct BlockReader<'c> {
     pub(crate) wanted: Option<&'c [u64]>,
     /// What stands for lines, where not all of them is needed.
     pub(crate) excerpts: Option<&'c dyn Excerpts>,
+    /// The names of metadata that matter; `None` is all.
+    pub(crate) metadata: Option<&'c [String]>,
 }
 
 /// Kinds of rows of a block that are counted apart, at most.
@@ -132,7 +134,7 @@ impl BlockReader<'_> {
         let end = if with_text { self.place.len } else { self.place.lead_len };
         let bytes = self.folder.read_block(self.place, 0, end)?;
         let (lead_bytes, text_section) = self.split(&bytes);
-        let lead = Lead::decode(lead_bytes, codec).map_err(|why| self.damaged(why))?;
+        let lead = Lead::decode(lead_bytes, self.metadata, codec).map_err(|why| self.damaged(why))?;
         let mut runs = self.runs(&lead, visited.range);
         if runs.is_empty() {
             return Ok(None);
@@ -337,7 +339,7 @@ impl Found {
 impl OpenBlock {
     /// Decodes a block of which all bytes are there.
     pub(crate) fn decode(lead: &[u8], text: &[u8], codec: &mut Codec) -> Result<OpenBlock, Malformed> {
-        let lead = Lead::decode(lead, codec)?;
+        let lead = Lead::decode(lead, None, codec)?;
         let lines = lead.text(text, codec)?.lines(&lead, None, codec)?;
         Ok(OpenBlock { lead, lines })
     }

@@ -83,7 +83,7 @@ impl Salvage {
         let (at, border) = (self.at, self.border());
         if let Some((lead_len, len)) = self.extent_at(at)? {
             let lead = self.read(at, lead_len)?;
-            if let Ok(decoded) = Lead::decode(&lead, &mut self.codec) {
+            if let Ok(decoded) = Lead::decode(&lead, None, &mut self.codec) {
                 let bytes = at..at + len;
                 let text = self.read(at + lead_len, len - lead_len)?;
                 return Ok(Some(match OpenBlock::decode(&lead, &text, &mut self.codec) {
@@ -134,7 +134,7 @@ impl Salvage {
             for offset in memmem::find_iter(&window, BLOCK_MAGIC) {
                 let at = start + offset as u64;
                 if let Some((lead_len, _)) = self.extent_at(at)?
-                    && Lead::decode(&self.read(at, lead_len)?, &mut self.codec).is_ok()
+                    && Lead::decode(&self.read(at, lead_len)?, None, &mut self.codec).is_ok()
                 {
                     return Ok(Some(at));
                 }

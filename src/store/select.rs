@@ -36,12 +36,28 @@ pub struct Selection {
     pub need: Need,
     /// Where this is given and lines are needed, what it says stands for a line where a line's form is known.
     pub excerpts: Option<Arc<dyn Excerpts>>,
+    /// Where this is given, only metadata of these names is looked at: rows may come with other metadata besides.
+    pub metadata: Option<Vec<String>>,
 }
 
 impl Selection {
     /// The lines of these streams in a range, whatever their text.
     pub fn of(matchers: Vec<Matcher>, range: TimeRange, need: Need) -> Selection {
-        Selection { matchers, range, needles: Vec::new(), filters: Vec::new(), hints: Vec::new(), need, excerpts: None }
+        Selection {
+            matchers,
+            range,
+            needles: Vec::new(),
+            filters: Vec::new(),
+            hints: Vec::new(),
+            need,
+            excerpts: None,
+            metadata: None,
+        }
+    }
+
+    /// Whether lines are wanted whatever their text.
+    pub fn takes_all_texts(&self) -> bool {
+        self.needles.is_empty() && self.filters.is_empty() && self.hints.is_empty()
     }
 }
 
@@ -223,7 +239,14 @@ impl Chunk {
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
                 let wanted = wanted.as_deref().map(Vec::as_slice);
-                let block = BlockReader { folder, place, streams, wanted, excerpts: selection.excerpts.as_deref() };
+                let block = BlockReader {
+                    folder,
+                    place,
+                    streams,
+                    wanted,
+                    excerpts: selection.excerpts.as_deref(),
+                    metadata: selection.metadata.as_deref(),
+                };
                 block.visit(visited, tests, visit, codec)
             }),
             Source::Missing(error) => Err(error.again()),
@@ -252,7 +275,14 @@ impl Chunk {
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
                 let wanted = wanted.as_deref().map(Vec::as_slice);
-                let block = BlockReader { folder, place, streams, wanted, excerpts: selection.excerpts.as_deref() };
+                let block = BlockReader {
+                    folder,
+                    place,
+                    streams,
+                    wanted,
+                    excerpts: selection.excerpts.as_deref(),
+                    metadata: selection.metadata.as_deref(),
+                };
                 block.visit_alike((selection.range, selection.need), tests, part_end, visit, codec)
             }),
             Source::Missing(error) => Err(error.again()),

@@ -89,9 +89,9 @@ impl Hints {
         self.none
     }
 
-    /// The labels that are looked at; empty where all are, or none.
-    pub(crate) fn required(&self) -> &[String] {
-        &self.required
+    /// The labels that are looked at; `None` where all are.
+    pub(crate) fn required(&self) -> Option<&[String]> {
+        if self.required.is_empty() && !self.none { None } else { Some(&self.required) }
     }
 
     /// Whether a field of this name is worth taking.

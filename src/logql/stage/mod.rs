@@ -156,6 +156,16 @@ impl Pipeline {
         ParsedExcerpts::of(self).map(|excerpts| -> Arc<dyn Excerpts> { Arc::new(excerpts) })
     }
 
+    /// The names of labels that the stages and the grouping look at; `None` where they may look at any.
+    pub fn labels(&self) -> Option<&[String]> {
+        let looks_at_named = |step: &Step| match step {
+            Step::LabelFormat(formatter) => formatter.renames_only(),
+            Step::LineFormat(_) | Step::Unpack | Step::Drop(_) | Step::Keep(_) => false,
+            _ => true,
+        };
+        self.hints.required().filter(|_| self.steps.iter().all(looks_at_named))
+    }
+
     /// Runs all stages on one line. `None` where a filter drops it, or where there is nothing to unwrap.
     ///
     /// `scratch` holds what this call found and is overwritten by the next; keep one for each worker.

@@ -108,7 +108,7 @@ pub(crate) struct Lead {
 /// Which set of metadata each entry has.
 #[derive(Debug)]
 enum SetOf {
-    /// There is one.
+    /// There is one, or they are as good as one.
     One,
     Few(Vec<u8>),
     Many(Vec<u32>),
@@ -129,8 +129,8 @@ impl SetOf {
         };
         let greatest = match &set_of {
             SetOf::One => Some(0),
-            SetOf::Few(numbers) => numbers.iter().max().map(|set| usize::from(*set)),
-            SetOf::Many(numbers) => numbers.iter().max().map(|set| *set as usize),
+            SetOf::Few(numbers) => numbers.iter().copied().reduce(u8::max).map(usize::from),
+            SetOf::Many(numbers) => numbers.iter().copied().reduce(u32::max).map(|set| set as usize),
         };
         match greatest {
             Some(greatest) if greatest >= set_count => {
@@ -142,8 +142,9 @@ impl SetOf {
 }
 
 impl Lead {
-    /// Decodes the first `lead_len` bytes of a block.
-    pub(crate) fn decode(lead: &[u8], codec: &mut Codec) -> Result<Lead, Malformed> {
+    /// Decodes the first `lead_len` bytes of a block. Where `names` are given, sets of metadata that differ in no label of
+    /// these names may be taken for one another.
+    pub(crate) fn decode(lead: &[u8], names: Option<&[String]>, codec: &mut Codec) -> Result<Lead, Malformed> {
         let mut header = Reader::new(lead.get(..HEADER_BYTES).ok_or(Malformed("the header is cut"))?);
         if header.take(4)? != MAGIC {
             return Err(Malformed("no block begins here"));
@@ -169,7 +170,13 @@ impl Lead {
         let times = Times::open(sections.take(lengths[1])?, streams.iter().map(|(_, range)| range.len()))?;
         let sets = decode_sets(sections.take(lengths[2])?, codec)?;
         let set_section = sections.take(lengths[3])?;
-        let set_of = SetOf::decode(set_section, entry_count, sets.len(), codec)?;
+        let are_alike = names.is_some_and(|names| {
+            names.iter().all(|name| sets.windows(2).all(|pair| pair[0].get(name) == pair[1].get(name)))
+        });
+        let set_of = match are_alike {
+            true => SetOf::One,
+            false => SetOf::decode(set_section, entry_count, sets.len(), codec)?,
+        };
         let last = if mode == MODE_LINES { TEXT } else { LENGTHS };
         let lengths_section = sections.take(lengths[last])?.to_vec();
         Ok(Lead {
@@ -500,7 +507,7 @@ mod tests {
         let mut codec = Codec::new();
         let encoded = encode(content, &mut codec, None);
         let (lead_bytes, text_section) = encoded.bytes.split_at(encoded.lead_len);
-        let lead = Lead::decode(lead_bytes, &mut codec).expect("the lead decodes");
+        let lead = Lead::decode(lead_bytes, None, &mut codec).expect("the lead decodes");
         let counts: Vec<_> = lead.streams.iter().map(|(number, range)| (*number, range.len())).collect();
         assert_eq!(counts, content.streams);
         assert_eq!(lead.times.all(), content.times);
@@ -526,7 +533,7 @@ mod tests {
             let mut bytes = encoded.bytes.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             let (lead, text) = bytes.split_at(encoded.lead_len);
-            let read = Lead::decode(lead, &mut codec).and_then(|lead| lead.text(text, &mut codec).map(|_| ()));
+            let read = Lead::decode(lead, None, &mut codec).and_then(|lead| lead.text(text, &mut codec).map(|_| ()));
             assert!(read.is_err(), "bit {bit} went unnoticed");
         }
     }
@@ -536,8 +543,8 @@ mod tests {
         fn any_bytes_decode_to_an_error_and_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let mut with_magic = b"LCBK\x01\x00".to_vec();
             with_magic.extend_from_slice(&bytes);
-            prop_assert!(Lead::decode(&bytes, &mut Codec::new()).is_err());
-            prop_assert!(Lead::decode(&with_magic, &mut Codec::new()).is_err());
+            prop_assert!(Lead::decode(&bytes, None, &mut Codec::new()).is_err());
+            prop_assert!(Lead::decode(&with_magic, None, &mut Codec::new()).is_err());
         }
     }
 }

@@ -148,23 +148,27 @@ impl Times {
         let mut mini = self.mini_of(entries.start);
         let (mut start, mut first) = (entries.start, self.at(entries.start));
         let mut last = part_end(Timestamp::from_nanos(first)).nanos();
-        let mut times = Vec::with_capacity(MINI);
+        let mut times = [0; MINI];
         loop {
             let next = self.minis.get(mini + 1).filter(|next| next.first < entries.end);
             // what comes before the next mini is not later than that begins
             if next.is_none_or(|next| next.base > last) && last < i64::MAX {
                 let place = self.minis[mini].first;
-                times.clear();
-                self.unpack(mini, |time| times.push(time));
-                let end = next.map_or(entries.end, |next| next.first) - place;
-                for (index, time) in times[..end].iter().enumerate().skip(start.saturating_sub(place)) {
-                    if *time > last {
-                        let passed = start..place + index;
-                        (start, last) = (passed.end, part_end(Timestamp::from_nanos(*time)).nanos());
-                        let begun = std::mem::replace(&mut first, *time);
-                        if !passed.is_empty() {
-                            part(begun, passed)?;
-                        }
+                let mut count = 0;
+                self.unpack(mini, |time| {
+                    times[count] = time;
+                    count += 1;
+                });
+                let times = &times[..next.map_or(entries.end, |next| next.first) - place];
+                let mut index = start.saturating_sub(place);
+                loop {
+                    index += times[index..].partition_point(|time| *time <= last);
+                    let Some(time) = times.get(index) else { break };
+                    let passed = start..place + index;
+                    (start, last) = (passed.end, part_end(Timestamp::from_nanos(*time)).nanos());
+                    let begun = std::mem::replace(&mut first, *time);
+                    if !passed.is_empty() {
+                        part(begun, passed)?;
                     }
                 }
             }
@@ -282,10 +286,10 @@ mod tests {
             });
             prop_assert!(cut.is_continue());
             let mut wanted_parts: Vec<(i64, Range<usize>)> = Vec::new();
-            for entry in start..end {
+            for (entry, time) in times.iter().enumerate().take(end).skip(start) {
                 match wanted_parts.last_mut() {
-                    Some((first, entries)) if first.div_euclid(width) == times[entry].div_euclid(width) => entries.end += 1,
-                    _ => wanted_parts.push((times[entry], entry..entry + 1)),
+                    Some((first, entries)) if first.div_euclid(width) == time.div_euclid(width) => entries.end += 1,
+                    _ => wanted_parts.push((*time, entry..entry + 1)),
                 }
             }
             prop_assert_eq!(parts, wanted_parts);

@@ -54,7 +54,7 @@ impl ParsedExcerpts {
                 return None;
             }
         }
-        let wanted = Names(pipeline.hints.required().to_vec());
+        let wanted = Names(pipeline.hints.required()?.to_vec());
         let is_part = !wanted.0.is_empty();
         parser.filter(|_| is_part).map(|parser| ParsedExcerpts { parser, wanted, known: Mutex::default() })
     }
