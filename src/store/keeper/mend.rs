@@ -62,7 +62,8 @@ impl Keeper {
         codec: &mut Codec,
     ) -> Result<Option<Replacement>, Error> {
         let streams = day.folder.streams();
-        let reader = BlockReader { folder: &day.folder, place, streams: &streams, wanted: None, excerpts: None };
+        let reader =
+            BlockReader { folder: &day.folder, place, streams: &streams, wanted: None, excerpts: None, metadata: None };
         match reader.open(codec) {
             Ok(block) => {
                 let filter = day.folder.read_filter(place);
