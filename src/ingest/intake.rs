@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use crate::ingest::assemble::{self, Assembler, Derive, KnownStreams};
 use crate::ingest::body::Encoding;
+use crate::ingest::clock::Clock;
 use crate::ingest::format::Format;
 use crate::ingest::rate::Rates;
 use crate::ingest::validate::Checks;
@@ -48,13 +48,23 @@ pub struct Intake {
     spares: body::Spares,
     rates: Rates,
     totals: Mutex<Pushed>,
+    clock: Clock,
 }
 
 impl Intake {
     pub fn new(store: Arc<Store>, limits: Limits) -> Intake {
         let space = room::Space::new(limits.in_flight_bytes_max.max(limits.in_flight_floor()));
         let (known, rates) = (KnownStreams::default(), Rates::new(&limits));
-        Intake { store, space, known, spares: body::Spares::default(), rates, totals: Mutex::default(), limits }
+        Intake {
+            store,
+            space,
+            known,
+            spares: body::Spares::default(),
+            rates,
+            totals: Mutex::default(),
+            clock: Clock::start(),
+            limits,
+        }
     }
 
     /// The bounds it works with.
@@ -74,7 +84,7 @@ impl Intake {
 
     /// Stores what the request brings, as far as it may be stored. `room` holds the body already.
     pub fn push(&self, request: &PushRequest, room: Room) -> Result<Pushed, Error> {
-        self.push_at(request, room, Timestamp::from(SystemTime::now()))
+        self.push_at(request, room, self.clock.now())
     }
 
     /// Stores entries of our own making: levels and a service name are added, nothing is refused for its size.

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod body;
+mod clock;
 mod error;
 mod format;
 mod intake;

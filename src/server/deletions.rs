@@ -3,6 +3,7 @@
 //! Promises: a request that was noted is carried out, also when the server was stopped or killed meanwhile; what fails is
 //! tried again. Never: a query's text in our own log, which may name what must be forgotten.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -65,7 +66,9 @@ struct Worker {
 impl Worker {
     fn run(&self, wakes: &Receiver<()>) {
         loop {
-            let done = self.carry_out_all();
+            // a panic leaves the request open, and the store as it was
+            let done = catch_unwind(AssertUnwindSafe(|| self.carry_out_all()));
+            let done = done.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")));
             if self.stopping.load(Ordering::Relaxed) {
                 return;
             }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -130,8 +131,11 @@ impl OwnLogsThread {
         let stop = own_logs.stop.clone();
         let labels = Labels::from([("job", "logcafe")]);
         let store = move |lines| {
-            if let Err(error) = intake.append(&[stream_of(&labels, lines)]) {
-                tracing::warn!(%error, "cannot store our own log lines");
+            let append = AssertUnwindSafe(|| intake.append(&[stream_of(&labels, lines)]));
+            match catch_unwind(append) {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "cannot store our own log lines"),
+                Err(_) => tracing::warn!("storing our own log lines panicked"),
             }
         };
         let thread = std::thread::Builder::new().name("own-logs".into()).spawn(move || own_logs.store_all(store))?;

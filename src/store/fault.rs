@@ -28,8 +28,15 @@ pub(crate) fn write(_point: &str, bytes: &[u8], write: impl FnOnce(&[u8]) -> io:
     write(bytes)
 }
 
+/// What the clock says, which a test may have set otherwise (`clock -3600`, in seconds).
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub(crate) fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
 #[cfg(debug_assertions)]
-pub(crate) use in_tests::{at, write};
+pub(crate) use in_tests::{at, now, write};
 
 #[cfg(debug_assertions)]
 mod in_tests {
@@ -37,6 +44,7 @@ mod in_tests {
     use std::ffi::OsString;
     use std::io;
     use std::sync::{LazyLock, Mutex, PoisonError};
+    use std::time::{Duration, SystemTime};
 
     /// The file that says what goes wrong, where there is one.
     static FILE: LazyLock<Option<OsString>> = LazyLock::new(|| std::env::var_os("LOGCAFE_FAULTS"));
@@ -69,6 +77,13 @@ mod in_tests {
         }
     }
 
+    pub(crate) fn now() -> SystemTime {
+        let line = line_of("clock").unwrap_or_default();
+        let seconds = line.split_whitespace().nth(1).and_then(|seconds| seconds.parse::<i64>().ok()).unwrap_or(0);
+        let shift = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { SystemTime::now() - shift } else { SystemTime::now() + shift }
+    }
+
     fn strike(point: &str, fault: Fault) -> io::Result<()> {
         match fault {
             Fault::Panic => panic!("the failpoint {point}"),
@@ -81,14 +96,18 @@ mod in_tests {
     }
 
     fn fault(point: &str) -> Option<Fault> {
-        let path = FILE.as_ref()?;
-        // between two writes of a test the file may be gone
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let line = text.lines().find(|line| line.split_whitespace().next() == Some(point))?;
+        let line = line_of(point)?;
         let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = passed.entry(line.to_owned()).or_default();
+        let count = passed.entry(line.clone()).or_default();
         *count += 1;
-        parse(line, *count)
+        parse(&line, *count)
+    }
+
+    /// The line that begins with a word.
+    fn line_of(word: &str) -> Option<String> {
+        // between two writes of a test the file may be gone
+        let text = std::fs::read_to_string(FILE.as_ref()?).unwrap_or_default();
+        text.lines().find(|line| line.split_whitespace().next() == Some(word)).map(str::to_owned)
     }
 
     /// The fault that a line asks for when its point is passed for the `count`-th time.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 pub(crate) use aside::put as put_aside;
 
@@ -129,7 +129,7 @@ impl Keeper {
     /// Takes the entries of the write-ahead log into memory again. Those that are in blocks are recognised as
     /// duplicates, so that replaying twice changes nothing.
     pub(crate) fn replay(&self, decode: &Replay<'_>) -> Result<(), Error> {
-        let (mut appended, mut undecodable) = (Appended::default(), 0u64);
+        let mut appended = Appended::default();
         self.replaying.store(true, Ordering::Relaxed);
         let damages = self.wal.replay(|segment, record| {
             let mut failed = None;
@@ -139,7 +139,11 @@ impl Keeper {
                     failed = failed.take().or(added.err());
                 }
             });
-            undecodable += u64::from(decoded.is_err());
+            if let Err(why) = decoded {
+                let name = format!("{}-record-{:08x}", wal_segment(segment), crc32fast::hash(record));
+                let kept = lost::keep(&self.layout, &name, record);
+                tracing::error!(segment, %why, kept = kept.is_ok(), "a record of the write-ahead log cannot be decoded");
+            }
             if let Some(error) = failed {
                 tracing::error!(%error, segment, "entries of the write-ahead log cannot be taken over; it is kept");
                 self.first_unplaced.fetch_min(segment, Ordering::Relaxed);
@@ -152,9 +156,6 @@ impl Keeper {
                 tracing::error!(%error, segment, "damaged bytes cannot be kept apart; their segment stays");
                 self.first_unplaced.fetch_min(segment, Ordering::Relaxed);
             }
-        }
-        if undecodable > 0 {
-            tracing::warn!(undecodable, "records of the write-ahead log cannot be decoded, and are left out");
         }
         if appended.entry_count > 0 {
             tracing::info!(entries = appended.entry_count, "took entries over from the write-ahead log");
@@ -332,7 +333,7 @@ impl Keeper {
     }
 
     fn retain(&self) -> Result<(), Error> {
-        let now = Timestamp::from(SystemTime::now());
+        let now = Timestamp::from(fault::now());
         let shortage = retention::apply(&self.config.retention, &self.layout, &self.shelf, now)?;
         *self.disk_full.lock().expect("no thread panics while it holds this lock") = shortage;
         Ok(())
@@ -447,7 +448,7 @@ impl Keeper {
 
     pub(crate) fn select(&self, selection: &Selection) -> Result<Snapshot, Error> {
         let mut selection = selection.clone();
-        if let Some(oldest) = retention::oldest_kept(&self.config.retention, Timestamp::from(SystemTime::now())) {
+        if let Some(oldest) = retention::oldest_kept(&self.config.retention, Timestamp::from(fault::now())) {
             selection.range.start = selection.range.start.max(oldest);
         }
         let prepared = Arc::new(Prepared::new(selection));

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::form::Excerpts;
@@ -9,7 +10,8 @@ use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
 use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike};
 use crate::store::block::Codec;
 use crate::store::day::DayFolder;
-use crate::store::error::Error;
+use crate::store::error::{Error, io_error};
+use crate::store::fault;
 use crate::store::head::{Buffer, Slot};
 use crate::store::index::BlockPlace;
 use crate::store::needle::TextTests;
@@ -231,6 +233,7 @@ impl Chunk {
             end: selection.range.end.min(visited.range.end),
         };
         let visited = &Visited { range, ..*visited };
+        fault::at("chunk.visit").map_err(io_error("read", Path::new("a chunk")))?;
         match &self.source {
             Source::Buffer { slot, row_count } => {
                 let buffer = slot.read().expect("no thread panics while it holds this lock");
@@ -261,6 +264,7 @@ impl Chunk {
         visit: &mut dyn FnMut(Alike<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Prepared { selection, tests } = &*self.prepared;
+        fault::at("chunk.visit").map_err(io_error("read", Path::new("a chunk")))?;
         match &self.source {
             Source::Buffer { slot, row_count } => {
                 let buffer = slot.read().expect("no thread panics while it holds this lock");

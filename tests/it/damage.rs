@@ -129,7 +129,7 @@ fn a_panic_in_the_background_is_survived() {
 }
 
 /// Runs `logcafe check`; gives its exit code and what it says.
-fn run_check(scene: &Scene, arguments: &[&str]) -> (i32, String) {
+pub(crate) fn run_check(scene: &Scene, arguments: &[&str]) -> (i32, String) {
     let mut command = logcafe(scene.folder.path());
     command.arg("check").args(arguments).env("LOGCAFE_FAULTS", scene.folder.path().join("faults"));
     let output = command.output().expect("the binary runs");
@@ -248,6 +248,78 @@ fn a_server_starts_with_each_damage_and_has_all_other_lines() {
         server.terminate();
         check_cost(&more, &more.start(), *costs, name);
     });
+}
+
+#[test]
+fn a_repair_that_is_killed_is_begun_again() {
+    let whole = filled();
+    let every_kind = |scene: &Scene| {
+        flip(&in_first_day(scene, "blocks.dat"), 70);
+        flip_at_end(&in_first_day(scene, "blocks.dat"));
+        flip(&in_first_day(scene, "skip.dat"), 9);
+        flip(&in_first_day(scene, "streams.dat"), 30);
+        remove(&days(scene)[1].join("index/meta.json"));
+    };
+    let points = [
+        "lost.keep",
+        "mend.streams",
+        "mend.replace",
+        "hole.erase",
+        "index.commit",
+        "aside.put",
+        "aside.rename",
+        "index.purge",
+    ];
+    crate::failpoints::for_each(&points, |point| {
+        let scene = copy_of(&whole);
+        every_kind(&scene);
+        scene.faults(&format!("{point} kill 1"));
+        assert_eq!(run_check(&scene, &["--repair"]).0, -1, "{point}: it is killed");
+        scene.faults("");
+        let (code, said) = run_check(&scene, &["--repair"]);
+        assert_eq!(code, 0, "{point}: {said}");
+        let server = scene.start();
+        check_cost(&scene, &server, Costs::ADay, point);
+        assert!(warnings(&server, "{app=~\".+\"}").is_empty(), "{point}");
+    });
+}
+
+#[test]
+fn a_damaged_log_costs_the_pushes_that_are_hit() {
+    let mut scene = Scene::new();
+    let server = scene.start();
+    for _ in 0..10 {
+        assert_eq!(scene.push(&server).0, Some(204));
+    }
+    server.kill();
+    let segment = below(&scene.logs().join("wal")).remove(0);
+    let bytes = std::fs::read(&segment).expect("it can be read");
+    let marks: Vec<usize> = memchr::memmem::find_iter(&bytes, b"\xffREC").collect();
+    assert!(marks.len() >= 10, "{}", marks.len());
+    // a mark, a length, a checksum, a text; the segment's own mark costs nothing
+    for (at, costs) in [(0, 0), (marks[3], 40), (marks[3] + 6, 40), (marks[3] + 9, 40), (marks[4] - 7, 40)] {
+        let copy = copy_of(&scene);
+        flip(&copy.logs().join("wal").join(segment.file_name().expect("a name")), at);
+        let (code, said) = run_check(&copy, &[]);
+        assert!(code == 1 && said.contains("000000000001.wal: "), "{at}: {code} {said}");
+        let server = copy.start();
+        let there = found(&server).len();
+        // the server's own lines are pushes, too
+        assert!(there == 400 || there == 400 - costs, "{at}: {there} lines are there");
+        let told = || crate::failpoints::lines(&server, "{job=\"logcafe\"} |~ \"lost|damaged\"");
+        wait_until("its own log names it", || !told().is_empty());
+        server.terminate();
+        let (code, said) = run_check(&copy, &["--repair"]);
+        assert_eq!(code, 0, "{at}: {said}");
+        assert_eq!(found(&copy.start()).len(), there, "{at}");
+        assert!(costs == 0 || copy.logs().join("lost").exists(), "the bytes are kept");
+    }
+    let torn = copy_of(&scene);
+    let path = torn.logs().join("wal").join(segment.file_name().expect("a name"));
+    std::fs::write(&path, &bytes[..bytes.len() - 5]).expect("it can be cut");
+    let (code, said) = run_check(&torn, &[]);
+    assert!(code == 0 && said.contains("never acknowledged"), "{code} {said}");
+    assert!(found(&torn.start()).len() >= 360);
 }
 
 /// Holds what a server has against what a damage may cost; gives how much it did.

@@ -364,4 +364,5 @@ fn a_death_while_a_day_is_taken_back_in_loses_nothing_and_doubles_nothing() {
 }
 
 /// Points of other tests.
-const ELSEWHERE: [&str; 5] = ["lost.keep", "mend.replace", "mend.streams", "keeper.round", "seal.columns"];
+const ELSEWHERE: [&str; 6] =
+    ["lost.keep", "mend.replace", "mend.streams", "keeper.round", "seal.columns", "chunk.visit"];

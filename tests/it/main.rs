@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod damage;
 mod delete;
+mod disk;
 mod failpoints;
 mod follow;
 mod harness;
