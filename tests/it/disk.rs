@@ -1,6 +1,7 @@
 //! A disk that is full, read-only or broken, a clock that jumps, and panics: pushes are refused with the reason and queries
 //! go on; when it is over, pushes are taken again without a restart, and nothing that was acknowledged is lost.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::failpoints::{Scene, found, lines};
@@ -98,18 +99,24 @@ fn a_disk_that_is_really_full_refuses_pushes_and_answers_queries() {
         return;
     };
     let server = ProcessServer::spawn_without_credentials(command, scene.folder.path());
+    // the file system is seen by the server alone, and by who looks through its eyes
+    let folder = scene.folder.path().strip_prefix("/").expect("a whole path");
+    let filler = Path::new("/proc").join(server.pid().to_string()).join("root").join(folder).join("data/filler");
+    std::fs::write(&filler, vec![7; 700 << 10]).expect("there is room for it");
     let refused = (0..2000).find_map(|_| match scene.push(&server).0 {
         Some(204) => None,
         status => Some(status),
     });
     let status = refused.flatten().expect("the disk is full at some time, and the server lives");
     assert!([429, 503].contains(&status), "{status}");
-    let ready = server.get("/ready");
-    assert_eq!(ready.status, 200);
     for _ in 0..5 {
         let refused = server.push_json(&[("app", "more")], &[&"x".repeat(100_000)]);
         assert!([429, 503].contains(&refused.status), "{}", refused.body);
     }
+    server.get("/ready").expect(200);
+    std::fs::remove_file(&filler).expect("it can be removed");
+    wait_until("pushes are taken again", || push_one(&server).status == 204);
+    assert_eq!(scene.push(&server).0, Some(204));
 }
 
 #[test]

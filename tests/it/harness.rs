@@ -386,6 +386,10 @@ impl ProcessServer {
         self.later.recv_timeout(PATIENCE).expect("another line")
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM and waits for the end: how it ended, and how long it took.
     pub(crate) fn terminate(self) -> (ExitStatus, Duration) {
         self.terminate_while(|| {})

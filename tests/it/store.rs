@@ -394,6 +394,30 @@ fn a_damaged_filter_hides_nothing() {
 }
 
 #[test]
+fn labels_that_are_lost_on_one_day_are_those_of_another_or_come_back_with_the_next_push() {
+    let dir = TempDir::new().expect("a temp folder");
+    let (first, second) = (1_795_132_800_000_000_000, 1_795_132_800_000_000_000 + 86_400_000_000_000);
+    let lines = [line("both", first, "x"), line("both", second, "y"), line("once", first + 1, "z")];
+    let store = open(&dir, 1);
+    append(&store, &lines);
+    drop(store);
+    // the write-ahead log would name them again
+    let settled = open(&dir, 1);
+    settled.remove(&selection(&[]), &mut |_| false).expect("nothing is removed, and all is sealed");
+    drop(settled);
+    std::fs::remove_file(data_file(&dir, "streams.dat")).expect("it can be removed");
+    let store = open(&dir, 1 << 20);
+    let apps = |store: &Store| find(store, &selection(&[])).into_iter().map(|line| line.0).collect::<Vec<_>>();
+    assert_eq!(apps(&store), ["", "both", "both"]);
+    let streams = store.streams(&[], TimeRange::ALL).expect("they can be listed");
+    assert_eq!(streams.iter().filter(|labels| labels.get("logcafe_recovered").is_some()).count(), 1);
+    assert_eq!(append(&store, &lines), 0, "they are recognised by their labels");
+    assert_eq!(find(&store, &selection(&[])), sorted(&lines));
+    drop(store);
+    assert_eq!(find(&open(&dir, 1 << 20), &selection(&[])).len(), 3);
+}
+
+#[test]
 fn a_push_of_a_thousand_days_is_refused_whole() {
     let dir = TempDir::new().expect("a temp folder");
     let store = open(&dir, 1 << 20);
