@@ -4,9 +4,13 @@
 
 use std::hint::black_box;
 
-use crate::model::Labels;
+use crate::model::{Labels, TimeRange};
 use crate::store::block::{Codec, ColumnWriter, Content, Lead, Lines, encode, encode_lead};
+use crate::store::filter::Filter;
+use crate::store::needle::TextTests;
 use crate::store::seal::{BLOCK_TEXT_BYTES, LookUps, Sealer};
+use crate::store::select::{Need, Selection};
+use crate::store::words::Demands;
 
 /// A part of making or reading a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,17 @@ pub enum Stage {
     OpenLead,
     /// Reading back all lines.
     Render,
+}
+
+/// A part of looking for a needle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looking {
+    /// Asking the filters for the ids of the needle.
+    Filter,
+    /// Opening a block's text, which every search begins with.
+    Open,
+    /// The same, and deciding by templates and columns which entries hold the needle.
+    Find,
 }
 
 /// How large what was made is, in bytes, over all blocks.
@@ -56,6 +71,7 @@ impl Sizes {
 pub struct Blocks {
     contents: Vec<Content>,
     sealed: Vec<(Vec<u8>, usize)>,
+    filters: Vec<Vec<u8>>,
     sealer: Sealer,
     columns: ColumnWriter,
     codec: Codec,
@@ -66,6 +82,7 @@ impl Default for Blocks {
         Blocks {
             contents: Vec::new(),
             sealed: Vec::new(),
+            filters: Vec::new(),
             sealer: Sealer::new(),
             columns: ColumnWriter::default(),
             codec: Codec::new(),
@@ -101,6 +118,7 @@ impl Blocks {
     pub fn seal(&mut self) -> Sizes {
         let mut sizes = Sizes::default();
         self.sealed.clear();
+        self.filters.clear();
         for content in &self.contents {
             let block = self.sealer.seal_again(|own| own.clone_from(content));
             sizes.blocks += 1;
@@ -111,13 +129,14 @@ impl Blocks {
             sizes.filter += block.filter.len();
             sizes.words += block.words.text_bytes();
             self.sealed.push((block.bytes, block.lead_len));
+            self.filters.push(block.filter);
         }
         sizes
     }
 
     /// Runs one stage over all blocks, and tells how long it took by `clock`; stages that read need `seal` before.
     pub fn time(&mut self, stage: Stage, clock: impl Fn() -> u64) -> u64 {
-        let Blocks { contents, sealed, sealer, columns, codec } = self;
+        let Blocks { contents, sealed, sealer, columns, codec, .. } = self;
         let mut taken = 0;
         for (place, content) in contents.iter().enumerate() {
             let Content { text, text_lengths, times, .. } = content;
@@ -140,6 +159,33 @@ impl Blocks {
             taken += clock() - started;
         }
         taken
+    }
+
+    /// Looks for a needle in all blocks, which `seal` made, and tells how long a part of that took by `clock`, and how
+    /// many blocks (of filters) or entries were not ruled out.
+    pub fn look_for(&mut self, needle: &str, looking: Looking, clock: impl Fn() -> u64) -> (u64, usize) {
+        let demands = Demands::of(needle.as_bytes());
+        let selection = Selection::of(Vec::new(), TimeRange::ALL, Need::Times);
+        let tests = TextTests::of(&Selection { needles: vec![needle.to_owned()], ..selection });
+        let started = clock();
+        let mut found = 0;
+        for (block, filter) in self.sealed.iter().zip(&self.filters) {
+            if looking == Looking::Filter {
+                let filter = Filter::decode(filter).expect("it was just made");
+                found += usize::from(demands.ids.iter().all(|id| filter.may_have(id)));
+                continue;
+            }
+            let lead = open_lead(block, &mut self.codec);
+            let text = lead.text(&block.0[block.1..], &mut self.codec).expect("it was just made");
+            if looking == Looking::Open {
+                found += black_box(&lead).times.len();
+                continue;
+            }
+            let all = 0..lead.times.len();
+            found +=
+                text.find(&lead, std::slice::from_ref(&all), &tests, &mut self.codec).expect("it was just made").len();
+        }
+        (clock() - started, found)
     }
 }
 
