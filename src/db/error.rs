@@ -10,7 +10,10 @@ use crate::db::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub enum Error {
     #[error("cannot make the database file {path}: {source}")]
     Create { path: PathBuf, source: std::io::Error },
-    #[error("cannot open the database {path}: {source}")]
+    #[error(
+        "cannot open the database {path}: {source}; where it is damaged, restore it from a backup, or let \
+         `logcafe check --repair` make a new one of what can be read"
+    )]
     Open { path: PathBuf, source: rusqlite::Error },
     #[error("{path} was made by a newer logcafe (it knows the migration {migration}); run that version")]
     Newer { path: PathBuf, migration: String },

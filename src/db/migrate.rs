@@ -31,7 +31,10 @@ pub(in crate::db) fn connect(path: &Path) -> Result<Connection, Error> {
         Ok(connection)
     };
     let mut connection = opened().map_err(|source| Error::Open { path: path.to_owned(), source })?;
-    run(&mut connection, path, MIGRATIONS)?;
+    run(&mut connection, path, MIGRATIONS).map_err(|error| match error {
+        Error::Sql(source) => Error::Open { path: path.to_owned(), source },
+        other => other,
+    })?;
     Ok(connection)
 }
 

@@ -41,6 +41,8 @@ const IDLE_WAL_BYTES_MAX: u64 = 4 << 20;
 /// How often the thread looks for old buffers, and what retention has to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(10);
+/// How long after a failure a day that was put aside is tried again.
+const ASIDE_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// New days that one batch may bring: a year of backfill at once, and not a day for each of its lines.
 const NEW_DAYS_MAX: usize = 400;
 /// Days that are kept at the same time, each with three open files and an index: 27 years.
@@ -59,6 +61,7 @@ const UNSEALED_SEQUENCE: u64 = 1 << 62;
 struct Due {
     commit: Instant,
     retention: Instant,
+    aside: Instant,
 }
 
 /// The open store.
@@ -256,10 +259,11 @@ impl Keeper {
 
     /// The thread's life: tend the store until it is stopped.
     pub(crate) fn run(&self) {
-        let mut due = Due { commit: Instant::now() + FRESH_AGE_MAX, retention: Instant::now() };
+        let now = Instant::now();
+        let mut due = Due { commit: now + FRESH_AGE_MAX, retention: now, aside: now };
         while !self.stopping.load(Ordering::Relaxed) {
             // asked before the turn is taken: taking days back waits for turns
-            let has_aside = self.has_aside();
+            let has_aside = self.has_aside() && Instant::now() >= due.aside;
             let turn = self.take_turn();
             let much = self.shelf.has_waiting() || self.shelf.memory_bytes() > self.config.head_bytes_max;
             if !much && !has_aside {
@@ -294,7 +298,14 @@ impl Keeper {
             due.retention = now + RETENTION_EVERY;
             tended = tended.and(self.retain());
         }
-        tended.and(self.take_back().map(|_| ()))
+        if now >= due.aside {
+            let taken = self.take_back();
+            if taken.is_err() {
+                due.aside = now + ASIDE_RETRY_AFTER;
+            }
+            tended = tended.and(taken.map(|_| ()));
+        }
+        tended
     }
 
     /// Seals what waits or is too much, or keeps too long a write-ahead log alive, and commits where much is uncommitted.

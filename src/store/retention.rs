@@ -49,6 +49,13 @@ fn bytes_below(dir: &Path) -> u64 {
     entries.flatten().map(size).sum()
 }
 
+/// Bytes of days that were put aside.
+fn bytes_aside(layout: &Layout) -> u64 {
+    let Ok(entries) = fs::read_dir(layout.days()) else { return 0 };
+    let is_aside = |entry: &fs::DirEntry| entry.file_name().to_str().and_then(Layout::parse_damaged_day).is_some();
+    entries.flatten().filter(is_aside).map(|entry| bytes_below(&entry.path())).sum()
+}
+
 /// Drops the days that are too many. Where the disk is short although nothing can go any more: free bytes and floor.
 pub(crate) fn apply(
     retention: &Retention,
@@ -58,7 +65,9 @@ pub(crate) fn apply(
 ) -> Result<Option<(u64, u64)>, Error> {
     loop {
         let days: Vec<Day> = shelf.read().days.keys().copied().collect();
-        let disk = DiskUse::of(layout);
+        let mut disk = DiskUse::of(layout);
+        // what is being taken back in is there twice for a while, and no reason to drop anything
+        disk.used_bytes = disk.used_bytes.saturating_sub(bytes_aside(layout));
         match next_to_drop(retention, &days, disk, now) {
             Some((day, why)) => {
                 drop_day(shelf, day)?;

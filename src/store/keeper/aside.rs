@@ -21,6 +21,7 @@ use crate::store::keeper::Keeper;
 use crate::store::layout::{BLOCKS, Day, INDEX, Layout, STREAMS};
 use crate::store::lost;
 use crate::store::reader::OpenBlock;
+use crate::store::retention;
 use crate::store::salvage::{Piece, Salvage};
 use crate::store::select::{Chunk, Prepared};
 use crate::store::shelf::Origin;
@@ -116,6 +117,9 @@ impl Keeper {
             tracing::error!(aside = %day.dir.display(), "a day has no blocks any more; what was in it is lost");
             return self.let_go(day).map(|()| false);
         }
+        if day.work.is_none() {
+            self.check_room(&path)?;
+        }
         let work = match &mut day.work {
             Some(work) => work,
             none => none.insert(Work::begin(&day.dir)?),
@@ -147,6 +151,17 @@ impl Keeper {
             work.salvage.pass(&piece);
         }
         Ok(true)
+    }
+
+    /// A day is there twice until all of it is back: other days must not be dropped to make room for that.
+    fn check_room(&self, path: &Path) -> Result<(), Error> {
+        let needed = fs::metadata(path).map_err(io_error("look at", path))?.len();
+        let floor_bytes = self.config.retention.disk_free_bytes_min.saturating_add(needed);
+        let free_bytes = retention::DiskUse::of(&self.layout).free_bytes;
+        if free_bytes >= floor_bytes {
+            return Ok(());
+        }
+        Err(Error::DiskFull { path: path.to_owned(), free_bytes, floor_bytes })
     }
 
     fn add_block(&self, block: &OpenBlock, streams: &Streams, taken: &mut Appended) -> Result<(), Error> {
