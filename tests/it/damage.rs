@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use logcafe::db::users::Role;
 use logcafe::store::{Config, Retention, Store};
 use serde_json::Value;
 
+use crate::browser::Browser;
 use crate::failpoints::{Scene, answer, found};
-use crate::harness::{Client, ProcessServer, logcafe, wait_until};
+use crate::harness::{Client, ProcessServer, TestServer, logcafe, wait_until};
 use crate::store_remove::copy_files;
 
 /// A folder that was stopped cleanly: two days with several blocks each, and pushes in the write-ahead log alone.
@@ -320,6 +322,23 @@ fn a_damaged_log_costs_the_pushes_that_are_hit() {
     let (code, said) = run_check(&torn, &[]);
     assert!(code == 0 && said.contains("never acknowledged"), "{code} {said}");
     assert!(found(&torn.start()).len() >= 360);
+}
+
+#[test]
+fn the_page_says_which_lines_could_not_be_read() {
+    let mut logs = PathBuf::new();
+    let server = TestServer::start_with(|config| {
+        config.store.head_bytes_max = 1;
+        logs = config.store.dir.clone();
+    });
+    server.push_json(&[("app", "a")], &["one line"]).expect(204);
+    let ann = Browser::signed_in(&server, "ann", Role::Reader);
+    wait_until("a block", || crate::harness::metric(&server, "logcafe_store_blocks") > 0);
+    let page = || ann.get("/explore?query=%7Bapp%3D%22a%22%7D").expect(200).body;
+    assert!(page().contains("one line") && !page().contains("could not be read"));
+    flip(&below(&logs.join("days"))[0].join("blocks.dat"), 70);
+    let page = page();
+    assert!(page.contains("some lines could not be read") && page.contains("the block at byte 0"), "{page}");
 }
 
 /// Holds what a server has against what a damage may cost; gives how much it did.

@@ -74,6 +74,8 @@ struct ExplorePage {
     state: State,
     tools: Tools,
     body: Body,
+    /// What of the lines could not be read; beside numbers, the chart says it.
+    damages: Vec<String>,
     /// Where agents push to, for whoever has none yet.
     push_url: String,
     /// Whether to say how to send lines.
@@ -126,11 +128,12 @@ async fn show(
         let body = body_of(&state, &asked, found, part, now);
         let is_unfed =
             part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, &streams, &name);
-        (state, tools, body, is_unfed)
+        let damages = if matches!(body, Body::Numbers { .. }) { Vec::new() } else { ticket.damages() };
+        (state, tools, body, damages, is_unfed)
     });
-    let (state, tools, body, is_unfed) = found.await?;
+    let (state, tools, body, damages, is_unfed) = found.await?;
     let push_url = format!("{}/loki/api/v1/push", origin(&context, &headers));
-    let page = ExplorePage { page, state, tools, body, push_url, is_unfed };
+    let page = ExplorePage { page, state, tools, body, damages, push_url, is_unfed };
     match (page.page.fragment, part) {
         (true, Part::Rows) => Ok(render(&page.as_rows())?.into_response()),
         (true, Part::All) => Ok(render(&page.as_view())?.into_response()),
