@@ -75,7 +75,7 @@ fn check(arguments: Arguments) -> anyhow::Result<bool> {
     };
     bar.clear();
     for finding in &found.findings {
-        print(finding, root);
+        print(finding, root, found.logged_entry_count);
     }
     let is_database_whole = check_database(&database, root, arguments.repair)?;
     summarize(&found, left.as_ref());
@@ -150,14 +150,15 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{grouped} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn print(finding: &Finding, root: &Path) {
+fn print(finding: &Finding, root: &Path, logged_entry_count: u64) {
     let text = format!("{}: {}", shown(&finding.path, root), harmless(&finding.what));
     match finding.weight {
         Weight::Note => line(AnsiColor::Cyan, "note", &text),
         Weight::Damage => line(AnsiColor::Red, "damaged", &text),
     }
     if let Some(lost) = &finding.lost {
-        say(&format!("lost: {}", lost_text(lost)));
+        let may_be_logged = if logged_entry_count > 0 { ", unless the write-ahead log still has them" } else { "" };
+        say(&format!("lost: {}{may_be_logged}", lost_text(lost)));
     }
     if !finding.cure.is_empty() {
         say(finding.cure);
