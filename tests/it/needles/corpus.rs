@@ -173,7 +173,7 @@ fn json(r: &mut Random, at: &At) -> String {
 
 fn logfmt(r: &mut Random, at: &At) -> String {
     format!(
-        "ts=2026-11-20T{}Z level={} msg=\"{}\" duration={}.{}ms queue={} job=J{:08X} attempt={} err=\"{}\"",
+        "ts=2026-11-20T{}Z level={} msg=\"{}\" duration={}.{}ms queue={} job=J{:08X} attempt={} try={} try={} err=\"{}\"",
         at.clock,
         r.pick(&["info", "debug"]),
         r.pick(&["job done", "retry", "cart updated"]),
@@ -182,6 +182,8 @@ fn logfmt(r: &mut Random, at: &At) -> String {
         r.pick(&["mail-high", "mail-low", "sms"]),
         r.next() >> 32,
         r.below(5),
+        r.below(40),
+        r.below(4000),
         r.pick(&["", "EOF", "no such host", "i/o timeout"]),
     )
 }
@@ -286,7 +288,7 @@ fn zones(r: &mut Random, at: &At) -> String {
 }
 
 fn folded(r: &mut Random, _: &At) -> String {
-    let words = [
+    let word = r.pick(&[
         "DISK",
         "Disk",
         "di\u{17f}k",
@@ -300,17 +302,13 @@ fn folded(r: &mut Random, _: &At) -> String {
         "É",
         "refused",
         "Refu\u{17f}ed",
-    ];
-    format!(
-        "{} is {} on {}={} \"{}\":\"{}\" n{}",
-        r.pick(&words),
-        r.pick(&words),
-        r.word(),
-        r.pick(&["Full", "FULL", "full"]),
-        r.word(),
-        r.pick(&words),
-        r.below(20)
-    )
+    ]);
+    let full = r.pick(&["Full", "FULL", "full"]);
+    match r.below(3) {
+        0 => format!("{word} {} of {}", r.below(90), r.below(5000)),
+        1 => format!("mount=\"{word}\" state={full} n{}", r.below(20)),
+        _ => format!("on {} \"is\":\"{word}\" {full}", r.below(700)),
+    }
 }
 
 fn edges(r: &mut Random, _: &At) -> String {

@@ -85,7 +85,9 @@ fn quoted(text: &str) -> String {
 }
 
 fn filter(random: &mut Random, line: &str, lines: &[Line]) -> Filter {
-    let is_pattern = random.once_in(4);
+    // how letters are folded shows in few lines: those are mostly asked about in any case
+    let is_folded = line.contains(['\u{17f}', '\u{212a}']) && !random.once_in(3);
+    let is_pattern = is_folded || random.once_in(4);
     let negated = random.once_in(5);
     let operator = match (is_pattern, negated) {
         (false, false) => "|=",
@@ -101,7 +103,11 @@ fn filter(random: &mut Random, line: &str, lines: &[Line]) -> Filter {
     if !is_pattern {
         return Filter { operator, texts, patterns: Vec::new() };
     }
-    let texts: Vec<String> = texts.iter().map(|text| pattern(random, text)).collect();
+    let texts = texts.iter().map(|text| match is_folded {
+        true => format!("(?i){}", regex::escape(text)),
+        false => pattern(random, text),
+    });
+    let texts: Vec<String> = texts.collect();
     let patterns = texts.iter().map(|text| re2::compile(text).expect("it is made of escaped text")).collect();
     Filter { operator, texts, patterns }
 }
