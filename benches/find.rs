@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use logcafe::logql;
 use logcafe::model::{Direction, TimeRange, Timestamp};
 use logcafe::query::{Data, Engine, InstantQuery, Limits, RangeQuery, Ticket};
-use logcafe::store::{Config, Need, Retention, Selection, Store};
+use logcafe::store::{Config, Need, Retention, Selection, Store, WORDLESS_BYTES};
 
 const RUNS: usize = 20;
 /// Of the clock that Linux counts processor time by.
@@ -46,7 +46,8 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     };
     let dir = Path::new(folder).join("logs");
-    let config = Config { dir, retention: Retention::default(), head_bytes_max: 64 << 20 };
+    let config =
+        Config { dir, retention: Retention::default(), head_bytes_max: 64 << 20, wordless_bytes: WORDLESS_BYTES };
     let store = Arc::new(Store::open(config, &|_, _| Ok(())).context("open the data folder")?);
     let everything = Selection::of(Vec::new(), TimeRange::ALL, Need::Times);
     let mut entries_of: HashMap<i64, u64> = HashMap::new();

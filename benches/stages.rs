@@ -21,7 +21,7 @@ use logcafe::logql::stage::{Pipeline, Scratch, Wanted};
 use logcafe::logql::{self};
 use logcafe::model::{Batch, Entry, Labels, StreamEntries, Timestamp};
 use logcafe::query::{Engine, InstantQuery, Limits, Ticket};
-use logcafe::store::{Config, Retention, Store};
+use logcafe::store::{Config, Retention, Store, WORDLESS_BYTES};
 
 /// Lines of each kind. Fewer than a processor's nearest memory would be faster than any log.
 const LINE_COUNT: usize = 20_000;
@@ -308,7 +308,12 @@ fn measure_query(engine: &Engine, query: &str, line_count: usize) -> anyhow::Res
 fn engine() -> anyhow::Result<(Engine, usize, tempfile::TempDir)> {
     const ROUNDS: usize = 10;
     let folder = tempfile::tempdir()?;
-    let config = Config { dir: folder.path().to_owned(), retention: Retention::default(), head_bytes_max: 8 << 20 };
+    let config = Config {
+        dir: folder.path().to_owned(),
+        retention: Retention::default(),
+        head_bytes_max: 8 << 20,
+        wordless_bytes: WORDLESS_BYTES,
+    };
     let store = Store::open(config, &|_, _| Ok(()))?;
     let levels = ["info", "warn", "error"].map(|level| Labels::from([("detected_level", level)]));
     let mut line_count = 0;

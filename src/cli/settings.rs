@@ -274,6 +274,7 @@ impl Settings {
                 disk_free_bytes_min: set(self.disk_free).0,
             },
             head_bytes_max: set(self.head_memory).0,
+            wordless_bytes: crate::store::WORDLESS_BYTES,
         })
     }
 

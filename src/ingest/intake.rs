@@ -311,6 +311,7 @@ mod tests {
             dir: folder.path().to_owned(),
             retention: store::Retention::default(),
             head_bytes_max: 1 << 20,
+            wordless_bytes: crate::store::WORDLESS_BYTES,
         };
         (Intake::new(Arc::new(Store::open(config, &replay).unwrap()), limits), folder)
     }

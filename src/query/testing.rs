@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::model::{Batch, Entry, Labels, StreamEntries, TimeRange, Timestamp};
 use crate::query::Ticket;
-use crate::store::{Config, Need, Retention, Selection, Store};
+use crate::store::{Config, Need, Retention, Selection, Store, WORDLESS_BYTES};
 
 pub(crate) struct TestStore {
     pub(crate) store: Arc<Store>,
@@ -23,7 +23,12 @@ pub(crate) fn ticket() -> Ticket {
 impl TestStore {
     pub(crate) fn new() -> TestStore {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let config = Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max: 64 << 20 };
+        let config = Config {
+            dir: dir.path().to_owned(),
+            retention: Retention::default(),
+            head_bytes_max: 64 << 20,
+            wordless_bytes: WORDLESS_BYTES,
+        };
         let store = Store::open(config, &|_, _| Ok(())).expect("a store");
         TestStore { store: Arc::new(store), _dir: dir }
     }

@@ -61,6 +61,8 @@ pub(crate) struct DayFolder {
     /// Another one for each time a folder is opened, so that what is remembered of one is not taken for another's.
     pub(crate) generation: u64,
     dir: PathBuf,
+    /// Where blocks begin to have words in the index.
+    wordless_bytes: u64,
     blocks: File,
     skip: File,
     streams: RwLock<Arc<Streams>>,
@@ -129,7 +131,7 @@ pub(crate) fn from_payload(payload: &str) -> Option<(Lens, Vec<Hole>)> {
 
 impl DayFolder {
     /// Opens the folder of a day, or makes it, and cuts off what was written after the last commit.
-    pub(crate) fn open(day: Day, dir: &Path) -> Result<(DayFolder, IndexView), Error> {
+    pub(crate) fn open(day: Day, dir: &Path, wordless_bytes: u64) -> Result<(DayFolder, IndexView), Error> {
         static GENERATIONS: AtomicU64 = AtomicU64::new(0);
         fs::create_dir_all(dir).map_err(io_error("create", dir))?;
         let index_dir = dir.join(INDEX);
@@ -158,6 +160,7 @@ impl DayFolder {
             day,
             generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             dir: dir.to_owned(),
+            wordless_bytes,
             blocks,
             skip,
             streams: RwLock::new(Arc::new(streams)),
@@ -223,7 +226,8 @@ impl DayFolder {
         };
         writer.lens.blocks += place.len;
         writer.lens.skip += place.skip_len;
-        Ok(FreshBlock { place, streams: block.streams, words: block.words, filter: block.filter })
+        let words = if place.offset < self.wordless_bytes { BlockWords::Opaque } else { block.words };
+        Ok(FreshBlock { place, streams: block.streams, words, filter: block.filter })
     }
 
     /// Appends the labels of the block's streams that are not in the file, and notes the block's span for all.

@@ -4,6 +4,7 @@
 //! log goes only when all its entries are in committed blocks.
 
 mod aside;
+mod due;
 mod mend;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,7 @@ use crate::store::fault;
 use crate::store::feed::{FeedBounds, Follower};
 use crate::store::head::Slot;
 use crate::store::keeper::aside::AsideDay;
+use crate::store::keeper::due::Due;
 use crate::store::layout::{Day, Layout, wal_segment};
 use crate::store::remove::{Judge, Pruner, Removed, Unread};
 use crate::store::segment::{Gap, GapKind};
@@ -35,9 +37,11 @@ const FRESH_BYTES_MAX: u64 = 64 << 20;
 const FRESH_AGE_MAX: Duration = Duration::from_secs(30);
 /// Bytes of the write-ahead log at which the streams that hold its oldest segment are sealed.
 const WAL_BYTES_MAX: u64 = 128 << 20;
-/// What may be left in the write-ahead log by a clean stop, or by a long rest: small enough to be decoded in no time,
-/// large enough that many restarts in a row do not make many small blocks.
-const IDLE_WAL_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of the write-ahead log at which its open segment is closed now and then, so that it goes once it is not needed.
+const OPEN_WAL_BYTES_MAX: u64 = 4 << 20;
+/// What may be left in the write-ahead log by a clean stop, or by a rest. The log is several times as large as its blocks, so
+/// more than this is worth sealing; less is not: many restarts in a row, or a line now and then, would each make a block.
+const IDLE_WAL_BYTES_MAX: u64 = 64 << 10;
 /// How often the thread looks for old buffers, and what retention has to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(10);
@@ -56,14 +60,6 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(20);
 /// Sequences of unsealed chunks come after those of all blocks.
 const UNSEALED_SEQUENCE: u64 = 1 << 62;
 
-/// When the thread does what it does now and then.
-#[derive(Debug)]
-struct Due {
-    commit: Instant,
-    retention: Instant,
-    aside: Instant,
-}
-
 /// The open store.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -72,6 +68,8 @@ pub(crate) struct Keeper {
     wal: Wal,
     shelf: Shelf,
     stopping: AtomicBool,
+    /// Counts appends, so that a rest shows.
+    append_count: AtomicU64,
     /// The write-ahead log is being read: nothing of it may go.
     replaying: AtomicBool,
     /// The first segment with entries that could not be taken over at the start: it stays for a better day.
@@ -99,7 +97,7 @@ impl Keeper {
     /// Opens days and write-ahead log.
     pub(crate) fn open(config: Config, layout: Layout) -> Result<Keeper, Error> {
         retention::finish_drops(&layout)?;
-        let shelf = Shelf::new(layout.clone());
+        let shelf = Shelf::new(layout.clone(), config.wordless_bytes);
         for day in day_folders(&layout)? {
             match shelf.open_day(day) {
                 Err(error) if error.is_damage() => aside::put(&layout, day, &error)?,
@@ -115,6 +113,7 @@ impl Keeper {
             wal,
             shelf,
             stopping: AtomicBool::new(false),
+            append_count: AtomicU64::new(0),
             replaying: AtomicBool::new(false),
             first_unplaced: AtomicU64::new(u64::MAX),
             disk_full: Mutex::default(),
@@ -188,6 +187,7 @@ impl Keeper {
         self.check_days(batch)?;
         self.wait_for_space()?;
         let pin = self.wal.append(&batch.record)?;
+        self.append_count.fetch_add(1, Ordering::Relaxed);
         let mut appended = Appended::default();
         fault::at("append.logged").map_err(io_error("take in", &self.layout.wal()))?;
         for stream in &batch.streams {
@@ -259,8 +259,7 @@ impl Keeper {
 
     /// The thread's life: tend the store until it is stopped.
     pub(crate) fn run(&self) {
-        let now = Instant::now();
-        let mut due = Due { commit: now + FRESH_AGE_MAX, retention: now, aside: now };
+        let mut due = Due::new(Instant::now());
         while !self.stopping.load(Ordering::Relaxed) {
             // asked before the turn is taken: taking days back waits for turns
             let has_aside = self.has_aside() && Instant::now() >= due.aside;
@@ -272,7 +271,7 @@ impl Keeper {
                 drop(turn);
             }
             // entries that a panic left where they were are there for the next round, and in the write-ahead log
-            let round = catch_unwind(AssertUnwindSafe(|| self.round(&mut due)));
+            let round = catch_unwind(AssertUnwindSafe(|| self.round(&mut due, Instant::now())));
             match round {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => tracing::error!(%error, "the store cannot be tended; trying again"),
@@ -283,8 +282,7 @@ impl Keeper {
     }
 
     /// Does what is due.
-    fn round(&self, due: &mut Due) -> Result<(), Error> {
-        let now = Instant::now();
+    fn round(&self, due: &mut Due, now: Instant) -> Result<(), Error> {
         let _moving = self.take_moving();
         fault::at("keeper.round").map_err(io_error("tend", self.layout.root()))?;
         self.unread.erase();
@@ -292,7 +290,8 @@ impl Keeper {
         let mut tended = self.tend();
         if now >= due.commit {
             due.commit = now + FRESH_AGE_MAX;
-            tended = tended.and(self.close_old(now)).and(self.commit());
+            let rests = due.rest.is_reached(self.append_count.load(Ordering::Relaxed), now);
+            tended = tended.and(self.close_old(now, rests)).and(self.commit());
         }
         if now >= due.retention {
             due.retention = now + RETENTION_EVERY;
@@ -325,11 +324,24 @@ impl Keeper {
         if self.shelf.fresh_bytes() >= fresh_max { self.commit() } else { Ok(()) }
     }
 
-    /// Seals buffers that have filled for long, and lets the log's open segment go when it is not needed.
-    fn close_old(&self, now: Instant) -> Result<(), Error> {
+    /// Seals buffers that have filled for long, and lets the log's open segment go when it is not needed. In a rest all
+    /// is sealed, once: the log is empty then, and there is nothing to do in the next round.
+    fn close_old(&self, now: Instant, rests: bool) -> Result<(), Error> {
         self.shelf.close_older(now.checked_sub(FILLING_AGE_MAX), 0);
-        self.wal.rotate(IDLE_WAL_BYTES_MAX);
+        self.wal.rotate(OPEN_WAL_BYTES_MAX);
+        if rests {
+            self.close_all();
+        }
         self.shelf.seal_waiting()
+    }
+
+    /// Takes all buffers for sealing, and has the log go with them, where that is worth it. The time that takes has a
+    /// bound: buffers never hold more than `head_bytes_max` and a half, which is about a second's work.
+    fn close_all(&self) {
+        if self.wal.size() > IDLE_WAL_BYTES_MAX {
+            self.shelf.close_largest(0);
+            self.wal.rotate(0);
+        }
     }
 
     fn commit(&self) -> Result<(), Error> {
@@ -357,15 +369,12 @@ impl Keeper {
         self.space.notify_all();
     }
 
-    /// Makes written blocks durable, once the thread is gone. Where decoding the write-ahead log again would take
-    /// long, everything is sealed first.
+    /// Makes written blocks durable, once the thread is gone. What is in the write-ahead log is sealed first where that is
+    /// worth it.
     pub(crate) fn finish(&self) -> Result<(), Error> {
         // a removal that is under way ends at its next block
         let _removing = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.wal.size() > IDLE_WAL_BYTES_MAX {
-            self.shelf.close_largest(0);
-            self.wal.rotate(0);
-        }
+        self.close_all();
         // what cannot be sealed is in the write-ahead log, and no reason to leave blocks uncommitted
         let sealed = self.shelf.seal_waiting();
         self.commit()?;

@@ -63,7 +63,14 @@ pub struct Config {
     /// Memory that unsealed entries take before the largest streams are sealed into blocks, in bytes. Appends wait
     /// where one and a half times as much is reached.
     pub head_bytes_max: u64,
+    /// Bytes of sealed blocks of a day up to which further ones have no words in its index, and are always searched:
+    /// `WORDLESS_BYTES`.
+    pub wordless_bytes: u64,
 }
+
+/// About 4 MiB of text. The words of a day's first blocks cost most, because later ones mostly have the same, and gain
+/// least: where there are few blocks all can be searched in a millisecond or two. A large day has these on top.
+pub const WORDLESS_BYTES: u64 = 512 << 10;
 
 /// What is dropped, oldest day first. `None` means without bound.
 #[derive(Clone, Debug, Default)]

@@ -88,6 +88,8 @@ impl DayState {
 #[derive(Debug)]
 pub(crate) struct Shelf {
     layout: Layout,
+    /// See `Config`.
+    wordless_bytes: u64,
     state: RwLock<State>,
     /// Memory of filling and waiting buffers, about.
     memory_bytes: AtomicU64,
@@ -103,9 +105,10 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn new(layout: Layout) -> Shelf {
+    pub(crate) fn new(layout: Layout, wordless_bytes: u64) -> Shelf {
         Shelf {
             layout,
+            wordless_bytes,
             state: RwLock::default(),
             memory_bytes: AtomicU64::new(0),
             fresh_bytes: AtomicU64::new(0),
@@ -136,7 +139,7 @@ impl Shelf {
     /// Opens a day that has a folder.
     pub(crate) fn open_day(&self, day: Day) -> Result<(), Error> {
         let dir = self.layout.day(day);
-        let opened = catch_unwind(AssertUnwindSafe(|| DayFolder::open(day, &dir)));
+        let opened = catch_unwind(AssertUnwindSafe(|| DayFolder::open(day, &dir, self.wordless_bytes)));
         let (folder, view) = opened.unwrap_or_else(|_| Err(damaged(&dir, "reading its index panicked")))?;
         let state = DayState { folder: Arc::new(folder), view, fresh: Vec::new(), readers: Readers::default() };
         self.write().days.entry(day).or_insert(state);
@@ -567,7 +570,7 @@ mod tests {
     #[test]
     fn a_late_entry_goes_into_a_buffer_that_was_taken_for_sealing_meanwhile() {
         let dir = tempfile::tempdir().expect("a temp folder");
-        let shelf = Shelf::new(Layout::new(dir.path().to_owned()));
+        let shelf = Shelf::new(Layout::new(dir.path().to_owned()), 0);
         let (labels, mut appended) = (Labels::from([("app", "a")]), Appended::default());
         let mut add = |time| {
             let stream = StreamEntries { labels: labels.clone(), entries: vec![entry(time)] };

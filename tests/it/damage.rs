@@ -25,7 +25,8 @@ fn filled() -> Scene {
 
 /// Brings everything into blocks, so that the write-ahead log heals nothing.
 fn settle(scene: &Scene) {
-    let config = Config { dir: scene.logs(), retention: Retention::default(), head_bytes_max: 64 << 20 };
+    let config =
+        Config { dir: scene.logs(), retention: Retention::default(), head_bytes_max: 64 << 20, wordless_bytes: 0 };
     let store = Store::open(config, &logcafe::ingest::replay).expect("the store opens");
     store.remove(&crate::store::selection(&[]), &mut |_| false).expect("nothing is removed, and all is sealed");
 }

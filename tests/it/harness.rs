@@ -281,6 +281,7 @@ fn config(data: &Path) -> server::Config {
             dir: data.join("logs"),
             retention: store::Retention::default(),
             head_bytes_max: 64 << 20,
+            wordless_bytes: logcafe::store::WORDLESS_BYTES,
         },
         ingest: ingest::Limits::default(),
         query: query::Limits::default(),

@@ -132,7 +132,7 @@ fn run(text: &str, place: Place) -> Vec<String> {
 /// Memory of one byte is always too small: all that comes is sealed at once.
 fn open(folder: &Path, place: Place) -> Arc<Store> {
     let head_bytes_max = if place == Place::Head { 64 << 20 } else { 1 };
-    let config = Config { dir: folder.to_owned(), retention: Retention::default(), head_bytes_max };
+    let config = Config { dir: folder.to_owned(), retention: Retention::default(), head_bytes_max, wordless_bytes: 0 };
     Arc::new(Store::open(config, &|_, _| Ok(())).expect("a store"))
 }
 

@@ -47,7 +47,8 @@ fn replay(record: &[u8], sink: &mut dyn FnMut(&[StreamEntries<'_>])) -> Result<(
 
 /// A store whose memory is small, so that blocks are sealed soon.
 pub(crate) fn open(dir: &TempDir, head_bytes_max: u64) -> Store {
-    let config = Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max };
+    let config =
+        Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max, wordless_bytes: 0 };
     Store::open(config, &replay).expect("the store opens")
 }
 
@@ -273,7 +274,8 @@ fn what_is_not_needed_is_not_read_but_counts_agree() {
 fn a_second_process_is_told_that_the_folder_is_in_use() {
     let dir = TempDir::new().expect("a temp folder");
     let _store = open(&dir, 1000);
-    let config = Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max: 1000 };
+    let config =
+        Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max: 1000, wordless_bytes: 0 };
     let error = Store::open(config, &replay).expect_err("it is open already");
     assert!(error.to_string().contains("in use by another process"), "{error}");
 }
@@ -290,7 +292,7 @@ fn old_days_go_when_the_data_takes_too_much_disk() {
     assert_eq!(before.day_count, 3);
     drop(store);
     let retention = Retention { disk_bytes_max: Some(1), ..Retention::default() };
-    let config = Config { dir: dir.path().to_owned(), retention, head_bytes_max: 20_000 };
+    let config = Config { dir: dir.path().to_owned(), retention, head_bytes_max: 20_000, wordless_bytes: 0 };
     let store = Store::open(config, &replay).expect("the store opens");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while store.usage().day_count > 1 {
@@ -308,7 +310,7 @@ fn lines_beyond_the_age_are_not_shown() {
     let now = Timestamp::from(std::time::SystemTime::now()).nanos();
     let hour = 3_600_000_000_000;
     let retention = Retention { age_max: Some(std::time::Duration::from_secs(2 * 3600)), ..Retention::default() };
-    let config = Config { dir: dir.path().to_owned(), retention, head_bytes_max: 1 << 20 };
+    let config = Config { dir: dir.path().to_owned(), retention, head_bytes_max: 1 << 20, wordless_bytes: 0 };
     let store = Store::open(config, &replay).expect("the store opens");
     append(&store, &[line("a", now - 3 * hour, "old"), line("a", now - hour, "young")]);
     assert_eq!(find(&store, &selection(&[])), [line("a", now - hour, "young")]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use logcafe::ingest::{Intake, Limits, PushRequest, Shape, replay};
-use logcafe::store::{Config, Retention, Store};
+use logcafe::store::{Config, Retention, Store, WORDLESS_BYTES};
 use tempfile::TempDir;
 
 /// Pushes until the store is closed, opened again, and left for a new one: each day that entries are of is a folder.
@@ -28,7 +28,7 @@ thread_local! {
 
 impl Place {
     fn open(dir: TempDir) -> Place {
-        let config = Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max: 64 << 20 };
+        let config = Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max: 64 << 20, wordless_bytes: WORDLESS_BYTES };
         let store = Arc::new(Store::open(config, &replay).expect("a store"));
         Place { intake: Intake::new(Arc::clone(&store), Limits::default()), store, dir, push_count: 0 }
     }

@@ -38,7 +38,12 @@ struct World {
 impl World {
     fn new(random: &mut Random) -> World {
         let dir = TempDir::new().expect("a temp folder");
-        let config = Config { dir: dir.path().to_owned(), retention: Retention::default(), head_bytes_max: 64 << 20 };
+        let config = Config {
+            dir: dir.path().to_owned(),
+            retention: Retention::default(),
+            head_bytes_max: 64 << 20,
+            wordless_bytes: 0,
+        };
         let store = Arc::new(Store::open(config, &|_, _| Ok(())).expect("the store opens"));
         let mut lines = Vec::new();
         let rounds = corpus::system_count().div_ceil(SYSTEMS_PER_ROUND) + 2;
