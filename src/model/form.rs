@@ -4,6 +4,7 @@
 //! Promises: what a slot may hold is what all lines of the form hold there. Never: a line.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What may stand in a slot; never nothing.
@@ -31,6 +32,15 @@ pub struct Form<'f> {
     pub slots: Vec<Slot>,
 }
 
+/// What stands for the lines of a form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    pub parts: Vec<Part>,
+    /// Parts that make up a value which may also be looked at by itself: all else about two excerpts that differ only in
+    /// it is alike.
+    pub apart: Option<Range<usize>>,
+}
+
 /// A piece of an excerpt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -42,5 +52,5 @@ pub enum Part {
 /// Says how much of a line it needs.
 pub trait Excerpts: Debug + Send + Sync {
     /// What stands for each line of the form, read in its place; `None` where lines of the form are needed whole.
-    fn of(&self, form: &Form<'_>) -> Option<Arc<[Part]>>;
+    fn of(&self, form: &Form<'_>) -> Option<Arc<Excerpt>>;
 }

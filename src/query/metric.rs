@@ -238,6 +238,38 @@ impl Memo {
     }
 }
 
+/// Where lines go of which only the unwrapped value is another. A value that is no number is an error, and such a line is
+/// none of these.
+struct Classes<'q> {
+    /// The label that is unwrapped, where nothing else looks at it.
+    label: Option<&'q str>,
+    memo: Memo,
+}
+
+impl Classes<'_> {
+    /// Sets of metadata that are told apart; rows with others are not remembered.
+    const SETS: usize = 8;
+
+    fn place(row: &Row<'_>, class: usize) -> usize {
+        class * Classes::SETS + row.metadata_index
+    }
+
+    fn get(&self, row: &Row<'_>, class: usize) -> Option<Option<u32>> {
+        if row.metadata_index >= Classes::SETS {
+            return None;
+        }
+        self.memo.get(row.stream_index, Classes::place(row, class))
+    }
+
+    fn set(&mut self, row: &Row<'_>, class: usize, series: Option<u32>) {
+        // a label of the stream or the metadata would be unwrapped in place of the line's
+        let is_other = |label: &str| row.stream.get(label).is_none() && row.metadata.get(label).is_none();
+        if row.metadata_index < Classes::SETS && self.label.is_some_and(is_other) {
+            self.memo.set(row.stream_index, Classes::place(row, class), series);
+        }
+    }
+}
+
 impl Shared<'_> {
     fn read(&self, worker: &mut Worker, numbered: &Numbered) -> Result<ControlFlow<()>, Error> {
         let chunk = &numbered.chunk;
@@ -292,15 +324,26 @@ impl Shared<'_> {
     fn gather(&self, worker: &mut Worker, numbered: &Numbered) -> Result<(), Error> {
         let mut finder = PaneFinder::new(self.windows);
         let mut memo = Memo::new(worker.local.generation);
+        let mut classes = Classes { label: self.plan.pipeline.apart(), memo: Memo::new(worker.local.generation) };
         rows(&numbered.chunk, TimeRange::ALL, Direction::Forward, self.ticket, |row, place| {
             let Some(pane) = finder.find(row.timestamp) else {
                 return Ok(());
             };
-            let remembered = memo.get(row.stream_index, row.metadata_index);
-            let (series, value, reusable) = self.place(worker, &row, remembered.flatten())?;
-            if reusable && remembered.is_none() {
-                memo.set(row.stream_index, row.metadata_index, series);
-            }
+            let apart = row.apart.and_then(|apart| Some((apart.class, self.plan.pipeline.unwrapped(apart.value)?)));
+            let (series, value) = match apart.and_then(|(class, value)| Some((classes.get(&row, class)?, value))) {
+                Some(known) => known,
+                None => {
+                    let remembered = memo.get(row.stream_index, row.metadata_index);
+                    let (series, value, reusable) = self.place(worker, &row, remembered.flatten())?;
+                    if reusable && remembered.is_none() {
+                        memo.set(row.stream_index, row.metadata_index, series);
+                    }
+                    if let Some((class, _)) = apart {
+                        classes.set(&row, class, series);
+                    }
+                    (series, value)
+                }
+            };
             let Some(series) = series else {
                 return Ok(());
             };
@@ -309,6 +352,7 @@ impl Shared<'_> {
             let sample = Sample { nanos: row.timestamp.nanos(), order, value };
             if self.add(worker, series, pane, sample)? {
                 memo.keep_to(worker.local.generation);
+                classes.memo.keep_to(worker.local.generation);
             }
             Ok(())
         })

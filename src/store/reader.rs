@@ -6,12 +6,12 @@ use crate::model::form::Excerpts;
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
 use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike};
 use crate::store::block::bytes::Malformed;
-use crate::store::block::{Codec, Lead, Lines};
+use crate::store::block::{ApartPlace, Codec, Lead, Lines};
 use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::index::BlockPlace;
 use crate::store::needle::TextTests;
-use crate::store::select::{Need, Row, Visit, Visited};
+use crate::store::select::{Apart, Need, Row, Visit, Visited};
 use crate::store::streams::Streams;
 
 /// Entries of which times are read one by one; of more it is quicker to read all at once.
@@ -158,7 +158,7 @@ impl BlockReader<'_> {
     ) -> Result<Found, Malformed> {
         let all = runs.iter().map(|(_, _, entries)| entries.len()).sum::<usize>() == lead.times.len();
         let text = text_section.map(|section| lead.text(section, codec)).transpose()?;
-        let mut found = Found { entries: None, lines: None, line_of: None, lengths: Vec::new() };
+        let mut found = Found { entries: None, lines: None, line_of: None, apart: Vec::new(), lengths: Vec::new() };
         if let (Some(text), false) = (&text, all && tests.is_empty()) {
             let ranges: Vec<Range<usize>> = runs.iter().map(|(_, _, entries)| entries.clone()).collect();
             found.entries = Some(text.find(lead, &ranges, tests, codec)?);
@@ -172,6 +172,7 @@ impl BlockReader<'_> {
             && let Some(excerpted) = text.excerpts(lead, found.entries.as_deref(), excerpts, codec)?
         {
             found.line_of = Some(excerpted.line_of);
+            found.apart = excerpted.apart;
             found.lines = Some(excerpted.lines);
             return Ok(found);
         }
@@ -233,6 +234,8 @@ struct Found {
     lines: Option<Lines>,
     /// Which of `lines` each of them has, where those are excerpts and not one by one theirs.
     line_of: Option<Vec<u32>>,
+    /// The values in excerpts that are looked at by themselves.
+    apart: Vec<Option<ApartPlace>>,
     /// The length of the text of every entry of the block, where only that is needed.
     lengths: Vec<u32>,
 }
@@ -315,6 +318,7 @@ impl Found {
             metadata_index: set,
             stream,
             stream_index,
+            apart: None,
         })
     }
 
@@ -332,7 +336,12 @@ impl Found {
         let entry = self.entry(place);
         let line = self.line_of.as_ref().map_or(place, |line_of| line_of[place] as usize);
         let text = self.lines.as_ref().map_or(&[][..], |lines| lines.get(line));
-        row(lead, entry, text, self.lengths.get(entry).copied(), stream_index, stream)
+        let row = row(lead, entry, text, self.lengths.get(entry).copied(), stream_index, stream)?;
+        let apart = self.apart.get(place).and_then(|apart| apart.as_ref()).and_then(|apart| {
+            let value = row.line.get(apart.start as usize..apart.end as usize)?;
+            Some(Apart { value, class: apart.class as usize })
+        });
+        Ok(Row { apart, ..row })
     }
 }
 
@@ -372,5 +381,6 @@ fn row<'b>(
         metadata_index: set,
         stream,
         stream_index,
+        apart: None,
     })
 }

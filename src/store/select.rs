@@ -107,6 +107,16 @@ pub struct Row<'c> {
     pub stream: &'c Labels,
     /// Equal within one visit exactly where `stream` is equal: small, dense, usable as an index.
     pub stream_index: usize,
+    /// Where `line` is an excerpt with a value that is looked at by itself.
+    pub apart: Option<Apart<'c>>,
+}
+
+/// A value in an excerpt that is looked at by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Apart<'c> {
+    pub value: &'c str,
+    /// Equal within one visit only where all else of `line` is equal: small, usable as an index.
+    pub class: usize,
 }
 
 /// The chunks that may hold what was selected, at one moment. Later appends do not change it.
@@ -318,6 +328,7 @@ fn row_of_buffer(buffer: &Buffer, row: u32, need: Need) -> Row<'_> {
         metadata_index: set,
         stream: &buffer.labels,
         stream_index: 0,
+        apart: None,
     }
 }
 
@@ -351,6 +362,7 @@ fn visit_alike_in_buffer(buffer: &Buffer, rows: &[u32], part_end: PartEnd<'_>, v
             metadata_index: set,
             stream: &buffer.labels,
             stream_index: 0,
+            apart: None,
         };
         if tally.tell(|set| Ok(row_of(set)), visit).is_ok_and(|told| told.is_break()) {
             return;

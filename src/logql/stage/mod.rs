@@ -54,7 +54,7 @@ use crate::logql::stage::hints::Hints;
 use crate::logql::stage::json_fields::JsonFields;
 use crate::logql::stage::label_filter::Condition;
 use crate::logql::stage::label_format::LabelFormatter;
-use crate::logql::stage::labels::{LineBuffer, LineLabels};
+use crate::logql::stage::labels::{EXTRACTED_SUFFIX, LineBuffer, LineLabels};
 use crate::logql::stage::line_filter::LineFilterStep;
 use crate::logql::stage::line_format::LineFormatter;
 use crate::logql::stage::logfmt::Logfmt;
@@ -143,6 +143,34 @@ impl Pipeline {
         let unwrap = unwrap.map(UnwrapStep::new).transpose();
         let unwrap = unwrap.map_err(|reason| CompileError { stage: "| unwrap".to_owned(), reason })?;
         Ok(Pipeline { guards: Guards::new(&stages), steps, unwrap, hints, wanted })
+    }
+
+    /// The label that is unwrapped, where nothing else looks at it: neither a stage, nor the grouping, nor a filter behind.
+    pub fn apart(&self) -> Option<&str> {
+        let unwrap = self.unwrap.as_ref()?;
+        let label = unwrap.label();
+        let looks_elsewhere = |condition: &Condition| {
+            let mut names = Vec::new();
+            condition.names(&mut names);
+            !names.contains(&label)
+        };
+        let steps_do = self.steps.iter().all(|step| match step {
+            Step::Json | Step::Logfmt(_) => true,
+            Step::Label(condition) => looks_elsewhere(condition),
+            _ => false,
+        });
+        let groups_do = match &self.wanted {
+            Wanted::None => true,
+            Wanted::By(names) => !names.iter().any(|name| name == label),
+            Wanted::All | Wanted::Without(_) | Wanted::AllBut(_) => false,
+        };
+        let is_plain = !label.ends_with(EXTRACTED_SUFFIX) && !label.starts_with("__");
+        (is_plain && steps_do && groups_do && unwrap.filters.iter().all(looks_elsewhere)).then_some(label)
+    }
+
+    /// The number that a value of the unwrapped label stands for, if it is one.
+    pub fn unwrapped(&self, value: &str) -> Option<f64> {
+        self.unwrap.as_ref()?.convert(value).ok()
     }
 
     /// Whether parsers read lines: they do not where nothing looks at what they would find.

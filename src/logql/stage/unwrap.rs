@@ -37,7 +37,12 @@ impl UnwrapStep {
         passes.then_some(value)
     }
 
-    fn convert(&self, text: &str) -> Result<f64, String> {
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The number that a value stands for. The error is Loki's text.
+    pub(crate) fn convert(&self, text: &str) -> Result<f64, String> {
         match self.conversion {
             None => number::parse_float(text),
             Some(Conversion::Duration | Conversion::DurationSeconds) => {

@@ -32,6 +32,7 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 
 use bytes::{Malformed, Reader};
+pub(crate) use columns::ApartPlace;
 pub(crate) use columns::{ColumnWriter, Fit, Marks, NeedleMarks, Part};
 use columns::{Columns, Excerpted, Sink};
 pub(crate) use pack::Codec;

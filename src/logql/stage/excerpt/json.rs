@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::logql::stage::excerpt::{Excerpt, Names};
+use crate::logql::stage::excerpt::{Draft, Names};
 use crate::logql::stage::json;
 use crate::logql::stage::json_scan::{self, Kind, Stop, Value};
 use crate::model::form::Slot;
@@ -10,14 +10,14 @@ use crate::model::form::Slot;
 /// Objects that are nested deeper are needed whole.
 const DEPTH_MAX: usize = 16;
 
-pub(crate) fn read(excerpt: &mut Excerpt<'_>, wanted: &Names) -> Option<()> {
-    let mut walk = Walk { excerpt, wanted, name: String::new(), depth: 0 };
-    let line: &str = &walk.excerpt.sample.line;
+pub(crate) fn read(draft: &mut Draft<'_>, wanted: &Names) -> Option<()> {
+    let mut walk = Walk { draft, wanted, name: String::new(), depth: 0 };
+    let line: &str = &walk.draft.sample.line;
     walk.object(line)
 }
 
 struct Walk<'w, 's> {
-    excerpt: &'w mut Excerpt<'s>,
+    draft: &'w mut Draft<'s>,
     wanted: &'w Names,
     /// The clean names of the keys that lead to the present object, joined by `_`.
     name: String,
@@ -27,7 +27,7 @@ struct Walk<'w, 's> {
 impl Walk<'_, '_> {
     /// An object whose fields can all be read, and each slot of which lies in one of their values.
     fn object(&mut self, text: &str) -> Option<()> {
-        self.excerpt.push("{");
+        self.draft.push("{");
         let mut is_first = true;
         let read = json_scan::fields(text, &mut |key, value| {
             let outer = self.name.len();
@@ -36,12 +36,12 @@ impl Walk<'_, '_> {
             self.name.truncate(outer);
             field.ok_or(Stop::Enough)
         });
-        self.excerpt.push("}");
+        self.draft.push("}");
         read.ok()
     }
 
     fn field(&mut self, key: &str, value: Value<'_>, is_first: &mut bool) -> Option<()> {
-        let place = self.excerpt.sample.place_of(value.text);
+        let place = self.draft.sample.place_of(value.text);
         let is_object = value.kind == Kind::Object && self.wanted.has_prefix(&self.name);
         let is_wanted = is_object
             || (self.wanted.has(&self.name) && matches!(value.kind, Kind::String | Kind::Number | Kind::Boolean));
@@ -49,10 +49,10 @@ impl Walk<'_, '_> {
             if key.contains(['"', '\\']) || key.contains(char::is_control) {
                 return None;
             }
-            self.excerpt.push(if *is_first { "\"" } else { ",\"" });
+            self.draft.push(if *is_first { "\"" } else { ",\"" });
             *is_first = false;
-            self.excerpt.push(key);
-            self.excerpt.push("\":");
+            self.draft.push(key);
+            self.draft.push("\":");
         }
         match value.kind {
             Kind::Object if is_object => {
@@ -62,9 +62,9 @@ impl Walk<'_, '_> {
                 return read;
             }
             Kind::Object | Kind::Array => return self.skip(value.text, &place),
-            Kind::String => self.excerpt.check(&place, |_, _| true)?,
+            Kind::String => self.draft.check(&place, |_, _| true)?,
             // it is a number by its first byte, and ends where a sign or white space comes
-            Kind::Number | Kind::Boolean | Kind::Null => self.excerpt.check(&place, |slot, kind| match kind {
+            Kind::Number | Kind::Boolean | Kind::Null => self.draft.check(&place, |slot, kind| match kind {
                 Slot::Digits => true,
                 Slot::Word | Slot::Bare => slot.start > place.start,
                 Slot::Quoted | Slot::Time { .. } | Slot::Other => false,
@@ -72,9 +72,9 @@ impl Walk<'_, '_> {
         }
         if is_wanted {
             let quote = if value.kind == Kind::String { "\"" } else { "" };
-            self.excerpt.push(quote);
-            self.excerpt.keep(&place)?;
-            self.excerpt.push(quote);
+            self.draft.push(quote);
+            self.draft.keep_value(&self.name, &place)?;
+            self.draft.push(quote);
         }
         Some(())
     }
@@ -93,7 +93,7 @@ impl Walk<'_, '_> {
             let before = strings.partition_point(|string| string.end < slot.end);
             strings.get(before).is_some_and(|string| string.start <= slot.start)
         };
-        self.excerpt.check(place, |slot, kind| match kind {
+        self.draft.check(place, |slot, kind| match kind {
             Slot::Digits | Slot::Word | Slot::Bare => true,
             Slot::Quoted | Slot::Time { .. } => is_in_string(slot),
             Slot::Other => false,

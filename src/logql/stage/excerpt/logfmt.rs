@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use crate::logql::stage::excerpt::{Excerpt, Names};
+use crate::logql::stage::excerpt::{Draft, Names};
 use crate::logql::stage::logfmt::Logfmt;
 use crate::logql::stage::logfmt_scan::Pairs;
 use crate::logql::stage::names;
 use crate::model::form::Slot;
 
 /// A line all pairs of which can be read, and each slot of which lies in a value, or in a key that has none.
-pub(crate) fn read(excerpt: &mut Excerpt<'_>, wanted: &Names, logfmt: Logfmt) -> Option<()> {
-    let sample = excerpt.sample;
+pub(crate) fn read(draft: &mut Draft<'_>, wanted: &Names, logfmt: Logfmt) -> Option<()> {
+    let sample = draft.sample;
     let mut pairs = Pairs::new(&sample.line);
     let mut name = String::new();
     let mut is_first = true;
@@ -24,29 +24,37 @@ pub(crate) fn read(excerpt: &mut Excerpt<'_>, wanted: &Names, logfmt: Logfmt) ->
         if value_place.start > value_place.end {
             bare = Some(bare.map_or(pair_place.start, |bare| bare.start)..pair_place.end);
         } else {
-            check_bare(excerpt, bare.take(), logfmt)?;
+            check_bare(draft, bare.take(), logfmt)?;
             let is_quoted = sample.line.as_bytes().get(value_place.start) == Some(&b'"');
-            excerpt.check(&key_place, |_, _| false)?;
+            draft.check(&key_place, |_, _| false)?;
             // an escape that goes wrong is an error, which strict readers tell with its place
             let may_fail = logfmt.strict && sample.line[value_place.clone()].contains('\\');
-            excerpt.check(&value_place, |_, slot| !may_fail && (is_quoted || is_unbroken(slot)))?;
+            draft.check(&value_place, |_, slot| !may_fail && (is_quoted || is_unbroken(slot)))?;
         }
         name.clear();
         if names::push_clean(&mut name, key) && wanted.has(&name) {
             if !is_first {
-                excerpt.push(" ");
+                draft.push(" ");
             }
             is_first = false;
-            excerpt.keep(&pair_place)?;
+            if value_place.start > value_place.end {
+                draft.keep_value(&name, &pair_place)?;
+                continue;
+            }
+            let quote = usize::from(sample.line.as_bytes().get(value_place.start) == Some(&b'"'));
+            let value = value_place.start + quote..value_place.end - quote;
+            draft.keep(&(pair_place.start..value.start))?;
+            draft.keep_value(&name, &value)?;
+            draft.keep(&(value.end..pair_place.end))?;
         }
     }
-    check_bare(excerpt, bare, logfmt)
+    check_bare(draft, bare, logfmt)
 }
 
 /// Without values keys make no labels, whatever they are called.
-fn check_bare(excerpt: &mut Excerpt<'_>, bare: Option<Range<usize>>, logfmt: Logfmt) -> Option<()> {
+fn check_bare(draft: &mut Draft<'_>, bare: Option<Range<usize>>, logfmt: Logfmt) -> Option<()> {
     let is_harmless = |slot: Slot| is_unbroken(slot) || slot == Slot::Time { has_blank: true };
-    bare.map_or(Some(()), |bare| excerpt.check(&bare, |_, slot| !logfmt.keep_empty && is_harmless(slot)))
+    bare.map_or(Some(()), |bare| draft.check(&bare, |_, slot| !logfmt.keep_empty && is_harmless(slot)))
 }
 
 /// Whether what stands in a slot cannot end a value without quotes.

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::logql::stage::logfmt::Logfmt;
 use crate::logql::stage::{Pipeline, Step};
-use crate::model::form::{Excerpts, Form, Part, Slot};
+use crate::model::form::{Excerpt, Excerpts, Form, Part, Slot};
 
 /// Forms that are remembered, at most: more are looked at anew each time.
 const KNOWN_MAX: usize = 10_000;
@@ -29,7 +29,9 @@ const KNOWN_MAX: usize = 10_000;
 pub(crate) struct ParsedExcerpts {
     parser: Parser,
     wanted: Names,
-    known: Mutex<HashMap<u128, Option<Arc<[Part]>>>>,
+    /// The label whose value is looked at by itself.
+    apart: Option<String>,
+    known: Mutex<HashMap<u128, Option<Arc<Excerpt>>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,22 +58,25 @@ impl ParsedExcerpts {
         }
         let wanted = Names(pipeline.hints.required()?.to_vec());
         let is_part = !wanted.0.is_empty();
-        parser.filter(|_| is_part).map(|parser| ParsedExcerpts { parser, wanted, known: Mutex::default() })
+        let apart = pipeline.apart().map(str::to_owned);
+        parser.filter(|_| is_part).map(|parser| ParsedExcerpts { parser, wanted, apart, known: Mutex::default() })
     }
 
-    fn find(&self, form: &Form<'_>) -> Option<Arc<[Part]>> {
+    fn find(&self, form: &Form<'_>) -> Option<Arc<Excerpt>> {
         let sample = Sample::of(form)?;
-        let mut excerpt = Excerpt { sample: &sample, parts: Vec::new(), checked_count: 0 };
+        let mut draft = Draft::new(&sample, self.apart.as_deref());
         match self.parser {
-            Parser::Json => json::read(&mut excerpt, &self.wanted)?,
-            Parser::Logfmt(logfmt) => logfmt::read(&mut excerpt, &self.wanted, logfmt)?,
+            Parser::Json => json::read(&mut draft, &self.wanted)?,
+            Parser::Logfmt(logfmt) => logfmt::read(&mut draft, &self.wanted, logfmt)?,
         }
-        (excerpt.checked_count == sample.slots.len()).then(|| excerpt.parts.into())
+        let Draft { parts, apart, apart_count, checked_count, .. } = draft;
+        let excerpt = Excerpt { parts, apart: apart.filter(|_| apart_count == 1) };
+        (checked_count == sample.slots.len()).then(|| Arc::new(excerpt))
     }
 }
 
 impl Excerpts for ParsedExcerpts {
-    fn of(&self, form: &Form<'_>) -> Option<Arc<[Part]>> {
+    fn of(&self, form: &Form<'_>) -> Option<Arc<Excerpt>> {
         let mut hash = Xxh3::new();
         for (index, piece) in form.pieces.iter().enumerate() {
             hash.update(&(piece.len() as u64).to_le_bytes());
@@ -163,14 +168,24 @@ impl Sample {
 
 /// An excerpt that is being made.
 #[derive(Debug)]
-struct Excerpt<'s> {
+struct Draft<'s> {
     sample: &'s Sample,
     parts: Vec<Part>,
+    /// Whether what comes next is a part by itself.
+    is_cut: bool,
     /// Slots that were found to lie where they can do no harm.
     checked_count: usize,
+    /// The label whose value is looked at by itself, where its value lies, and how often it was met.
+    apart_name: Option<&'s str>,
+    apart: Option<Range<usize>>,
+    apart_count: usize,
 }
 
-impl Excerpt<'_> {
+impl<'s> Draft<'s> {
+    fn new(sample: &'s Sample, apart_name: Option<&'s str>) -> Draft<'s> {
+        Draft { sample, parts: Vec::new(), is_cut: false, checked_count: 0, apart_name, apart: None, apart_count: 0 }
+    }
+
     /// Notes that the slots in a part of the line are harmless, if `is_harmless` says so of each.
     fn check(&mut self, part: &Range<usize>, is_harmless: impl Fn(&Range<usize>, Slot) -> bool) -> Option<()> {
         let slots = self.sample.slots_in(part)?;
@@ -183,9 +198,26 @@ impl Excerpt<'_> {
             return;
         }
         match self.parts.last_mut() {
-            Some(Part::Text(last)) => last.push_str(text),
+            Some(Part::Text(last)) if !self.is_cut => last.push_str(text),
             _ => self.parts.push(Part::Text(text.to_owned())),
         }
+        self.is_cut = false;
+    }
+
+    /// Takes the value of a label over, with its slots.
+    fn keep_value(&mut self, label: &str, value: &Range<usize>) -> Option<()> {
+        if self.apart_name != Some(label) {
+            return self.keep(value);
+        }
+        self.apart_count += 1;
+        self.is_cut = true;
+        let start = self.parts.len();
+        self.keep(value)?;
+        self.is_cut = true;
+        // with escapes the value is another than its text
+        let is_plain = !value.is_empty() && !self.sample.line[value.clone()].contains('\\');
+        self.apart = is_plain.then_some(start..self.parts.len());
+        Some(())
     }
 
     /// Takes a part of the line over, with its slots.
@@ -196,6 +228,7 @@ impl Excerpt<'_> {
             let slot = &sample.slots[number].0;
             self.push(&sample.line[at..slot.start]);
             self.parts.push(Part::Slot(number));
+            self.is_cut = false;
             at = slot.end;
         }
         self.push(&sample.line[at..part.end]);
@@ -237,7 +270,14 @@ mod tests {
             Part::Text(text) => text.clone(),
             Part::Slot(number) => format!("<{number}>"),
         };
-        let shown = parts.map_or("-".to_owned(), |parts| parts.iter().map(show).collect());
+        let shown = parts.map_or("-".to_owned(), |excerpt| {
+            let mut shown: Vec<String> = excerpt.parts.iter().map(show).collect();
+            if let Some(apart) = &excerpt.apart {
+                shown[apart.start].insert(0, '[');
+                shown[apart.end - 1].push(']');
+            }
+            shown.concat()
+        });
         assert_eq!(shown, expected, "{stages} of {form}");
     }
 
@@ -268,10 +308,20 @@ mod tests {
     fn of_logfmt_the_pairs_that_matter_are_left() {
         check("| logfmt", "ts=<T>Z a=<W> msg=\"<Q>\" b=<D>ms", "a=<1>");
         check("| logfmt | b > 5s", "<S> INFO <W> b=\"<Q> \\\"<D>\" c a=<B>:<D>", "b=\"<2> \\\"<3>\" a=<4>:<5>");
-        check("| logfmt | unwrap duration(b)", "b=<D>.<D>s a=", "b=<0>.<1>s a=");
+        check("| logfmt | unwrap duration(b)", "b=<D>.<D>s a=", "b=[<0>.<1>s] a=");
+        check("| logfmt | unwrap b | __error__=\"\"", "a=1 b=\"<D>\" c=2", "a=1 b=\"[<0>]\"");
+        for not_apart in ["| logfmt | b > 5 | unwrap b", "| logfmt | unwrap b | b < 7", "| logfmt | drop b | unwrap b"]
+        {
+            check(not_apart, "b=<D> a=1", "b=<0> a=1");
+        }
+        check("| logfmt | unwrap b", "b=<D> a=1 b=<D>", "b=<0> a=1 b=<1>");
+        check("| logfmt | unwrap a", "b=<D> a=<D>", "a=<1>");
+        check("| logfmt | unwrap b", "a=1 b=\"\\n<D>\"", "a=1 b=\"\\n<0>\"");
+        check("| json | unwrap b", r#"{"a":"x","b":<D>.5}"#, r#"{"a":"x","b":[<0>.5]}"#);
+        check("| json | unwrap duration(b)", r#"{"b":"<D>ms","a":<D>}"#, r#"{"b":"[<0>ms]","a":<1>}"#);
         let form =
             "ts=<T>Z level=<B> caller=<B>.go:<D> msg=\"<Q>\" id=<W> queue=<B> a=<D> b=<D>.<D>s size=<D>KB err=\"\"";
-        check("| logfmt | unwrap duration(b)", form, "a=<7> b=<8>.<9>s");
+        check("| logfmt | unwrap duration(b)", form, "a=<7> b=[<8>.<9>s]");
         check("| logfmt --strict", "a=\"<Q>\" b=\"\\n\"", "a=\"<0>\"");
         for needed_whole in ["a=<S>", "a=<Q>", "x<W>=1 a=2", "a=<O>", "a=1=<D>", "<Q>"] {
             check("| logfmt", needed_whole, "-");

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash};
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::form::{Excerpts, Form, Part, Slot};
+use crate::model::form::{Excerpt, Excerpts, Form, Part, Slot};
 use crate::store::block::bytes::Malformed;
 use crate::store::block::columns::classes::DIGIT;
 use crate::store::block::columns::directory::{Columns, OpenColumn, RowTable};
@@ -29,6 +30,17 @@ const UNKNOWN: u32 = u32::MAX;
 pub(crate) struct Excerpted {
     pub(crate) lines: Lines,
     pub(crate) line_of: Vec<u32>,
+    /// For each of the wanted entries, where the value lies that is looked at by itself; empty where none has one.
+    pub(crate) apart: Vec<Option<ApartPlace>>,
+}
+
+/// Where in an excerpt a value lies that is looked at by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ApartPlace {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// The same number where all else is equal.
+    pub(crate) class: u32,
 }
 
 impl<'b> Columns<'b> {
@@ -175,11 +187,14 @@ impl Watched<'_> {
 enum Plan {
     Whole,
     Excerpt {
-        parts: Arc<[Part]>,
+        excerpt: Arc<Excerpt>,
         /// The slots of the excerpt, by the place of their column among the watched, and how many values of that column
         /// the row has before.
         slots: Vec<(usize, usize)>,
-        /// For each combination of values that are told apart the excerpt they make; `None` where some are not.
+        /// Which of `slots` make up the value that is looked at by itself.
+        apart: Range<usize>,
+        /// For each combination of the other values, where all are told apart, the excerpt they make, or the number of
+        /// their class where a value is looked at by itself; `None` where some are not.
         known: Option<Known>,
     },
 }
@@ -190,15 +205,19 @@ enum Known {
 }
 
 impl Plan {
-    fn excerpt(parts: Arc<[Part]>, slots: Vec<(usize, usize)>, watched: &[Watched<'_>]) -> Plan {
-        let counts = slots.iter().map(|(place, _)| watched[*place].distinct_count());
+    fn excerpt(excerpt: Arc<Excerpt>, slots: Vec<(usize, usize)>, watched: &[Watched<'_>]) -> Plan {
+        let slots_before =
+            |part: usize| excerpt.parts[..part].iter().filter(|part| matches!(part, Part::Slot(_))).count();
+        let apart = excerpt.apart.as_ref().map_or(0..0, |apart| slots_before(apart.start)..slots_before(apart.end));
+        let others = slots.iter().enumerate().filter(|(slot, _)| !apart.contains(slot));
+        let counts = others.map(|(_, (place, _))| watched[*place].distinct_count());
         let combinations = counts.map(|count| count.map(|count| count as u64));
         let combinations = combinations.into_iter().try_fold(1u64, |all, count| all.checked_mul(count?));
         let known = combinations.map(|count| match usize::try_from(count) {
             Ok(count) if count <= TABLE_MAX => Known::Table(vec![UNKNOWN; count]),
             _ => Known::Map(HashMap::default()),
         });
-        Plan::Excerpt { parts, slots, known }
+        Plan::Excerpt { excerpt, slots, apart, known }
     }
 }
 
@@ -217,23 +236,25 @@ struct Maker<'c, 'b> {
 }
 
 impl<'c, 'b> Maker<'c, 'b> {
-    /// `parts` are the excerpts by template.
+    /// The excerpts are given by template.
     fn new(
         columns: &'c Columns<'b>,
-        parts: Vec<Option<Arc<[Part]>>>,
+        excerpts: Vec<Option<Arc<Excerpt>>>,
         codec: &mut Codec,
     ) -> Result<Maker<'c, 'b>, Malformed> {
         let mut watched = Vec::new();
         let mut place_of = vec![None; columns.columns.len()];
-        let mut plans = Vec::with_capacity(parts.len());
-        for (template, parts) in parts.into_iter().enumerate() {
-            let Some(parts) = parts else {
+        let mut plans = Vec::with_capacity(excerpts.len());
+        for (template, excerpt) in excerpts.into_iter().enumerate() {
+            let Some(excerpt) = excerpt else {
                 plans.push(Plan::Whole);
                 continue;
             };
             let columns_of = columns.templates.slots(template);
             let mut slots = Vec::new();
-            for slot in parts.iter().filter_map(|part| if let Part::Slot(slot) = part { Some(*slot) } else { None }) {
+            for slot in
+                excerpt.parts.iter().filter_map(|part| if let Part::Slot(slot) = part { Some(*slot) } else { None })
+            {
                 let column = columns_of[slot];
                 let place = match place_of[usize::from(column)] {
                     Some(place) => place,
@@ -247,7 +268,7 @@ impl<'c, 'b> Maker<'c, 'b> {
             }
             // what stands for a time depends on the entry's
             let has_times = slots.iter().any(|(place, _)| matches!(&watched[*place].values, Values::Clock { .. }));
-            plans.push(if has_times { Plan::Whole } else { Plan::excerpt(parts, slots, &watched) });
+            plans.push(if has_times { Plan::Whole } else { Plan::excerpt(excerpt, slots, &watched) });
         }
         let uses = |template: usize| {
             let columns_of = columns.templates.slots(template).iter();
@@ -265,27 +286,39 @@ impl<'c, 'b> Maker<'c, 'b> {
             [template] => &mut plans[usize::from(*template)],
             _ => &mut Plan::Whole,
         };
-        let Plan::Excerpt { parts, slots, known } = plan else {
+        let Plan::Excerpt { excerpt, slots, apart, known } = plan else {
             whole.push(made.line_of.len());
             made.line_of.push(UNKNOWN);
             return Ok(());
         };
         let values = slots.iter().map(|(place, before)| (&watched[*place], next[*place] + before));
         let line = match known {
-            None => made.add(parts, values, &columns.directory)?,
+            None => made.add(excerpt, values, &columns.directory)?.0,
             Some(known) => {
                 let mut combination = 0u64;
-                for (column, place) in values.clone() {
+                let others = values.clone().enumerate().filter(|(slot, _)| !apart.contains(slot));
+                for (_, (column, place)) in others {
                     combination = combination * column.distinct_count().unwrap_or(1) as u64 + column.id(place)?;
                 }
-                let line = match known {
+                let known = match known {
                     Known::Table(lines) => &mut lines[combination as usize],
                     Known::Map(lines) => lines.entry(combination).or_insert(UNKNOWN),
                 };
-                if *line == UNKNOWN {
-                    *line = made.add(parts, values, &columns.directory)?;
+                if excerpt.apart.is_none() {
+                    if *known == UNKNOWN {
+                        *known = made.add(excerpt, values, &columns.directory)?.0;
+                    }
+                    *known
+                } else {
+                    if *known == UNKNOWN {
+                        *known = made.class_count;
+                        made.class_count += 1;
+                    }
+                    let (line, start, end) = made.add(excerpt, values, &columns.directory)?;
+                    made.apart.resize(made.line_of.len(), None);
+                    made.apart.push(Some(ApartPlace { start, end, class: *known }));
+                    line
                 }
-                *line
             }
         };
         made.line_of.push(line);
@@ -306,8 +339,8 @@ impl<'c, 'b> Maker<'c, 'b> {
         times: Times<'_>,
         codec: &mut Codec,
     ) -> Result<Excerpted, Malformed> {
-        let Made { sink, ends, line_of } = self.made;
-        let mut made = Excerpted { lines: Lines { bytes: sink.into_bytes(), ends }, line_of };
+        let Made { sink, ends, line_of, apart, .. } = self.made;
+        let mut made = Excerpted { lines: Lines { bytes: sink.into_bytes(), ends }, line_of, apart };
         if self.whole.is_empty() {
             return Ok(made);
         }
@@ -331,17 +364,26 @@ struct Made {
     sink: Sink,
     ends: Vec<u32>,
     line_of: Vec<u32>,
+    apart: Vec<Option<ApartPlace>>,
+    class_count: u32,
 }
 
 impl Made {
-    /// Adds an excerpt of these values, which are a column and a place in it for each slot; answers its number.
+    /// Adds an excerpt of these values, which are a column and a place in it for each slot; answers its number, and where in
+    /// it the value lies that is looked at by itself.
     fn add<'w, 'b: 'w>(
         &mut self,
-        parts: &[Part],
+        excerpt: &Excerpt,
         mut values: impl Iterator<Item = (&'w Watched<'b>, usize)>,
         directory: &[u8],
-    ) -> Result<u32, Malformed> {
-        for part in parts {
+    ) -> Result<(u32, u32, u32), Malformed> {
+        let line_start = self.sink.len();
+        let (mut start, mut end) = (line_start, line_start);
+        let apart = excerpt.apart.as_ref().map_or(0..0, Clone::clone);
+        for (index, part) in excerpt.parts.iter().enumerate() {
+            if index == apart.start {
+                start = self.sink.len();
+            }
             match part {
                 Part::Text(text) => self.sink.put_all(text.as_bytes()),
                 Part::Slot(_) => {
@@ -349,8 +391,11 @@ impl Made {
                     column.values.write(place, directory, &mut self.sink)?;
                 }
             }
+            if index + 1 == apart.end {
+                end = self.sink.len();
+            }
         }
         self.ends.push(u32::try_from(self.sink.len()).map_err(|_| Malformed("excerpts are longer than 4 GiB"))?);
-        Ok(self.ends.len() as u32 - 1)
+        Ok((self.ends.len() as u32 - 1, (start - line_start) as u32, (end - line_start) as u32))
     }
 }

@@ -42,7 +42,7 @@ use crate::store::block::columns::template::Table;
 
 pub(crate) use classes::Marks;
 pub(crate) use directory::Columns;
-pub(crate) use excerpt::Excerpted;
+pub(crate) use excerpt::{ApartPlace, Excerpted};
 pub(crate) use plan::NeedleMarks;
 pub(crate) use sink::Sink;
 
