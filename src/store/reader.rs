@@ -189,12 +189,17 @@ impl BlockReader<'_> {
 
     /// The wanted streams of the block, each with the entries that lie in the range.
     pub(crate) fn runs(&self, lead: &Lead, range: TimeRange) -> Vec<Run<'_>> {
+        let is_inside = range.start.nanos() <= self.place.min && self.place.max < range.end.nanos();
         let mut runs = Vec::new();
         for (stream_index, (number, entries)) in lead.streams.iter().enumerate() {
             if self.wanted.is_some_and(|wanted| wanted.binary_search(number).is_err()) {
                 continue;
             }
             let Some(stream) = self.streams.get(number) else { continue };
+            if is_inside {
+                runs.push((stream_index, &stream.labels, entries.clone()));
+                continue;
+            }
             let from = lead.times.not_before(entries.clone(), range.start.nanos());
             let to = lead.times.not_before(entries.clone(), range.end.nanos());
             if from < to {

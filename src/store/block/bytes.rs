@@ -1,5 +1,7 @@
 //! Numbers and texts as bytes: varints, bit packing, byte planes, and a reader that never runs over the end.
 
+use std::ops::ControlFlow;
+
 /// Why bytes cannot be read: the text names what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -127,7 +129,22 @@ pub(crate) fn packed_len(width: u32, count: usize) -> usize {
 }
 
 /// Reads `count` values of `width` bits; `packed` has at least `packed_len(width, count)` bytes.
+#[inline]
 pub(crate) fn unpack_bits(packed: &[u8], width: u32, count: usize, mut each: impl FnMut(u64)) {
+    let _ = try_unpack_bits(packed, width, count, |value| {
+        each(value);
+        ControlFlow::Continue(())
+    });
+}
+
+/// The same, until `each` breaks.
+#[inline]
+pub(crate) fn try_unpack_bits(
+    packed: &[u8],
+    width: u32,
+    count: usize,
+    mut each: impl FnMut(u64) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     // a value of up to 57 bits lies within eight bytes, wherever in its first byte it begins
     const WIDTH_FAST_MAX: u32 = 57;
     let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
@@ -136,7 +153,7 @@ pub(crate) fn unpack_bits(packed: &[u8], width: u32, count: usize, mut each: imp
         while place < count {
             let bit = place * width as usize;
             let Some(bytes) = packed.get(bit / 8..).and_then(|rest| rest.first_chunk()) else { break };
-            each(u64::from_le_bytes(*bytes) >> (bit % 8) & mask);
+            each(u64::from_le_bytes(*bytes) >> (bit % 8) & mask)?;
             place += 1;
         }
     }
@@ -144,8 +161,9 @@ pub(crate) fn unpack_bits(packed: &[u8], width: u32, count: usize, mut each: imp
         let bit = place * width as usize;
         let bytes = packed[bit / 8..].iter().take(9).rev();
         let wide = bytes.fold(0u128, |wide, byte| wide << 8 | u128::from(*byte));
-        each((wide >> (bit % 8)) as u64 & mask);
+        each((wide >> (bit % 8)) as u64 & mask)?;
     }
+    ControlFlow::Continue(())
 }
 
 #[cfg(test)]

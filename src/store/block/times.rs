@@ -16,7 +16,7 @@ use std::ops::{ControlFlow, Range};
 use crate::model::Timestamp;
 use crate::store::alike::PartEnd;
 use crate::store::block::bytes::{
-    Malformed, Reader, pack_bits, packed_len, put_varint, unpack_bits, unzigzag, width_of, zigzag,
+    Malformed, Reader, pack_bits, packed_len, put_varint, try_unpack_bits, unpack_bits, unzigzag, width_of, zigzag,
 };
 
 const MINI: usize = 128;
@@ -148,29 +148,31 @@ impl Times {
         let mut mini = self.mini_of(entries.start);
         let (mut start, mut first) = (entries.start, self.at(entries.start));
         let mut last = part_end(Timestamp::from_nanos(first)).nanos();
-        let mut times = [0; MINI];
         loop {
             let next = self.minis.get(mini + 1).filter(|next| next.first < entries.end);
             // what comes before the next mini is not later than that begins
-            if next.is_none_or(|next| next.base > last) && last < i64::MAX {
-                let place = self.minis[mini].first;
-                let mut count = 0;
-                self.unpack(mini, |time| {
-                    times[count] = time;
-                    count += 1;
-                });
-                let times = &times[..next.map_or(entries.end, |next| next.first) - place];
-                let mut index = start.saturating_sub(place);
-                loop {
-                    index += times[index..].partition_point(|time| *time <= last);
-                    let Some(time) = times.get(index) else { break };
-                    let passed = start..place + index;
-                    (start, last) = (passed.end, part_end(Timestamp::from_nanos(*time)).nanos());
-                    let begun = std::mem::replace(&mut first, *time);
-                    if !passed.is_empty() {
-                        part(begun, passed)?;
+            let ends_within = |last: i64| next.is_none_or(|next| next.base > last) && last < i64::MAX;
+            if ends_within(last) {
+                let mut place = self.minis[mini].first;
+                let end = next.map_or(entries.end, |next| next.first);
+                let mut result = ControlFlow::Continue(());
+                // it ends early where the rest of the mini is of one part, and where `part` breaks
+                let _ = self.try_unpack(mini, |time| {
+                    if time > last && (start..end).contains(&place) {
+                        let passed = start..place;
+                        (start, last) = (place, part_end(Timestamp::from_nanos(time)).nanos());
+                        let begun = std::mem::replace(&mut first, time);
+                        if !passed.is_empty() {
+                            result = part(begun, passed);
+                        }
+                        if result.is_break() || !ends_within(last) {
+                            return ControlFlow::Break(());
+                        }
                     }
-                }
+                    place += 1;
+                    ControlFlow::Continue(())
+                });
+                result?;
             }
             if next.is_none() {
                 return part(first, start..entries.end);
@@ -183,15 +185,25 @@ impl Times {
         self.minis.partition_point(|mini| mini.first <= entry) - 1
     }
 
+    #[inline]
     fn unpack(&self, mini: usize, mut each: impl FnMut(i64)) {
+        let _ = self.try_unpack(mini, |time| {
+            each(time);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// Gives the times of a mini, until `each` breaks.
+    #[inline]
+    fn try_unpack(&self, mini: usize, mut each: impl FnMut(i64) -> ControlFlow<()>) -> ControlFlow<()> {
         let end = self.minis.get(mini + 1).map_or(self.len, |next| next.first);
         let Mini { first, base, width, bits_start } = self.minis[mini];
         let mut time = base;
-        each(time);
-        unpack_bits(&self.bits[bits_start..], width, end - first - 1, |distance| {
+        each(time)?;
+        try_unpack_bits(&self.bits[bits_start..], width, end - first - 1, |distance| {
             time = time.wrapping_add(distance.wrapping_mul(self.unit) as i64);
-            each(time);
-        });
+            each(time)
+        })
     }
 }
 
