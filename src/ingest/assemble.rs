@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 use crate::ingest::labels;
@@ -31,28 +32,40 @@ struct Named {
     bare: BareSets,
 }
 
-/// Label sets that were read before: agents send the same ones over and over.
+/// Label sets that were read before: agents send the same ones over and over. Where there are more than are kept, those
+/// that are stay for a while: thrown out for each other, none would be there when it comes again.
 #[derive(Debug, Default)]
-pub(crate) struct KnownStreams(RwLock<HashMap<String, Arc<Named>>>);
+pub(crate) struct KnownStreams {
+    by_text: RwLock<HashMap<String, Arc<Named>>>,
+    /// Sets that found no room.
+    left_out: AtomicUsize,
+}
 
-/// Texts and how many of them are remembered: a few MiB at most.
-const KNOWN_STREAMS_MAX: usize = 8192;
+/// Texts and how many of them are remembered: about a kibibyte for each.
+const KNOWN_STREAMS_MAX: usize = 16_384;
 const KNOWN_TEXT_BYTES_MAX: usize = 1024;
+/// So many sets that found no room mean that others come now than those that are kept.
+const LEFT_OUT_MAX: usize = 16 * KNOWN_STREAMS_MAX;
 
 impl KnownStreams {
     fn get(&self, text: &str) -> Option<Arc<Named>> {
-        self.0.read().expect("no thread panics while it holds this lock").get(text).cloned()
+        self.by_text.read().expect("no thread panics while it holds this lock").get(text).cloned()
     }
 
     fn put(&self, text: &str, named: Arc<Named>) {
         if text.len() > KNOWN_TEXT_BYTES_MAX {
             return;
         }
-        let mut known = self.0.write().expect("no thread panics while it holds this lock");
-        if known.len() >= KNOWN_STREAMS_MAX {
-            known.clear();
+        if self.left_out.load(Ordering::Relaxed) > 0 && self.left_out.fetch_add(1, Ordering::Relaxed) < LEFT_OUT_MAX {
+            return;
         }
-        known.insert(text.to_owned(), named);
+        let mut known = self.by_text.write().expect("no thread panics while it holds this lock");
+        if known.len() < KNOWN_STREAMS_MAX {
+            known.insert(text.to_owned(), named);
+        } else if self.left_out.fetch_add(1, Ordering::Relaxed) > LEFT_OUT_MAX {
+            known.clear();
+            self.left_out.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -214,5 +227,29 @@ fn shorten(line: Cow<'_, str>, bytes: usize) -> Cow<'_, str> {
             line.truncate(end);
             Cow::Owned(line)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::ingest::assemble::{KNOWN_STREAMS_MAX, KnownStreams, LEFT_OUT_MAX, Named};
+    use crate::ingest::metadata::{BareSets, LevelSource};
+    use crate::model::Labels;
+
+    #[test]
+    fn streams_that_are_known_stay_until_many_others_came() {
+        let known = KnownStreams::default();
+        let named = Arc::new(Named { labels: Labels::default(), level: LevelSource::Left, bare: BareSets::default() });
+        let put = |number: usize| known.put(&number.to_string(), named.clone());
+        let count = |to: usize| (0..to).filter(|number| known.get(&number.to_string()).is_some()).count();
+        (0..KNOWN_STREAMS_MAX + 1000).for_each(put);
+        assert_eq!(count(KNOWN_STREAMS_MAX + 1000), KNOWN_STREAMS_MAX);
+        (0..LEFT_OUT_MAX).for_each(|number| put(KNOWN_STREAMS_MAX + number));
+        put(usize::MAX);
+        assert_eq!(count(KNOWN_STREAMS_MAX), 0, "others come now");
+        put(1);
+        assert_eq!(count(2), 1);
     }
 }

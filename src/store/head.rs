@@ -97,6 +97,9 @@ impl Drop for Buffer {
     }
 }
 
+/// What a buffer takes beside its rows and texts, about: ten thousand small ones take as much for that as for their lines.
+const BUFFER_BYTES: usize = size_of::<Slot>() + 512;
+
 #[derive(Clone, Copy, Debug)]
 struct BufferRow {
     time: i64,
@@ -262,10 +265,15 @@ impl Buffer {
         self.text.len()
     }
 
-    /// About how much memory it takes.
+    /// About how much memory it takes; never less than before.
     pub(crate) fn memory_bytes(&self) -> usize {
+        if self.rows.is_empty() {
+            return 0;
+        }
         let identities = self.identities.as_ref().map_or(0, |identities| identities.capacity() * 9);
-        self.text.len() + self.rows.capacity() * size_of::<BufferRow>() + self.set_bytes + identities
+        // room for a whole block is not all in use
+        let text = if self.text.capacity() <= DOUBLED_BYTES_MAX { self.text.capacity() } else { self.text.len() };
+        BUFFER_BYTES + text + self.rows.capacity() * size_of::<BufferRow>() + self.set_bytes + identities
     }
 
     /// The earliest and the latest time; only where there are rows.

@@ -502,9 +502,9 @@ impl Keeper {
         let state = self.shelf.read();
         let within = |(day, _): &StreamKey| day.start() < range.end && range.start < day.end();
         let days = state.days.iter().filter(|(day, _)| within(&(**day, 0))).map(|(_, day)| day.clone()).collect();
-        let waiting = state.waiting.iter().map(|(key, slot)| (key, slot));
-        let slots = waiting.chain(&state.filling).filter(|(key, _)| within(key)).map(|(_, slot)| slot.clone());
-        (days, slots.collect())
+        let mut slots = state.waiting.all();
+        slots.extend(state.filling.iter().map(|(key, slot)| (*key, slot.clone())));
+        (days, slots.into_iter().filter(|(key, _)| within(key)).map(|(_, slot)| slot).collect())
     }
 
     pub(crate) fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {

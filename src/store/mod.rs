@@ -33,6 +33,7 @@ mod segment;
 mod select;
 mod shelf;
 mod streams;
+mod waiting;
 mod wal;
 mod word_set;
 mod words;

@@ -29,6 +29,7 @@ use crate::store::layout::{Day, Layout};
 use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, Sealer};
 use crate::store::select::{Chunk, Need, Prepared, Readers, Selection};
 use crate::store::streams;
+use crate::store::waiting::Waiting;
 
 /// Days whose index stays open for writing between commits: it costs threads and memory.
 const WRITERS_MAX: usize = 2;
@@ -51,7 +52,7 @@ pub(crate) struct State {
     pub(crate) days: BTreeMap<Day, DayState>,
     pub(crate) filling: HashMap<StreamKey, Arc<Slot>>,
     /// In the order in which they were taken for sealing.
-    pub(crate) waiting: Vec<(StreamKey, Arc<Slot>)>,
+    pub(crate) waiting: Waiting,
     /// Counts the times that buffers were taken for sealing.
     closings: u64,
 }
@@ -60,10 +61,6 @@ impl State {
     /// Whether a folder is that of its day: a dropped day may have been made again.
     fn has(&self, folder: &Arc<DayFolder>) -> bool {
         self.days.get(&folder.day).is_some_and(|day| Arc::ptr_eq(&day.folder, folder))
-    }
-
-    fn waiting_of(&self, key: StreamKey) -> Vec<Arc<Slot>> {
-        self.waiting.iter().filter(|(other, _)| *other == key).map(|(_, slot)| slot.clone()).collect()
     }
 }
 
@@ -192,7 +189,7 @@ impl Shelf {
         self.fresh_bytes.fetch_sub(fresh, Ordering::Relaxed);
         let of_day = |key: &StreamKey| key.0 == day;
         let mut gone: Vec<Arc<Slot>> = state.filling.extract_if(|key, _| of_day(key)).map(|(_, slot)| slot).collect();
-        gone.extend(state.waiting.extract_if(.., |(key, _)| of_day(key)).map(|(_, slot)| slot));
+        gone.extend(state.waiting.take_day(day));
         drop(state);
         for slot in gone {
             let mut buffer = slot.write().expect("no thread panics while it holds this lock");
@@ -293,7 +290,7 @@ impl Shelf {
             if let Some(slot) = state.filling.get(&key) {
                 return Some(slot.clone());
             }
-            let (closings, waiting) = (state.closings, state.waiting_of(key));
+            let (closings, waiting) = (state.closings, state.waiting.of(key));
             drop(state);
             let mut sealed_max = folder.streams().get(&key.1).and_then(|stream| stream.sealed).map(|(_, max)| max);
             for slot in waiting {
@@ -316,7 +313,7 @@ impl Shelf {
     fn sealed_stream(&self, folder: &Arc<DayFolder>, stream: u64, own: &Arc<Slot>) -> Result<SealedStream, Error> {
         let state = self.read();
         let key = (folder.day, stream);
-        let mut waiting = state.waiting_of(key);
+        let mut waiting = state.waiting.of(key);
         waiting.retain(|slot| !Arc::ptr_eq(slot, own));
         let day = state.days.get(&folder.day).cloned();
         drop(state);
@@ -382,14 +379,16 @@ impl Shelf {
         }
         let mut state = self.write();
         state.closings += 1;
-        let taken: Vec<(StreamKey, Arc<Slot>)> =
-            keys.iter().filter_map(|key| state.filling.remove(key).map(|slot| (*key, slot))).collect();
-        state.waiting.extend(taken);
+        for key in keys {
+            if let Some(slot) = state.filling.remove(key) {
+                state.waiting.push(*key, slot);
+            }
+        }
     }
 
     /// Seals every waiting buffer. What cannot be written stays waiting.
     pub(crate) fn seal_waiting(&self) -> Result<(), Error> {
-        let waiting = self.read().waiting.clone();
+        let waiting = self.read().waiting.all();
         for (_, slot) in &waiting {
             slot.write().expect("no thread panics while it holds this lock").closed = true;
         }
@@ -422,7 +421,7 @@ impl Shelf {
                 day.fresh.push(fresh);
             }
         }
-        state.waiting.retain(|(_, slot)| !group.iter().any(|(_, sealed)| Arc::ptr_eq(slot, sealed)));
+        group.iter().for_each(|(key, slot)| state.waiting.remove(*key, slot));
         drop(state);
         self.memory_bytes.fetch_sub(freed as u64, Ordering::Relaxed);
         Ok(())
@@ -498,8 +497,8 @@ impl Shelf {
     /// The oldest WAL segment that an entry in memory needs. Entries of fresh blocks need theirs too: call after `commit`.
     pub(crate) fn first_needed_segment(&self) -> u64 {
         let state = self.read();
-        let slots: Vec<Arc<Slot>> =
-            state.filling.values().chain(state.waiting.iter().map(|(_, slot)| slot)).cloned().collect();
+        let mut slots: Vec<Arc<Slot>> = state.filling.values().cloned().collect();
+        slots.extend(state.waiting.all().into_iter().map(|(_, slot)| slot));
         drop(state);
         let first = |slot: &Arc<Slot>| slot.read().expect("no thread panics while it holds this lock").first_needed();
         slots.iter().filter_map(first).min().unwrap_or(u64::MAX)
@@ -588,6 +587,6 @@ mod tests {
         let late = [entry(5), entry(10)];
         shelf.add_to_buffer(&folder, &slot, &mut buffer, &late, LOGGED, &mut appended).expect("it is added");
         assert_eq!((appended.entry_count, appended.duplicate_count), (3, 1));
-        assert!(Arc::ptr_eq(&slot, &shelf.read().waiting[0].1));
+        assert!(Arc::ptr_eq(&slot, &shelf.read().waiting.all()[0].1));
     }
 }
