@@ -21,6 +21,9 @@ use crate::store::lost;
 use crate::store::streams::{self, Stream, StreamFile, Streams};
 use crate::store::wal::sync_dir;
 
+/// Early blocks of a day have no words in the index where those are more than this part of them.
+const BLOCK_BYTES_PER_WORD_BYTE: usize = 64;
+
 /// A sealed block that is written but not committed yet: what the index will say of it, in memory.
 #[derive(Debug)]
 pub(crate) struct FreshBlock {
@@ -226,7 +229,9 @@ impl DayFolder {
         };
         writer.lens.blocks += place.len;
         writer.lens.skip += place.skip_len;
-        let words = if place.offset < self.wordless_bytes { BlockWords::Opaque } else { block.words };
+        let are_many = block.words.text_bytes() * BLOCK_BYTES_PER_WORD_BYTE > block.bytes.len();
+        let is_early = place.offset < self.wordless_bytes;
+        let words = if are_many && is_early { BlockWords::Opaque } else { block.words };
         Ok(FreshBlock { place, streams: block.streams, words, filter: block.filter })
     }
 

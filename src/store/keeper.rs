@@ -315,7 +315,7 @@ impl Keeper {
         if self.wal.size() > WAL_BYTES_MAX && !self.replaying.load(Ordering::Relaxed) {
             self.shelf.close_older(None, self.wal.oldest() + self.wal.count() / 2);
         }
-        let sealed = self.shelf.seal_waiting();
+        let sealed = self.shelf.seal_waiting(false);
         drop(self.take_turn());
         self.space.notify_all();
         sealed?;
@@ -332,7 +332,7 @@ impl Keeper {
         if rests {
             self.close_all();
         }
-        self.shelf.seal_waiting()
+        self.shelf.seal_waiting(true)
     }
 
     /// Takes all buffers for sealing, and has the log go with them, where that is worth it. The time that takes has a
@@ -376,7 +376,7 @@ impl Keeper {
         let _removing = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
         self.close_all();
         // what cannot be sealed is in the write-ahead log, and no reason to leave blocks uncommitted
-        let sealed = self.shelf.seal_waiting();
+        let sealed = self.shelf.seal_waiting(true);
         self.commit()?;
         sealed?;
         let days: Vec<DayState> = self.shelf.read().days.values().cloned().collect();
@@ -440,7 +440,7 @@ impl Keeper {
         loop {
             let moving = self.take_moving();
             self.shelf.close_largest(0);
-            self.shelf.seal_waiting()?;
+            self.shelf.seal_waiting(false)?;
             self.commit()?;
             drop(moving);
             if self.wal.oldest() >= begun {

@@ -8,7 +8,7 @@ use crate::model::{Labels, TimeRange};
 use crate::store::block::{Codec, ColumnWriter, Content, Lead, Lines, encode, encode_lead};
 use crate::store::filter::Filter;
 use crate::store::needle::TextTests;
-use crate::store::seal::{BLOCK_TEXT_BYTES, LookUps, Sealer};
+use crate::store::seal::{BLOCK_TEXT_BYTES, CALM_BYTES_MAX, LookUps, Sealer};
 use crate::store::select::{Need, Selection};
 use crate::store::words::Demands;
 
@@ -114,11 +114,12 @@ impl Blocks {
         }
     }
 
-    /// Makes all blocks, keeps them for the stages that read, and tells their sizes.
+    /// Makes all blocks, as small as the server does when they rest; keeps them for the stages that read, and tells their sizes.
     pub fn seal(&mut self) -> Sizes {
         let mut sizes = Sizes::default();
         self.sealed.clear();
         self.filters.clear();
+        self.sealer.has_time = self.contents.iter().map(|content| content.text.len()).sum::<usize>() <= CALM_BYTES_MAX;
         for content in &self.contents {
             let block = self.sealer.seal_again(|own| own.clone_from(content));
             sizes.blocks += 1;
@@ -131,6 +132,7 @@ impl Blocks {
             self.sealed.push((block.bytes, block.lead_len));
             self.filters.push(block.filter);
         }
+        self.sealer.has_time = false;
         sizes
     }
 
@@ -140,7 +142,7 @@ impl Blocks {
         let mut taken = 0;
         for (place, content) in contents.iter().enumerate() {
             let Content { text, text_lengths, times, .. } = content;
-            let is_columns = stage == Stage::LookUps && encode(content, codec, Some(columns)).has_columns;
+            let is_columns = stage == Stage::LookUps && encode(content, codec, Some(columns), false).has_columns;
             let started = clock();
             match stage {
                 Stage::Mark => columns.marks().mark(text),
@@ -201,7 +203,8 @@ fn render(block: &(Vec<u8>, usize), codec: &mut Codec) -> Lines {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::measure::{Blocks, Sizes};
+    use crate::store::block::Codec;
+    use crate::store::measure::{Blocks, Sizes, render};
 
     /// 2026-11-20T10:00:00Z.
     const START: i64 = 1_795_168_800_000_000_000;
@@ -250,6 +253,30 @@ mod tests {
                 _ => format!("    {a}.push({b}[{c}..]);"),
             }
         });
+    }
+
+    #[test]
+    fn blocks_that_rest_are_smaller_and_hold_the_same_lines() {
+        let lines: Vec<String> = (0..3000)
+            .map(|number| {
+                let noise = mixed(number);
+                let host = ["combo", "kernel", "authd", "gw-3"][noise % 4];
+                format!(
+                    "{host} sshd(pam_unix)[{}]: session opened for user u{} by (uid={})",
+                    noise >> 9 & 0xfff,
+                    noise >> 21 & 0xff,
+                    noise % 3
+                )
+            })
+            .collect();
+        let mut blocks = Blocks::default();
+        blocks.add(7, lines.iter().enumerate().map(|(place, line)| (START + place as i64 * 1_000_000, line.as_str())));
+        let rested = blocks.seal();
+        let mut codec = Codec::new();
+        let rendered = render(&blocks.sealed[0], &mut codec);
+        assert!(lines.iter().enumerate().all(|(place, line)| rendered.get(place) == line.as_bytes()));
+        let busy = blocks.sealer.seal_again(|own| own.clone_from(&blocks.contents[0]));
+        assert!(rested.stored() < busy.bytes.len() + busy.filter.len(), "{rested:?} against {}", busy.bytes.len());
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
             text_lengths: vec![text.len() as u32],
             text: text.as_bytes().to_vec(),
         };
-        encode(&content, &mut Codec::new(), None).bytes
+        encode(&content, &mut Codec::new(), None, false).bytes
     }
 
     /// What a walk finds, in short: a block's stream, `lost from..to`, `zeros from..to`.

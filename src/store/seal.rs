@@ -13,6 +13,9 @@ use crate::store::words;
 
 /// Text bytes at which a stream's buffer becomes a block. Larger blocks gain 0.2 points of size for twice the memory.
 pub(crate) const BLOCK_TEXT_BYTES: usize = 1 << 20;
+/// Text that is sealed at once and packed as small as it gets: about a second's work. More than that comes from busy streams,
+/// whose blocks are larger and gain less.
+pub(crate) const CALM_BYTES_MAX: usize = 8 << 20;
 /// A buffer below this shares a block with others of its day.
 pub(crate) const ALONE_BYTES_MIN: usize = BLOCK_TEXT_BYTES / 4;
 /// A block with more words than this is text that words tell nothing of (base64, say): it is always a candidate.
@@ -64,6 +67,8 @@ pub(crate) struct Sealer {
     codec: Codec,
     columns: ColumnWriter,
     declined: Declined,
+    /// There is time to make small blocks.
+    pub(crate) has_time: bool,
 }
 
 impl Sealer {
@@ -73,6 +78,7 @@ impl Sealer {
             codec: Codec::new(),
             columns: ColumnWriter::default(),
             declined: Declined::default(),
+            has_time: false,
         }
     }
 
@@ -105,7 +111,7 @@ impl Sealer {
             // only a panic can be asked for here: nothing is read or written
             fault::at("seal.columns").ok();
         }
-        let encoded = encode(content, &mut self.codec, columns);
+        let encoded = encode(content, &mut self.codec, columns, self.has_time);
         if tried && !encoded.has_columns {
             self.declined.note(stream);
         }

@@ -26,7 +26,7 @@ use crate::store::head::{Buffer, Slot, Spares, identity, print_of};
 use crate::store::hole::Hole;
 use crate::store::index::{IndexView, Search};
 use crate::store::layout::{Day, Layout};
-use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, Sealer};
+use crate::store::seal::{ALONE_BYTES_MIN, BLOCK_TEXT_BYTES, CALM_BYTES_MAX, Sealer};
 use crate::store::select::{Chunk, Need, Prepared, Readers, Selection};
 use crate::store::streams;
 use crate::store::waiting::Waiting;
@@ -386,18 +386,22 @@ impl Shelf {
         }
     }
 
-    /// Seals every waiting buffer. What cannot be written stays waiting.
-    pub(crate) fn seal_waiting(&self) -> Result<(), Error> {
+    /// Seals every waiting buffer, and small where there is time and not too much of it. What cannot be written stays waiting.
+    pub(crate) fn seal_waiting(&self, has_time: bool) -> Result<(), Error> {
         let waiting = self.read().waiting.all();
+        let mut text_bytes = 0;
         for (_, slot) in &waiting {
-            slot.write().expect("no thread panics while it holds this lock").closed = true;
+            let mut buffer = slot.write().expect("no thread panics while it holds this lock");
+            buffer.closed = true;
+            text_bytes += buffer.text_bytes();
         }
+        let has_time = has_time && text_bytes <= CALM_BYTES_MAX;
         // a group that fails keeps no other from being sealed
-        grouped(waiting).iter().map(|group| self.seal_group(group)).fold(Ok(()), Result::and)
+        grouped(waiting).iter().map(|group| self.seal_group(group, has_time)).fold(Ok(()), Result::and)
     }
 
     /// Seals buffers of different streams of one day into one block.
-    fn seal_group(&self, group: &[(StreamKey, Arc<Slot>)]) -> Result<(), Error> {
+    fn seal_group(&self, group: &[(StreamKey, Arc<Slot>)], has_time: bool) -> Result<(), Error> {
         let guards: Vec<_> = group.iter().map(|(_, slot)| slot.read().expect("no thread panics with it")).collect();
         let buffers: Vec<&Buffer> =
             guards.iter().map(|guard| &**guard).filter(|buffer| buffer.row_count() > 0).collect();
@@ -406,6 +410,7 @@ impl Shelf {
             Some(first) => {
                 let folder = self.folder(first.day)?;
                 let mut sealer = self.sealer.lock().expect("no thread panics while it holds this lock");
+                sealer.has_time = has_time;
                 let sealed = seal(&mut sealer, &buffers);
                 let sealed = sealed
                     .ok_or_else(|| damaged(&self.layout.day(first.day), "no block can be made of its entries"))?;
@@ -577,7 +582,7 @@ mod tests {
         };
         add(10);
         shelf.close_largest(0);
-        shelf.seal_waiting().expect("it is sealed");
+        shelf.seal_waiting(false).expect("it is sealed");
         add(20);
         let day = Day::of(Timestamp::from_nanos(0));
         let (key, slot) = shelf.read().filling.iter().map(|(key, slot)| (*key, slot.clone())).next().expect("one");

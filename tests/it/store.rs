@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use logcafe::model::{Batch, Direction, Entry, Labels, Matcher, StreamEntries, TimeRange, Timestamp};
-use logcafe::store::{Config, Need, Retention, Selection, Store};
+use logcafe::store::{Config, Need, Retention, Selection, Store, WORDLESS_BYTES};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
@@ -124,6 +124,42 @@ pub(crate) fn sample(count: usize, seed: u64) -> Vec<Line> {
             (app, time, text, level.to_owned())
         })
         .collect()
+}
+
+#[test]
+fn small_days_need_no_words_in_their_index_and_all_is_found() {
+    let lines: Vec<Line> = (0..400)
+        .map(|n| line("a", 1_795_132_800_000_000_000 + n, &format!("{} went {}", words(n), words(n * 7 + 3))))
+        .collect();
+    let mut sizes = Vec::new();
+    for wordless_bytes in [0, WORDLESS_BYTES] {
+        let dir = TempDir::new().expect("a temp folder");
+        let retention = Retention::default();
+        let config = Config { dir: dir.path().to_owned(), retention, head_bytes_max: 1 << 20, wordless_bytes };
+        let store = Store::open(config, &replay).expect("the store opens");
+        append(&store, &lines);
+        store.remove(&selection(&[]), &mut |_| false).expect("all is sealed, and nothing removed");
+        for n in [0, 7, 399] {
+            let needle = words(n);
+            let wanted: Vec<Line> = lines.iter().filter(|(_, _, text, _)| text.contains(&needle)).cloned().collect();
+            assert_eq!(find(&store, &selection(&[&needle])), sorted(&wanted), "{needle}");
+        }
+        assert_eq!(find(&store, &selection(&["zebra"])), []);
+        store.close().expect("it closes");
+        let day = std::fs::read_dir(dir.path().join("days")).expect("it can be listed").next().expect("one day");
+        let index = day.expect("it can be read").path().join("index");
+        let files = std::fs::read_dir(index).expect("it can be listed");
+        sizes.push(files.map(|file| file.expect("it is there").metadata().expect("it is there").len()).sum::<u64>());
+    }
+    assert!(sizes[1] + 1000 < sizes[0], "{sizes:?}");
+}
+
+/// A word of letters for a number.
+fn words(number: i64) -> String {
+    let letter = |shift: u32| {
+        char::from(b'g' + (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(shift) as u8 % 20)
+    };
+    (1..9).map(|place| letter(7 * place)).collect()
 }
 
 #[test]

@@ -44,7 +44,7 @@ mod tests {
             text_lengths: vec![5, 6],
             text: b"hello, world".to_vec()[..11].to_vec(),
         };
-        let encoded = encode(&content, &mut Codec::new(), None);
+        let encoded = encode(&content, &mut Codec::new(), None, false);
         let expected = Extent { lead_len: encoded.lead_len as u64, len: encoded.bytes.len() as u64 };
         assert_eq!(extent(&encoded.bytes), Some(expected));
         assert_eq!(extent(&encoded.bytes[1..]), None);

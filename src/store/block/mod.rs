@@ -506,7 +506,7 @@ mod tests {
 
     fn check(content: &Content) -> Encoded {
         let mut codec = Codec::new();
-        let encoded = encode(content, &mut codec, None);
+        let encoded = encode(content, &mut codec, None, false);
         let (lead_bytes, text_section) = encoded.bytes.split_at(encoded.lead_len);
         let lead = Lead::decode(lead_bytes, None, &mut codec).expect("the lead decodes");
         let counts: Vec<_> = lead.streams.iter().map(|(number, range)| (*number, range.len())).collect();

@@ -11,6 +11,8 @@ use crate::store::block::planes::{Numbers, Plane};
 const ZSTD_LEVEL: i32 = 1;
 /// The level for what is small and far from alike.
 const ZSTD_LEVEL_SMALL: i32 = 9;
+/// The level where there is time.
+const ZSTD_LEVEL_THOROUGH: i32 = 19;
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
@@ -26,6 +28,10 @@ pub(crate) struct Codec {
     packed: Vec<u8>,
     /// Memory for one plane of numbers.
     plane: Vec<u8>,
+    /// Memory for the lines of a plain text.
+    pub(crate) lines: Vec<u8>,
+    /// Everything is worth more time.
+    is_thorough: bool,
     decompressor: Decompressor<'static>,
 }
 
@@ -42,19 +48,36 @@ impl Codec {
             small: None,
             packed: Vec::new(),
             plane: Vec::new(),
+            lines: Vec::new(),
+            is_thorough: false,
             decompressor: Decompressor::new().expect("a decompressor without dictionary cannot fail"),
         }
     }
 
+    /// Says whether what is put from now on is worth more time.
+    pub(crate) fn set_thorough(&mut self, is_thorough: bool) {
+        self.is_thorough = is_thorough;
+    }
+
     /// Appends `bytes` in whichever form is smallest: form byte, stored length (not for constants), bytes.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
+        if self.is_thorough {
+            return self.put_at(ZSTD_LEVEL_THOROUGH, out, bytes);
+        }
         put(&mut self.compressor, &mut self.packed, out, bytes);
     }
 
     /// The same for bytes that are worth more time.
     pub(crate) fn put_small(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
-        let new = || Compressor::new(ZSTD_LEVEL_SMALL).expect("the level is a valid one");
-        put(self.small.get_or_insert_with(new), &mut self.packed, out, bytes);
+        self.put_at(if self.is_thorough { ZSTD_LEVEL_THOROUGH } else { ZSTD_LEVEL_SMALL }, out, bytes);
+    }
+
+    fn put_at(&mut self, level: i32, out: &mut Vec<u8>, bytes: &[u8]) {
+        let compressor = self
+            .small
+            .get_or_insert_with(|| Compressor::new(level).expect("a compressor without dictionary cannot fail"));
+        compressor.set_compression_level(level).expect("the level is a valid one");
+        put(compressor, &mut self.packed, out, bytes);
     }
 
     /// Reads back `count` bytes that `put` wrote.

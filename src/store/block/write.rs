@@ -16,11 +16,17 @@ pub(crate) struct Encoded {
     pub(crate) has_columns: bool,
 }
 
-/// Makes the bytes of a block, with columns where `columns` is given and the text has templates.
-pub(crate) fn encode(content: &Content, codec: &mut Codec, columns: Option<&mut ColumnWriter>) -> Encoded {
+/// Makes the bytes of a block, with columns where `columns` is given and the text has templates; `has_time` says that they
+/// are worth a hundred times of it.
+pub(crate) fn encode(
+    content: &Content,
+    codec: &mut Codec,
+    mut columns: Option<&mut ColumnWriter>,
+    has_time: bool,
+) -> Encoded {
     let (mut out, mut ends) = encode_lead(content, codec);
     let (text, start) = (&content.text, ends[LENGTHS - 1]);
-    let written = columns.and_then(|columns| {
+    let mut written = columns.as_mut().and_then(|columns| {
         let fit = columns.gather(text, &content.text_lengths, &content.times);
         (fit != Fit::Poor).then(|| (fit, columns.write(text.len(), codec)))
     });
@@ -28,6 +34,16 @@ pub(crate) fn encode(content: &Content, codec: &mut Codec, columns: Option<&mut 
     let mut mode = MODE_COLUMNS;
     if !matches!(written, Some((Fit::Good, _))) {
         mode = put_plain(&mut out, &mut ends, content, codec);
+    }
+    // what they do not halve, or make hardly smaller than it is packed plain, is no log, and not worth more
+    if let (Some(columns), Some((fit, section))) = (columns, &mut written)
+        && has_time
+        && section.len() * 2 < text.len()
+        && (*fit == Fit::Good || section.len() * 20 < (out.len() - start) * 19)
+    {
+        codec.set_thorough(true);
+        *section = columns.write(text.len(), codec);
+        codec.set_thorough(false);
     }
     if let Some((fit, section)) = written
         && (fit == Fit::Good || lengths.len() + section.len() < out.len() - start)
@@ -53,7 +69,9 @@ fn put_plain(out: &mut Vec<u8>, ends: &mut [usize; SECTION_COUNT], content: &Con
     }
     out.truncate(ends[LENGTHS - 1]);
     ends[LENGTHS] = out.len();
-    let mut lines = Vec::with_capacity(content.text.len() + content.text_lengths.len());
+    let mut lines = std::mem::take(&mut codec.lines);
+    lines.clear();
+    lines.reserve(content.text.len() + content.text_lengths.len());
     let mut rest = &content.text[..];
     for length in &content.text_lengths {
         let (line, after) = rest.split_at(*length as usize);
@@ -61,7 +79,9 @@ fn put_plain(out: &mut Vec<u8>, ends: &mut [usize; SECTION_COUNT], content: &Con
         lines.push(b'\n');
         rest = after;
     }
+    out.reserve(lines.len());
     codec.put(out, &lines);
+    codec.lines = lines;
     MODE_LINES
 }
 

@@ -129,7 +129,7 @@ impl Keeper {
             fault::at("aside.block").map_err(io_error("take back", &path))?;
             let Some(piece) = work.salvage.peek()? else {
                 self.shelf.close_largest(0);
-                self.shelf.seal_waiting()?;
+                self.shelf.seal_waiting(false)?;
                 self.commit()?;
                 let (entries, duplicates) = (work.taken.entry_count, work.taken.duplicate_count);
                 let (aside, lost_bytes) = (day.dir.display(), work.lost_bytes);
