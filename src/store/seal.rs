@@ -175,8 +175,9 @@ impl<'t> LookUps<'t> {
 
     fn of_some_lines(text: &'t [u8], lengths: &[u32], marks: &mut Marks) -> LookUps<'t> {
         let mut look_ups = LookUps::default();
-        marks.mark(text);
-        if text.is_ascii() {
+        let is_ascii = text.is_ascii();
+        if is_ascii {
+            marks.mark(text);
             words::each_letters(text, lengths, marks, |start, end| {
                 look_ups.longest = look_ups.longest.max(end - start);
                 look_ups.words.insert_from(text, start, end);
@@ -198,7 +199,11 @@ impl<'t> LookUps<'t> {
         let mut start = 0;
         for length in lengths {
             let end = start + *length as usize;
-            words::each_id(text, (start, end), marks, |id| look_ups.ids.add(id));
+            if is_ascii {
+                words::each_id(text, (start, end), marks, |id| look_ups.ids.add(id));
+            } else {
+                words::each_rare_id(&text[start..end], |id| look_ups.ids.add(id));
+            }
             if look_ups.ids.len() > IDS_SURE + end / BYTES_PER_ID_MIN {
                 look_ups.ids.open();
                 break;

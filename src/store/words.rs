@@ -80,6 +80,24 @@ pub(crate) fn each_id<'t>(text: &'t [u8], (start, end): (usize, usize), marks: &
     }
 }
 
+/// The same of a text that is not marked, quick where such runs are rare: each of them lies over one place in eight.
+pub(crate) fn each_rare_id<'t>(text: &'t [u8], mut id: impl FnMut(&'t [u8])) {
+    let belongs = |byte: &u8| matches!(class(*byte), Class::Letter | Class::Digit);
+    let (mut past, mut at) = (0, ID_BYTES_MIN - 1);
+    while at < text.len() {
+        if !belongs(&text[at]) {
+            at += ID_BYTES_MIN;
+            continue;
+        }
+        let run = text[past..at].iter().rposition(|byte| !belongs(byte)).map_or(past, |place| past + place + 1);
+        past = run_end(text, at, |class| matches!(class, Class::Letter | Class::Digit));
+        if past - run >= ID_BYTES_MIN && text[run..past].iter().any(u8::is_ascii_digit) {
+            id(&text[run..past]);
+        }
+        at = past + ID_BYTES_MIN;
+    }
+}
+
 /// Calls `word` with begin and end of each run of two ASCII letters or more, hexadecimal ones included, of a marked text
 /// whose lines lie one after another with these lengths; until it says that it has enough.
 pub(crate) fn each_letters(text: &[u8], lengths: &[u32], marks: &Marks, mut word: impl FnMut(usize, usize) -> bool) {
@@ -256,7 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::store::block::Marks;
-    use crate::store::words::{Demand, Demands, IdDemand, Place, each, each_id, each_letters, is_hex};
+    use crate::store::words::{Demand, Demands, IdDemand, Place, each, each_id, each_letters, each_rare_id, is_hex};
 
     fn words_and_ids(text: &str) -> (Vec<String>, Vec<String>) {
         let (mut words, mut ids) = (Vec::new(), Vec::new());
@@ -308,8 +326,9 @@ mod tests {
             let mut marks = Marks::default();
             marks.mark(text);
             let (mut words, mut ids, mut plain_words, mut plain_ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            let mut start = 0;
+            let (mut start, mut rare_ids) = (0, Vec::new());
             for line in &lines {
+                each_rare_id(line.as_bytes(), |id| rare_ids.push(id));
                 each(line.as_bytes(), |word| plain_words.push(word), |id| plain_ids.push(id));
                 each_id(text, (start, start + line.len()), &marks, |id| ids.push(id));
                 start += line.len();
@@ -320,6 +339,7 @@ mod tests {
                 }
                 true
             });
+            prop_assert_eq!(&rare_ids, &plain_ids);
             prop_assert_eq!((words, ids), (plain_words, plain_ids));
         }
     }
