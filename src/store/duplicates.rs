@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::model::{Direction, Labels, TimeRange};
 use crate::store::head::{Identities, Slot, identity, print_of};
 use crate::store::select::{Chunk, Need, Row, Visited};
+use crate::store::streams::{self, Streams};
 
 /// Blocks whose identities are kept: about 80 KiB each.
 const BLOCKS_MAX: usize = 64;
 
-/// A stream in a block, by the generation of the block's folder and its place there.
-type Key = (u64, u64, u64);
+/// A block, by the generation of its folder and its place there.
+type Key = (u64, u64);
 
 /// Remembers the identities of recently asked blocks.
 #[derive(Debug, Default)]
@@ -24,12 +25,12 @@ pub(crate) struct BlockIdentities {
     recent: Mutex<Recent>,
 }
 
-/// The entries of a stream in a block.
+/// The entries of a block, of all its streams: clients that send again do so for hundreds of them in a row.
 #[derive(Debug)]
 struct Known {
     /// Sorted. Most entries that are late are not there twice, and their time tells.
     times: Vec<i64>,
-    /// Made when first asked for: that takes reading all lines.
+    /// With their streams. Made when first asked for: that takes reading all lines.
     identities: OnceLock<Identities>,
 }
 
@@ -47,8 +48,10 @@ pub(crate) struct SealedStream {
     pub(crate) generation: u64,
     pub(crate) stream: u64,
     pub(crate) waiting: Vec<Arc<Slot>>,
-    /// By place: the blocks, selected for this stream and all its lines.
+    /// By place: the blocks that have lines of it, selected for all lines.
     pub(crate) blocks: Vec<(u64, Chunk)>,
+    /// Of the day.
+    pub(crate) streams: Arc<Streams>,
 }
 
 impl BlockIdentities {
@@ -61,9 +64,12 @@ impl BlockIdentities {
             if time < chunk.min.nanos() || chunk.max.nanos() < time {
                 return false;
             }
-            let known = self.of((sealed.generation, *offset, sealed.stream), chunk);
+            let known = self.of((sealed.generation, *offset), chunk);
             known.times.binary_search(&time).is_ok()
-                && known.identities.get_or_init(|| identities_of(chunk)).contains(&wanted())
+                && known
+                    .identities
+                    .get_or_init(|| identities_of(chunk, &sealed.streams))
+                    .contains(&in_stream(wanted(), sealed.stream))
         };
         sealed.waiting.iter().any(in_slot) || sealed.blocks.iter().any(in_block)
     }
@@ -95,15 +101,25 @@ impl BlockIdentities {
     }
 }
 
-fn identities_of(chunk: &Chunk) -> Identities {
+/// An identity among those of other streams.
+fn in_stream(identity: u64, stream: u64) -> u64 {
+    identity ^ stream.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn identities_of(chunk: &Chunk, streams: &Streams) -> Identities {
     let mut identities = Identities::default();
     let mut last: Option<(Labels, u64)> = None;
+    let mut last_stream: Option<(usize, u64)> = None;
     each_row(chunk, Need::Lines, |row| {
         let print = match &last {
             Some((metadata, print)) if metadata.is_same(row.metadata) => *print,
             _ => last.insert((row.metadata.clone(), print_of(row.metadata))).1,
         };
-        identities.insert(identity(row.timestamp.nanos(), row.line.as_bytes(), print));
+        let stream = match last_stream {
+            Some((index, stream)) if index == row.stream_index => stream,
+            _ => last_stream.insert((row.stream_index, streams::number_of(streams, row.stream))).1,
+        };
+        identities.insert(in_stream(identity(row.timestamp.nanos(), row.line.as_bytes(), print), stream));
     });
     identities
 }

@@ -324,17 +324,14 @@ impl Shelf {
             places = day.view.search(&search)?;
             places.extend(day.fresh.iter().filter(|fresh| fresh.streams.contains(&stream)).map(|fresh| fresh.place));
         }
-        let (streams, only) = (folder.streams(), Arc::new(wanted.to_vec()));
+        let streams = folder.streams();
         let all = Selection::of(Vec::new(), TimeRange::ALL, Need::Lines);
         let all = Arc::new(Prepared::new(all));
         // of a day that is gone there are no places
         let readers = day.map(|day| day.readers).unwrap_or_default();
-        let chunk = |place| {
-            let (streams, only) = (streams.clone(), Some(only.clone()));
-            Chunk::of_block(folder.clone(), place, streams, only, all.clone(), readers.clone())
-        };
+        let chunk = |place| Chunk::of_block(folder.clone(), place, streams.clone(), None, all.clone(), readers.clone());
         let blocks = places.into_iter().map(|place| (place.offset, chunk(place))).collect();
-        Ok(SealedStream { generation: folder.generation, stream, waiting, blocks })
+        Ok(SealedStream { generation: folder.generation, stream, waiting, blocks, streams })
     }
 
     /// Whether buffers wait to be sealed.

@@ -70,6 +70,13 @@ pub(crate) fn find(streams: &Streams, labels: &Labels) -> Option<u64> {
     }
 }
 
+/// The number of labels that a block's entries are shown with.
+pub(crate) fn number_of(streams: &Streams, labels: &Labels) -> u64 {
+    let lost = labels.get(RECOVERED).filter(|_| labels.len() == 1);
+    let lost = lost.and_then(|number| u64::from_str_radix(number, 16).ok());
+    lost.or_else(|| find(streams, labels)).unwrap_or_else(|| labels.fingerprint())
+}
+
 /// The labels that a number stands for, where they are known and the number is their hash.
 pub(crate) fn labels_of(streams: &Streams, number: u64) -> Option<Labels> {
     let stream = streams.get(&number)?;
