@@ -1,6 +1,6 @@
 //! What a query may use, and how it is ended from outside.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,7 @@ pub struct Ticket {
     user: Arc<str>,
     /// What could not be read, for whoever reads the answer.
     damages: Arc<Mutex<Vec<String>>>,
+    damage_count: Arc<AtomicUsize>,
     turn: Arc<TurnState>,
 }
 
@@ -69,6 +70,7 @@ impl Ticket {
             deadline,
             user: Arc::from(""),
             damages: Arc::default(),
+            damage_count: Arc::default(),
             turn: Arc::default(),
         }
     }
@@ -104,10 +106,16 @@ impl Ticket {
     /// Notes that a piece of the store could not be read: the answer has all the others, and says so.
     pub(crate) fn note_damage(&self, error: &store::Error) {
         tracing::error!(%error, "a query goes on without what cannot be read");
+        self.damage_count.fetch_add(1, Ordering::Relaxed);
         let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
         if damages.len() < DAMAGES_MAX {
             damages.push(format!("some lines could not be read: {error}"));
         }
+    }
+
+    /// How often something could not be read so far.
+    pub(crate) fn damage_count(&self) -> usize {
+        self.damage_count.load(Ordering::Relaxed)
     }
 
     /// The warnings that an answer carries.

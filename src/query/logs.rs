@@ -157,6 +157,26 @@ fn read(
         Direction::Forward => plan.chunks.sort_by_key(|numbered| numbered.chunk.min),
         Direction::Backward => plan.chunks.sort_by_key(|numbered| std::cmp::Reverse(numbered.chunk.max)),
     }
+    let damages_before = ticket.damage_count();
+    let found = read_sorted(plan, direction, want, true, memory, ticket, stats)?;
+    if ticket.damage_count() == damages_before {
+        return Ok(found);
+    }
+    // lines that were counted on ahead may be among those that cannot be read: others take their place
+    drop(found);
+    read_sorted(plan, direction, want, false, memory, ticket, stats)
+}
+
+/// The same, of chunks that come in the order of their nearest lines; with a look ahead or without.
+fn read_sorted(
+    plan: &Plan,
+    direction: Direction,
+    want: Want<'_>,
+    looks_ahead: bool,
+    memory: &Memory,
+    ticket: &Ticket,
+    stats: &mut Stats,
+) -> Result<(Vec<LogLine>, Share), Error> {
     let shared = Shared {
         plan,
         direction,
@@ -175,7 +195,9 @@ fn read(
         times: Vec::new(),
         matched: 0,
     };
-    shared.look_ahead()?;
+    if looks_ahead {
+        shared.look_ahead()?;
+    }
     let workers = spread(&shared.plan.chunks, ticket, make, |worker, chunk| shared.read(worker, chunk))?;
 
     stats.lines_processed += shared.lines.load(Relaxed);
@@ -507,5 +529,40 @@ mod tests {
         let (mut forward, _) = lines(&engine, r#"{app=~".+"}"#, Direction::Forward, 5000);
         forward.reverse();
         assert_eq!(lines(&engine, r#"{app=~".+"}"#, Direction::Backward, 5000).0, forward);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_read_leave_their_place_to_others() {
+        let store = TestStore::new();
+        for round in 0..2 {
+            let lines: Vec<(i64, String)> =
+                (0..300).map(|n| (300 * round + n, format!("order {n} of round {round}"))).collect();
+            let lines: Vec<(i64, &str)> = lines.iter().map(|(secs, line)| (*secs, line.as_str())).collect();
+            store.push(&[("app", "a")], &lines);
+            store.seal();
+        }
+        let day =
+            std::fs::read_dir(store.dir.path().join("days")).expect("days").next().expect("a day").expect("a day");
+        let blocks = day.path().join("blocks.dat");
+        let mut bytes = std::fs::read(&blocks).expect("blocks");
+        // the text of the second block
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&blocks, bytes).expect("written");
+        let engine = Engine::new(store.store.clone(), Limits::default());
+        let query = RangeQuery {
+            expr: logql::parse(r#"{app="a"}"#).expect("a query"),
+            range: TimeRange::new(Timestamp::from_secs(0), Timestamp::from_secs(900)),
+            step_ns: 1,
+            interval_ns: 0,
+            limit: 100,
+            direction: Direction::Backward,
+        };
+        let answer = engine.range(&query, &ticket()).expect("an answer");
+        assert!(!answer.warnings.is_empty());
+        let Data::Streams(lines) = answer.data else { panic!("lines come as streams") };
+        let lines: Vec<&str> = lines.iter().map(|line| line.line.as_str()).collect();
+        assert_eq!(lines.len(), 100);
+        assert_eq!(lines[0], "order 299 of round 0");
     }
 }

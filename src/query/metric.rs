@@ -249,13 +249,15 @@ struct Classes<'q> {
 impl Classes<'_> {
     /// Sets of metadata that are told apart; rows with others are not remembered.
     const SETS: usize = 8;
+    /// Classes that are remembered: with more, a class comes too seldom to be worth it.
+    const CLASSES: usize = 4096;
 
     fn place(row: &Row<'_>, class: usize) -> usize {
         class * Classes::SETS + row.metadata_index
     }
 
     fn get(&self, row: &Row<'_>, class: usize) -> Option<Option<u32>> {
-        if row.metadata_index >= Classes::SETS {
+        if row.metadata_index >= Classes::SETS || class >= Classes::CLASSES {
             return None;
         }
         self.memo.get(row.stream_index, Classes::place(row, class))
@@ -264,7 +266,7 @@ impl Classes<'_> {
     fn set(&mut self, row: &Row<'_>, class: usize, series: Option<u32>) {
         // a label of the stream or the metadata would be unwrapped in place of the line's
         let is_other = |label: &str| row.stream.get(label).is_none() && row.metadata.get(label).is_none();
-        if row.metadata_index < Classes::SETS && self.label.is_some_and(is_other) {
+        if row.metadata_index < Classes::SETS && class < Classes::CLASSES && self.label.is_some_and(is_other) {
             self.memo.set(row.stream_index, Classes::place(row, class), series);
         }
     }

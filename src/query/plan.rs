@@ -61,8 +61,9 @@ impl Plan {
         // the bytes of a line are those of all of it
         let excerpts = pipeline.as_ref().ok().filter(|_| need == Need::Lines && !bytes).and_then(Pipeline::excerpts);
         let pipeline = pipeline.map_err(|error| named(error, &log.stages));
-        // with lines an error may come, which tells all labels of one
-        let metadata = pipeline.as_ref().ok().filter(|_| need != Need::Lines).and_then(Pipeline::labels);
+        // an error, which parsers, numbers in filters and unwrap may come to, tells all labels of one line
+        let may_fail = !labels_decide || stages.iter().any(|stage| matches!(stage, Stage::Label(_)));
+        let metadata = pipeline.as_ref().ok().filter(|_| !may_fail).and_then(Pipeline::labels);
         let metadata = metadata.map(<[String]>::to_vec);
         let selection = Selection { excerpts, metadata, ..demand.select(log.selector.clone(), range, need) };
         let plan = Plan::new(store, selection, pipeline)?;

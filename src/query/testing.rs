@@ -12,7 +12,7 @@ use crate::store::{Config, Need, Retention, Selection, Store, WORDLESS_BYTES};
 
 pub(crate) struct TestStore {
     pub(crate) store: Arc<Store>,
-    _dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 /// A ticket that lasts longer than any test.
@@ -30,7 +30,7 @@ impl TestStore {
             wordless_bytes: WORDLESS_BYTES,
         };
         let store = Store::open(config, &|_, _| Ok(())).expect("a store");
-        TestStore { store: Arc::new(store), _dir: dir }
+        TestStore { store: Arc::new(store), dir }
     }
 
     /// Stores lines of one stream; times are whole seconds.

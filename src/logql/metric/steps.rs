@@ -34,8 +34,14 @@ impl Steps {
 
     /// The time of the point with this index.
     pub fn time(&self, index: u32) -> Timestamp {
-        self.start.plus_nanos(self.step_ns.saturating_mul(i64::from(index)))
+        Timestamp::from_nanos(after(self.start.nanos(), self.step_ns, index))
     }
+}
+
+/// A moment so many steps after another: all steps together may be longer than an i64 holds, where the moment is not.
+fn after(first: i64, step_ns: i64, count: u32) -> i64 {
+    let nanos = i128::from(first) + i128::from(step_ns) * i128::from(count);
+    nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
 /// The windows of one range aggregation, one for every step.
@@ -85,7 +91,7 @@ impl Windows {
 
     /// When the window with this index ends; its last moment.
     pub fn end(&self, index: u32) -> i64 {
-        self.first_end.saturating_add(self.step_ns.saturating_mul(i64::from(index)))
+        after(self.first_end, self.step_ns, index)
     }
 
     /// Where the window with this index begins; the moment before its first one.
@@ -105,10 +111,10 @@ impl Windows {
         if nanos <= self.start(0) || nanos > self.end(self.count - 1) {
             return None;
         }
-        // both distances are above 0 or clamped, and within the span, so neither sum overflows in practice
-        let to_end = nanos.saturating_sub(self.first_end).max(0);
-        let to_start = nanos.saturating_sub(self.start(0));
-        let ceiling = |distance: i64| u16::try_from((distance - 1).div_euclid(self.step_ns) + 1).unwrap_or(u16::MAX);
+        let to_end = (i128::from(nanos) - i128::from(self.first_end)).max(0);
+        let to_start = i128::from(nanos) - i128::from(self.start(0));
+        let step = i128::from(self.step_ns);
+        let ceiling = |distance: i128| u16::try_from((distance - 1).div_euclid(step) + 1).unwrap_or(u16::MAX);
         let count = u16::try_from(self.count).unwrap_or(u16::MAX);
         let pane = Pane { first: ceiling(to_end), after: ceiling(to_start).min(count) };
         (pane.first < pane.after).then_some(pane)
@@ -166,7 +172,7 @@ impl PaneFinder {
             Some(_) => self.until,
             None => self.windows.gap_end(time.nanos()),
         };
-        Timestamp::from_nanos(end)
+        Timestamp::from_nanos(end.max(time.nanos()))
     }
 }
 
@@ -196,6 +202,22 @@ mod tests {
         assert_eq!(finder.find(secs(100)), Some(Pane { first: 0, after: 1 }));
         assert_eq!(finder.find(secs(101)), Some(Pane { first: 1, after: 2 }));
         assert_eq!(finder.find(secs(121)), None);
+    }
+
+    #[test]
+    fn centuries_between_two_moments_do_no_harm() {
+        let steps = Steps::between(secs(-7_400_000_000), secs(2_200_000_000), 10_000_000_000_000_000);
+        let mut finder = PaneFinder::new(Windows::new(&steps, 300_000_000_000_000_000, 0));
+        for at in [-7_500_000_000, 0, 1_795_132_800, 2_100_000_000] {
+            let pane = finder.find(secs(at)).expect("it lies in a window");
+            let windows = (0..steps.count()).filter(|index| {
+                let end = i128::from(steps.time(*index).nanos());
+                (end - 300_000_000_000_000_000..end).contains(&(i128::from(at) * 1_000_000_000 - 1))
+            });
+            let windows: Vec<u32> = windows.collect();
+            assert_eq!((u32::from(pane.first)..u32::from(pane.after)).collect::<Vec<_>>(), windows, "{at}");
+            assert!(finder.part_end(secs(at)) >= secs(at));
+        }
     }
 
     #[test]

@@ -172,7 +172,8 @@ impl Lead {
         let sets = decode_sets(sections.take(lengths[2])?, codec)?;
         let set_section = sections.take(lengths[3])?;
         let are_alike = names.is_some_and(|names| {
-            names.iter().all(|name| sets.windows(2).all(|pair| pair[0].get(name) == pair[1].get(name)))
+            !sets.is_empty()
+                && names.iter().all(|name| sets.windows(2).all(|pair| pair[0].get(name) == pair[1].get(name)))
         });
         let set_of = match are_alike {
             true => SetOf::One,

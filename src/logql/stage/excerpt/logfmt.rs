@@ -38,7 +38,7 @@ pub(crate) fn read(draft: &mut Draft<'_>, wanted: &Names, logfmt: Logfmt) -> Opt
             }
             is_first = false;
             if value_place.start > value_place.end {
-                draft.keep_value(&name, &pair_place)?;
+                draft.keep(&pair_place)?;
                 continue;
             }
             let quote = usize::from(sample.line.as_bytes().get(value_place.start) == Some(&b'"'));

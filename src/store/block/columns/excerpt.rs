@@ -22,7 +22,7 @@ use crate::store::hash::QuickHasher;
 /// Values of a column that are told apart, at most; with more each entry has an excerpt of its own.
 const DISTINCT_MAX: usize = 256;
 /// Combinations of values that a table has place for; more go into a map.
-const TABLE_MAX: usize = 4096;
+const TABLE_MAX: usize = 256;
 const UNKNOWN: u32 = u32::MAX;
 
 /// Excerpts, and which of them each of the wanted entries has.
