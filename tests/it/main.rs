@@ -10,6 +10,7 @@ mod delete;
 mod disk;
 mod failpoints;
 mod follow;
+mod golden;
 mod harness;
 mod logql;
 mod needles;
