@@ -396,6 +396,7 @@ impl Keeper {
             let _moving = self.take_moving();
             self.take_back()?;
         }
+        self.check_aside(selection.range)?;
         self.settle()?;
         let mut removed = Removed::default();
         for mut day in self.places(selection.range).0 {

@@ -1,7 +1,8 @@
 //! The folder of damaged bytes: what could not be read is kept there, in files that say where it was.
 //!
 //! Promises: nothing that somebody might still read something from is thrown away; keeping the same bytes again changes
-//! nothing, so that whatever keeps them may be cut short and begin anew. Never: whole days, and nothing reads it here.
+//! nothing, so that whatever keeps them may be cut short and begin anew. Of days whose blocks are gone it has the rest.
+//! Never: a day that can be read, and nothing reads it here.
 
 use std::fs;
 use std::io::Write;
@@ -31,6 +32,25 @@ pub(crate) fn keep(layout: &Layout, name: &str, bytes: &[u8]) -> Result<PathBuf,
     file.persist(&path).map_err(|error| failed(&path)(error.error))?;
     sync_dir(&dir)?;
     sync_dir(layout.root())?;
+    Ok(path)
+}
+
+/// Moves a folder here, whole; gives where it is now.
+pub(crate) fn keep_dir(layout: &Layout, dir: &Path) -> Result<PathBuf, Error> {
+    let lost = layout.lost();
+    fs::create_dir_all(&lost).map_err(io_error("create", &lost))?;
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let mut path = lost.join(&*name);
+    for number in 2.. {
+        if !path.try_exists().map_err(io_error("look at", &path))? {
+            break;
+        }
+        path = lost.join(format!("{name}.{number}"));
+    }
+    fs::rename(dir, &path).map_err(io_error("move away", dir))?;
+    // it is moved: after a power cut it may be back in its place, and is moved again
+    let synced = [&lost, layout.root(), &layout.days()].into_iter().try_for_each(sync_dir);
+    synced.unwrap_or_else(|error| tracing::warn!(%error, "a folder that was moved may be back after a power cut"));
     Ok(path)
 }
 

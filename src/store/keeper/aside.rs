@@ -8,7 +8,7 @@
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::model::{Entry, StreamEntries, TimeRange};
@@ -102,8 +102,8 @@ impl Keeper {
 
     /// For each day of a range that is not wholly back, a chunk that says so.
     pub(crate) fn chunks_aside(&self, range: TimeRange, prepared: &Arc<Prepared>) -> Vec<Chunk> {
-        let days = self.aside_now.lock().expect("no thread panics while it holds this lock");
-        let within = |day: &&(Day, PathBuf)| day.0.start() < range.end && range.start < day.0.end();
+        let days = self.lock_aside_now();
+        let within = |day: &&(Day, PathBuf)| is_within(day.0, range);
         let missing = |(day, dir): &(Day, PathBuf)| {
             let error = damaged(dir, "it was put aside, and its entries are being taken back in");
             Chunk::missing(day.start(), day.end().plus_nanos(-1), error, prepared.clone())
@@ -113,9 +113,13 @@ impl Keeper {
 
     fn take_back_from(&self, day: &mut AsideDay) -> Result<bool, Error> {
         let path = day.dir.join(BLOCKS);
-        if !path.exists() {
-            tracing::error!(aside = %day.dir.display(), "a day has no blocks any more; what was in it is lost");
-            return self.let_go(day).map(|()| false);
+        // a folder that cannot be looked at now is no folder without blocks
+        if !path.try_exists().map_err(io_error("look at", &path))? {
+            let kept = lost::keep_dir(&self.layout, &day.dir)?;
+            self.forget(&day.dir);
+            tracing::error!(aside = %day.dir.display(), kept = %kept.display(),
+                "a day has no blocks any more; what was in it is lost, and the rest of it is kept");
+            return Ok(false);
         }
         if day.work.is_none() {
             self.check_room(&path)?;
@@ -206,13 +210,49 @@ impl Keeper {
     fn let_go(&self, day: &AsideDay) -> Result<(), Error> {
         // first under a name that the next start removes: half of it must not be taken for a day again
         let gone = Layout::dropped(&day.dir);
+        if gone.try_exists().map_err(io_error("look at", &gone))? {
+            fs::remove_dir_all(&gone).map_err(io_error("remove", &gone))?;
+        }
         fault::at("aside.rename")
             .and_then(|()| fs::rename(&day.dir, &gone))
             .map_err(io_error("move away", &day.dir))?;
-        sync_dir(&self.layout.days())?;
-        self.aside_now.lock().expect("no thread panics while it holds this lock").retain(|(_, dir)| *dir != day.dir);
-        fault::at("aside.remove").and_then(|()| fs::remove_dir_all(&gone)).map_err(io_error("remove", &gone))
+        self.forget(&day.dir);
+        // the day is done: what is left of it keeps no other from coming back
+        let removed = sync_dir(&self.layout.days())
+            .and_then(|()| fault::at("aside.remove").map_err(io_error("remove", &gone)))
+            .and_then(|()| fs::remove_dir_all(&gone).map_err(io_error("remove", &gone)));
+        if let Err(error) = removed {
+            tracing::warn!(%error, "what is left of a day that was put aside cannot be removed; the next start tries again");
+        }
+        Ok(())
     }
+
+    fn forget(&self, dir: &Path) {
+        self.lock_aside_now().retain(|(_, other)| other != dir);
+    }
+
+    /// Refuses a removal from days that are not back: their entries come back later, at the next start or the one after.
+    pub(crate) fn check_aside(&self, range: TimeRange) -> Result<(), Error> {
+        let days = self.lock_aside_now();
+        // a folder that somebody took away brings nothing back
+        let stays = |dir: &Path| dir.try_exists().unwrap_or(true);
+        match days.iter().find(|(day, dir)| is_within(*day, range) && stays(dir)) {
+            None => Ok(()),
+            Some((_, dir)) => Err(damaged(
+                dir,
+                "entries of it may have to be removed, and it cannot be read now; restart to try again, or move it \
+                 out of the store's folder",
+            )),
+        }
+    }
+
+    fn lock_aside_now(&self) -> MutexGuard<'_, Vec<(Day, PathBuf)>> {
+        self.aside_now.lock().expect("no thread panics while it holds this lock")
+    }
+}
+
+fn is_within(day: Day, range: TimeRange) -> bool {
+    day.start() < range.end && range.start < day.end()
 }
 
 impl AsideDay {
@@ -249,4 +289,65 @@ fn payload_of(index: &Path) -> Option<(Lens, Vec<Hole>)> {
     let start = memchr::memmem::find(&facts, b"blocks=")?;
     let end = start + facts[start..].iter().position(|byte| *byte == b'"')?;
     from_payload(std::str::from_utf8(&facts[start..end]).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use crate::model::{TimeRange, Timestamp};
+    use crate::store::keeper::Keeper;
+    use crate::store::layout::Layout;
+    use crate::store::select::{Need, Selection};
+    use crate::store::{Config, Retention};
+
+    /// A keeper with one day aside, 2026-11-20, and that day's folder.
+    fn keeper(dir: &tempfile::TempDir) -> (Keeper, PathBuf) {
+        let layout = Layout::new(dir.path().to_owned());
+        let day = layout.days().join("20261120.damaged-1");
+        fs::create_dir_all(&day).expect("it is made");
+        fs::write(day.join("streams.dat"), b"labels").expect("it is written");
+        let dir = dir.path().to_owned();
+        let config = Config { dir, retention: Retention::default(), head_bytes_max: 1 << 20, wordless_bytes: 0 };
+        (Keeper::open(config, layout).expect("it opens"), day)
+    }
+
+    #[test]
+    fn a_day_without_blocks_goes_and_the_rest_of_it_is_kept() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let (keeper, day) = keeper(&dir);
+        assert!(!keeper.take_back().expect("it is taken back"));
+        assert!(!day.exists() && !keeper.has_aside());
+        let kept = dir.path().join("lost/20261120.damaged-1/streams.dat");
+        assert_eq!(fs::read(kept).expect("it is kept"), b"labels");
+    }
+
+    #[test]
+    fn a_day_that_comes_back_takes_the_place_of_what_is_left_of_another() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let (keeper, day) = keeper(&dir);
+        fs::write(day.join("blocks.dat"), b"").expect("it is written");
+        let left = dir.path().join("days/20261120.damaged-1.dropped");
+        fs::create_dir(&left).expect("it is made");
+        fs::write(left.join("a"), b"").expect("it is written");
+        assert!(!keeper.take_back().expect("it is taken back"));
+        assert!(!day.exists() && !left.exists() && !keeper.has_aside());
+    }
+
+    #[test]
+    fn nothing_is_removed_from_a_day_that_cannot_be_read() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let (keeper, day) = keeper(&dir);
+        keeper.lock_aside().clear();
+        let remove = |from, to| {
+            let range = TimeRange::new(Timestamp::from_secs(from), Timestamp::from_secs(to));
+            keeper.remove(&Selection::of(Vec::new(), range, Need::Lines), &mut |_| true)
+        };
+        let refused = remove(1_795_132_800, 1_795_132_801).expect_err("it is not there").to_string();
+        assert!(refused.contains("20261120.damaged-1 is damaged: entries of it may"), "{refused}");
+        assert!(remove(0, 1_795_132_800).is_ok());
+        fs::remove_dir_all(&day).expect("it goes");
+        assert!(remove(1_795_132_800, 1_795_132_801).is_ok());
+    }
 }
