@@ -191,7 +191,7 @@ impl DayFolder {
     /// The streams whose labels could not be read.
     pub(crate) fn nameless(&self) -> Vec<u64> {
         let streams = self.streams();
-        streams.iter().filter(|(_, stream)| stream.is_nameless()).map(|(number, _)| *number).collect()
+        streams.iter().filter(|(number, stream)| stream.is_nameless(**number)).map(|(number, _)| *number).collect()
     }
 
     /// Writes a block behind the others. It is durable after the next commit.

@@ -173,6 +173,7 @@ impl Keeper {
             GapKind::CutOff => {
                 tracing::warn!(path = %shown, %gap, "left out of the write-ahead log: it was not acknowledged");
             }
+            GapKind::Length => tracing::error!(path = %shown, %gap, "a segment is damaged; its last record was read"),
             GapKind::Head => tracing::error!(path = %shown, %gap, "a segment of the write-ahead log is damaged"),
             GapKind::Damaged => {
                 let name = format!("{}-{}", wal_segment(segment), gap.bytes.start);

@@ -58,6 +58,8 @@ pub(crate) enum GapKind {
     /// The segment ends in the middle of a record: a push that was cut off before it was acknowledged, unless
     /// something was damaged.
     CutOff,
+    /// A whole record, the last one, that says a wrong length: it was read all the same.
+    Length,
 }
 
 impl std::fmt::Display for Gap {
@@ -67,6 +69,7 @@ impl std::fmt::Display for Gap {
             GapKind::Head => write!(out, "it does not begin as a segment does"),
             GapKind::Damaged => write!(out, "the {count} bytes from {start} on are no record"),
             GapKind::CutOff => write!(out, "the record at byte {start} is cut off after {count} bytes"),
+            GapKind::Length => write!(out, "the record at byte {start} says a wrong length"),
         }
     }
 }
@@ -93,6 +96,14 @@ pub(crate) fn read(path: &Path, mut each: impl FnMut(u64, &[u8]) -> Result<(), E
                 }
                 at += (HEAD_BYTES + payload.len()) as u64;
                 continue;
+            }
+            if segment.last_record(at, &mut payload)? {
+                // said all the same: the disk changed something
+                gaps.push(Gap { bytes: at..len, kind: GapKind::Length });
+                if let Err(error) = each(at, &payload) {
+                    return Ok(Err(error));
+                }
+                break;
             }
             let next = segment.next_record(at + 1, &mut payload)?;
             let kind = match next {
@@ -149,6 +160,21 @@ impl Segment {
         payload.resize(length as usize, 0);
         self.file.read_exact_at(payload, at + HEAD_BYTES as u64)?;
         Ok(checksum(&length_bytes, payload) == crc)
+    }
+
+    /// Reads what lies from a place to the end as the payload of a record whose length is damaged; `false` where its
+    /// checksum says that it is none.
+    fn last_record(&self, at: u64, payload: &mut Vec<u8>) -> std::io::Result<bool> {
+        let Some((said, _, crc)) = self.head(at)? else { return Ok(false) };
+        let rest = self.len - at - HEAD_BYTES as u64;
+        let Ok(length) = u32::try_from(rest) else { return Ok(false) };
+        if said == rest {
+            return Ok(false);
+        }
+        payload.clear();
+        payload.resize(length as usize, 0);
+        self.file.read_exact_at(payload, at + HEAD_BYTES as u64)?;
+        Ok(checksum(&length.to_le_bytes(), payload) == crc)
     }
 
     /// Where the first whole record lies from a place on.
@@ -220,7 +246,9 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x10;
             let (found, gaps) = read_bytes(&damaged);
-            let hit = places.iter().rposition(|place| *place <= at as u64);
+            // the last one is found by its checksum where its length is damaged
+            let is_last_length = (places[2] as usize + 4..places[2] as usize + 8).contains(&at);
+            let hit = places.iter().rposition(|place| *place <= at as u64).filter(|_| !is_last_length);
             let kept: Vec<u64> = (0..3).filter(|place| Some(*place) != hit).map(|place| places[place]).collect();
             assert_eq!((found, gaps.len()), (kept, 1), "byte {at}: {gaps:?}");
         }

@@ -44,9 +44,10 @@ impl Stream {
         Stream { labels, sealed: None, written: false }
     }
 
-    /// Whether its labels are lost.
-    pub(crate) fn is_nameless(&self) -> bool {
-        self.labels.len() == 1 && self.labels.get(RECOVERED).is_some()
+    /// Whether its labels are lost. A client may send the same label with a value of its own: only the number says so.
+    pub(crate) fn is_nameless(&self, number: u64) -> bool {
+        let is_number = |value: &str| u64::from_str_radix(value, 16) == Ok(number) && value == format!("{number:016x}");
+        self.labels.len() == 1 && self.labels.get(RECOVERED).is_some_and(is_number)
     }
 
     pub(crate) fn cover(&mut self, min: i64, max: i64) {
@@ -62,7 +63,7 @@ pub(crate) fn find(streams: &Streams, labels: &Labels) -> Option<u64> {
     loop {
         match streams.get(&number) {
             Some(stream) if stream.labels == *labels => return Some(number),
-            Some(stream) if number == first && stream.is_nameless() => return None,
+            Some(stream) if number == first && stream.is_nameless(number) => return None,
             // another stream has this hash: the next number is as good, and the file remembers it
             Some(_) => number = number.wrapping_add(1),
             None => return None,
@@ -80,13 +81,13 @@ pub(crate) fn number_of(streams: &Streams, labels: &Labels) -> u64 {
 /// The labels that a number stands for, where they are known and the number is their hash.
 pub(crate) fn labels_of(streams: &Streams, number: u64) -> Option<Labels> {
     let stream = streams.get(&number)?;
-    (!stream.is_nameless() && stream.labels.fingerprint() == number).then(|| stream.labels.clone())
+    (!stream.is_nameless(number) && stream.labels.fingerprint() == number).then(|| stream.labels.clone())
 }
 
 /// Gives a stream a number that has none. A stream that lost its labels has them back when they come again.
 pub(crate) fn add(streams: &mut Streams, labels: &Labels) -> u64 {
     let mut number = labels.fingerprint();
-    if let Some(stream) = streams.get_mut(&number).filter(|stream| stream.is_nameless()) {
+    if let Some(stream) = streams.get_mut(&number).filter(|stream| stream.is_nameless(number)) {
         tracing::info!(%labels, "a stream has its labels back, which were damaged");
         stream.labels = labels.clone();
         stream.written = false;
@@ -196,7 +197,7 @@ impl StreamFile {
             let stream = streams.get(number);
             let stream = stream.ok_or_else(|| damaged(&self.path, format!("stream {number} is unknown")))?;
             // one that lost its labels may have them back some day
-            if !stream.written && !stream.is_nameless() {
+            if !stream.written && !stream.is_nameless(*number) {
                 put(&mut records, *number, &stream.labels);
             }
         }
@@ -205,7 +206,7 @@ impl StreamFile {
         self.end += records.len() as u64;
         for number in numbers {
             if let Some(stream) = streams.get_mut(number) {
-                stream.written = !stream.is_nameless();
+                stream.written = !stream.is_nameless(*number);
             }
         }
         Ok(())
@@ -301,7 +302,9 @@ mod tests {
         assert_eq!(add(&mut streams, &labels), number);
         assert_eq!((find(&streams, &labels), streams.len()), (Some(number), 1));
         let other = Labels::from([("app", "b")]);
+        // a label that only looks like that of a lost stream is one like any other
         streams.insert(other.fingerprint(), streams[&number].clone());
+        assert!(streams[&number].labels == labels && !Stream::nameless(7).is_nameless(8));
         assert_eq!(add(&mut streams, &other), other.fingerprint().wrapping_add(1));
         assert_eq!(find(&streams, &other), Some(other.fingerprint().wrapping_add(1)));
     }

@@ -106,7 +106,12 @@ fn salvage(dir: &Path, reporter: &mut Reporter<'_>) -> Result<(), Error> {
     let path = dir.join(BLOCKS);
     if !path.try_exists().map_err(io_error("look at", &path))? {
         let lost = Lost { entry_count: None, streams: Vec::new(), span: None };
-        reporter.lost(&path, "it is missing: the lines of the day are lost".to_owned(), lost, "repair keeps the rest of it in lost/");
+        reporter.lost(
+            &path,
+            "it is missing: the lines of the day are lost".to_owned(),
+            lost,
+            "repair keeps the rest of it in lost/",
+        );
         return Ok(());
     }
     let streams = read_streams(dir)?.0;

@@ -48,7 +48,9 @@ pub(crate) fn check(layout: &Layout, replay: &Replay<'_>, reporter: &mut Reporte
         for gap in gaps {
             match gap.kind {
                 GapKind::CutOff => reporter.note(&path, format!("{gap}: a push that was never acknowledged")),
-                GapKind::Head => reporter.damage(&path, gap.to_string(), "repair takes its records over"),
+                GapKind::Head | GapKind::Length => {
+                    reporter.damage(&path, gap.to_string(), "repair takes its records over")
+                }
                 GapKind::Damaged => {
                     reporter.lost(&path, format!("{gap}: pushes are lost"), UNKNOWN, "repair keeps the bytes in lost/");
                 }
