@@ -115,7 +115,10 @@ pub(crate) fn finish_drops(layout: &Layout) -> Result<(), Error> {
     let dir = layout.days();
     for entry in fs::read_dir(&dir).map_err(io_error("list", &dir))?.flatten() {
         if Layout::is_dropped(&entry.file_name()) {
-            fs::remove_dir_all(entry.path()).map_err(io_error("remove", &entry.path()))?;
+            let path = entry.path();
+            if let Err(error) = fs::remove_dir_all(&path) {
+                tracing::warn!(%error, path = %path.display(), "a day on its way out cannot be removed; the next start tries again");
+            }
         }
     }
     Ok(())
