@@ -6,7 +6,7 @@ use crate::model::form::Excerpts;
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
 use crate::store::alike::{Alike, PartEnd, Tally, VisitAlike};
 use crate::store::block::bytes::Malformed;
-use crate::store::block::{ApartPlace, Codec, Lead, Lines};
+use crate::store::block::{ApartPlace, Codec, Lead, Lines, Numbers};
 use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::index::BlockPlace;
@@ -158,7 +158,8 @@ impl BlockReader<'_> {
     ) -> Result<Found, Malformed> {
         let all = runs.iter().map(|(_, _, entries)| entries.len()).sum::<usize>() == lead.times.len();
         let text = text_section.map(|section| lead.text(section, codec)).transpose()?;
-        let mut found = Found { entries: None, lines: None, line_of: None, apart: Vec::new(), lengths: Vec::new() };
+        let mut found =
+            Found { entries: None, lines: None, line_of: None, apart: Vec::new(), lengths: Lengths::Unknown };
         if let (Some(text), false) = (&text, all && tests.is_empty()) {
             let ranges: Vec<Range<usize>> = runs.iter().map(|(_, _, entries)| entries.clone()).collect();
             found.entries = Some(text.find(lead, &ranges, tests, codec)?);
@@ -181,7 +182,12 @@ impl BlockReader<'_> {
                 let lines = text.map(|text| text.lines(lead, found.entries.as_deref(), codec));
                 found.lines = lines.transpose()?;
             }
-            Need::Lengths => found.lengths = lead.text_lengths(codec)?,
+            Need::Lengths => {
+                found.lengths = match lead.stored_lengths(codec)? {
+                    Some(stored) => Lengths::Stored(stored),
+                    None => Lengths::Known(lead.text_lengths(codec)?),
+                };
+            }
             Need::Times => {}
         }
         Ok(found)
@@ -242,7 +248,32 @@ struct Found {
     /// The values in excerpts that are looked at by themselves.
     apart: Vec<Option<ApartPlace>>,
     /// The length of the text of every entry of the block, where only that is needed.
-    lengths: Vec<u32>,
+    lengths: Lengths,
+}
+
+/// The lengths of the texts of all entries of a block.
+enum Lengths {
+    Unknown,
+    Known(Vec<u32>),
+    Stored(Numbers<'static>),
+}
+
+impl Lengths {
+    fn get(&self, entry: usize) -> Option<u32> {
+        match self {
+            Lengths::Unknown => None,
+            Lengths::Known(lengths) => lengths.get(entry).copied(),
+            Lengths::Stored(numbers) => numbers.get(entry).map(|length| length as u32),
+        }
+    }
+
+    fn sum(&self, entries: Range<usize>) -> u64 {
+        match self {
+            Lengths::Unknown => 0,
+            Lengths::Known(lengths) => lengths[entries].iter().map(|length| u64::from(*length)).sum(),
+            Lengths::Stored(numbers) => numbers.sum(entries),
+        }
+    }
 }
 
 impl Found {
@@ -290,15 +321,16 @@ impl Found {
             }
             return;
         }
-        let length = |entry: usize| self.lengths.get(entry).map_or(0, |length| u64::from(*length));
+        let length = |entry: usize| self.lengths.get(entry).map_or(0, u64::from);
         if let Some(entries) = &self.entries {
             return entries[places].iter().for_each(|entry| tally.add(lead.set_of(*entry), 1, length(*entry)));
         }
-        let lengths = self.lengths.get(places.clone()).unwrap_or_default();
+        let lengths = match &self.lengths {
+            Lengths::Known(lengths) => &lengths[places.clone()],
+            Lengths::Unknown | Lengths::Stored(_) => &[],
+        };
         match lead.few_sets_of(places.clone()) {
-            _ if set_count == 1 => {
-                tally.add(0, places.len() as u64, lengths.iter().map(|length| u64::from(*length)).sum());
-            }
+            _ if lead.has_one_set() => tally.add(0, places.len() as u64, self.lengths.sum(places)),
             Some(sets) => tally.add_all(sets, lengths),
             None => places.for_each(|entry| tally.add(lead.set_of(entry), 1, length(entry))),
         }
@@ -341,7 +373,7 @@ impl Found {
         let entry = self.entry(place);
         let line = self.line_of.as_ref().map_or(place, |line_of| line_of[place] as usize);
         let text = self.lines.as_ref().map_or(&[][..], |lines| lines.get(line));
-        let row = row(lead, entry, text, self.lengths.get(entry).copied(), stream_index, stream)?;
+        let row = row(lead, entry, text, self.lengths.get(entry), stream_index, stream)?;
         let apart = self.apart.get(place).and_then(|apart| apart.as_ref()).and_then(|apart| {
             let value = row.line.get(apart.start as usize..apart.end as usize)?;
             Some(Apart { value, class: apart.class as usize })

@@ -7,7 +7,6 @@
 //! LOGCAFE_GOLDEN=store-2 cargo test --test it golden -- --ignored
 //! ```
 
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 

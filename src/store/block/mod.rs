@@ -36,7 +36,8 @@ pub(crate) use columns::ApartPlace;
 pub(crate) use columns::{ColumnWriter, Fit, Marks, NeedleMarks, Part};
 use columns::{Columns, Excerpted, Sink};
 pub(crate) use pack::Codec;
-use planes::{Numbers, Plane};
+pub(crate) use planes::Numbers;
+use planes::Plane;
 use times::Times;
 
 pub(crate) use write::{encode, encode_lead};
@@ -203,6 +204,11 @@ impl Lead {
         }
     }
 
+    /// Whether no entry's metadata is told from another's.
+    pub(crate) fn has_one_set(&self) -> bool {
+        matches!(self.set_of, SetOf::One)
+    }
+
     /// The same for these entries together, where the numbers are bytes.
     pub(crate) fn few_sets_of(&self, entries: Range<usize>) -> Option<&[u8]> {
         match &self.set_of {
@@ -219,6 +225,15 @@ impl Lead {
             return Ok(lengths.collect());
         }
         codec.take_numbers(&mut Reader::new(&self.lengths_section), self.times.len())
+    }
+
+    /// The same as they are stored, where entries need not be told apart by their metadata and lengths are stored.
+    pub(crate) fn stored_lengths(&self, codec: &mut Codec) -> Result<Option<Numbers<'static>>, Malformed> {
+        if self.mode == MODE_LINES || !self.has_one_set() {
+            return Ok(None);
+        }
+        let mut section = Reader::new(&self.lengths_section);
+        Ok(Some(Numbers::take(&mut section, self.times.len(), 4, codec)?.into_owned()))
     }
 
     /// The texts, where a newline ends each.

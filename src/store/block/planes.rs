@@ -1,6 +1,7 @@
 //! Byte strings and columns of numbers as `pack` wrote them, read where they lie: what is stored as it is is not copied.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::store::block::Codec;
 use crate::store::block::bytes::{Malformed, Reader};
@@ -52,6 +53,29 @@ impl<'b> Numbers<'b> {
         let begin = reader.clone();
         (0..reader.byte()?).try_for_each(|_| Codec::skip(reader, count))?;
         Ok(begin)
+    }
+
+    /// Those of a range added up, plane by plane, without putting one together.
+    pub(crate) fn sum(&self, places: Range<usize>) -> u64 {
+        let of_plane = |(index, plane): (usize, &Plane<'_>)| {
+            let sum: u64 = match plane {
+                Plane::Constant(byte) => u64::from(*byte) * places.len() as u64,
+                Plane::Bytes(bytes) => {
+                    bytes.get(places.clone()).unwrap_or_default().iter().map(|byte| u64::from(*byte)).sum()
+                }
+            };
+            sum << (8 * index)
+        };
+        self.planes.iter().enumerate().map(of_plane).sum()
+    }
+
+    /// The same numbers, whatever becomes of what they were read from.
+    pub(crate) fn into_owned(self) -> Numbers<'static> {
+        let own = |plane: Plane<'b>| match plane {
+            Plane::Constant(byte) => Plane::Constant(byte),
+            Plane::Bytes(bytes) => Plane::Bytes(Cow::Owned(bytes.into_owned())),
+        };
+        Numbers { planes: self.planes.into_iter().map(own).collect(), count: self.count }
     }
 
     /// One of them.
