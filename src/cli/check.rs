@@ -1,6 +1,7 @@
 //! `logcafe check`: reads everything that is stored, says what is damaged, and repairs it where that is wanted.
 
 use std::io::{IsTerminal, Write, stderr};
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -60,13 +61,25 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
 /// Whether all is well in the end.
 fn check(arguments: Arguments) -> anyhow::Result<bool> {
     let config = arguments.data.config()?;
+    let root = config.data.clone();
+    let checked = check_all(&config, arguments.repair);
+    // also what a repair left that came to no good end
+    if arguments.repair && root.is_dir() {
+        hand_over(&root).with_context(|| {
+            format!("files in {} may belong to root; give them to whom the server runs as (chown -R)", root.display())
+        })?;
+    }
+    checked
+}
+
+fn check_all(config: &server::Config, repair: bool) -> anyhow::Result<bool> {
     let (root, logs, database) = (&config.data, &config.store.dir, server::db_path(&config.data));
     if !logs.is_dir() {
         bail!("there are no logs in {}; name the server's data folder with --data", root.display());
     }
     let mut bar = Bar::new();
     let mut each = |progress: &Progress<'_>| bar.show(progress);
-    let (found, left) = if arguments.repair {
+    let (found, left) = if repair {
         let (found, left) =
             store::check::repair(config.store.clone(), &ingest::replay, &mut each).map_err(explained)?;
         (found, Some(left))
@@ -77,13 +90,35 @@ fn check(arguments: Arguments) -> anyhow::Result<bool> {
     for finding in &found.findings {
         print(finding, root, found.logged_entry_count);
     }
-    let is_database_whole = check_database(&database, root, arguments.repair)?;
+    let is_database_whole = check_database(&database, root, repair)?;
     summarize(&found, left.as_ref());
     let last = left.unwrap_or(found);
-    if !last.is_clean() && !arguments.repair {
+    if !last.is_clean() && !repair {
         anstream::println!("logcafe check --repair makes good what can be made good.");
     }
     Ok(last.is_clean() && is_database_whole)
+}
+
+/// Gives what root made in the data folder to the folder's owner, who runs the server.
+fn hand_over(root: &Path) -> std::io::Result<()> {
+    let owner = std::fs::metadata(root)?;
+    if owner.uid() == 0 {
+        return Ok(());
+    }
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let found = entry.metadata()?;
+            if found.uid() == 0 {
+                lchown(entry.path(), Some(owner.uid()), Some(owner.gid()))?;
+            }
+            if found.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn explained(error: store::Error) -> anyhow::Error {

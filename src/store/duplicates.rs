@@ -65,11 +65,20 @@ impl BlockIdentities {
                 return false;
             }
             let known = self.of((sealed.generation, *offset), chunk);
-            known.times.binary_search(&time).is_ok()
-                && known
-                    .identities
-                    .get_or_init(|| identities_of(chunk, &sealed.streams))
-                    .contains(&in_stream(wanted(), sealed.stream))
+            if known.times.binary_search(&time).is_err() {
+                return false;
+            }
+            let wanted = in_stream(wanted(), sealed.stream);
+            if let Some(identities) = known.identities.get() {
+                return identities.contains(&wanted);
+            }
+            let (identities, is_whole) = identities_of(chunk, &sealed.streams);
+            let found = identities.contains(&wanted);
+            if is_whole {
+                // another may have been quicker, with the same
+                known.identities.set(identities).ok();
+            }
+            found
         };
         sealed.waiting.iter().any(in_slot) || sealed.blocks.iter().any(in_block)
     }
@@ -84,9 +93,13 @@ impl BlockIdentities {
         }
         drop(recent);
         let mut times = Vec::new();
-        each_row(chunk, Need::Times, |row| times.push(row.timestamp.nanos()));
+        let is_whole = each_row(chunk, Need::Times, |row| times.push(row.timestamp.nanos()));
         times.sort_unstable();
         let known = Arc::new(Known { times, identities: OnceLock::new() });
+        if !is_whole {
+            // it may be readable the next time
+            return known;
+        }
         let mut recent = self.lock();
         if recent.sets.len() >= BLOCKS_MAX {
             let oldest = recent.sets.iter().min_by_key(|(_, (asked, _))| *asked).map(|(key, _)| *key);
@@ -106,11 +119,12 @@ fn in_stream(identity: u64, stream: u64) -> u64 {
     identity ^ stream.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn identities_of(chunk: &Chunk, streams: &Streams) -> Identities {
+/// The identities of a block, and whether all of it could be read.
+fn identities_of(chunk: &Chunk, streams: &Streams) -> (Identities, bool) {
     let mut identities = Identities::default();
     let mut last: Option<(Labels, u64)> = None;
     let mut last_stream: Option<(usize, u64)> = None;
-    each_row(chunk, Need::Lines, |row| {
+    let is_whole = each_row(chunk, Need::Lines, |row| {
         let print = match &last {
             Some((metadata, print)) if metadata.is_same(row.metadata) => *print,
             _ => last.insert((row.metadata.clone(), print_of(row.metadata))).1,
@@ -121,17 +135,18 @@ fn identities_of(chunk: &Chunk, streams: &Streams) -> Identities {
         };
         identities.insert(in_stream(identity(row.timestamp.nanos(), row.line.as_bytes(), print), stream));
     });
-    identities
+    (identities, is_whole)
 }
 
-/// Reads as much of a block as is needed; what cannot be read is left out.
-fn each_row(chunk: &Chunk, need: Need, mut each: impl FnMut(&Row<'_>)) {
+/// Reads as much of a block as is needed; what cannot be read is left out. Whether nothing was.
+fn each_row(chunk: &Chunk, need: Need, mut each: impl FnMut(&Row<'_>)) -> bool {
     let all = Visited { need, ..chunk.all_within(TimeRange::ALL, Direction::Forward) };
     let read = chunk.visit_some(&all, &mut |row| {
         each(&row);
         ControlFlow::Continue(())
     });
-    if let Err(error) = read {
+    if let Err(error) = &read {
         tracing::error!(%error, "lines that come again cannot be held against a block");
     }
+    read.is_ok()
 }

@@ -181,7 +181,11 @@ impl Client {
     /// Pushes a whole body to a server that may be gone before it answers: the status, if there was one.
     pub(crate) fn try_push_body(&self, body: &Value) -> Option<u16> {
         let request = self.request(reqwest::Method::POST, "/loki/api/v1/push");
-        let request = request.header("content-type", "application/json").body(body.to_string());
+        self.try_send(request.header("content-type", "application/json").body(body.to_string()))
+    }
+
+    /// The status, where there is an answer: the server may end meanwhile.
+    pub(crate) fn try_send(&self, request: reqwest::RequestBuilder) -> Option<u16> {
         runtime().block_on(async { Some(request.send().await.ok()?.status().as_u16()) })
     }
 
