@@ -382,7 +382,7 @@ impl Shared<'_> {
         pay_for_scratch(scratch, scratch_share)?;
         let line = self.plan.pipeline.process(row.timestamp, row.line, row.stream, row.metadata, scratch);
         let Some(processed) = line else {
-            return Ok((None, 0.0, self.plan.labels_decide));
+            return Ok((None, 0.0, false));
         };
         if processed.fails_metric() {
             return Err(pipeline_error(&processed));
@@ -392,7 +392,6 @@ impl Shared<'_> {
                 Some(value) => value,
                 None => return Ok((None, 0.0, false)),
             },
-            Measure::Bytes if self.plan.labels_decide => row.line_bytes as f64,
             Measure::Bytes => processed.line.len() as f64,
             Measure::Lines => 1.0,
         };
@@ -403,7 +402,7 @@ impl Shared<'_> {
         key.clear();
         processed.series_key(key);
         let id = local.series(xxh3_128(key), &processed)?;
-        Ok((Some(id), value, untouched || self.plan.labels_decide))
+        Ok((Some(id), value, untouched))
     }
 }
 

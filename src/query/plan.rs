@@ -15,9 +15,6 @@ pub(crate) struct Plan {
     /// The chunks that may hold something; empty where nothing can be found.
     pub(crate) chunks: Vec<Numbered>,
     pub(crate) pipeline: Pipeline,
-    /// Whether what becomes of a line depends on its labels alone, so that it may be remembered for them; the number
-    /// that a label is unwrapped to may not.
-    pub(crate) labels_decide: bool,
     /// Whether every line that the store finds becomes one of the answer.
     pub(crate) keeps_all: bool,
     /// Whether the store finds every line of the streams in the range.
@@ -57,17 +54,16 @@ impl Plan {
             false if bytes => Need::Lengths,
             false => Need::Times,
         };
-        let labels_decide = need != Need::Lines && unwrap.is_none();
         // the bytes of a line are those of all of it
         let excerpts = pipeline.as_ref().ok().filter(|_| need == Need::Lines && !bytes).and_then(Pipeline::excerpts);
         let pipeline = pipeline.map_err(|error| named(error, &log.stages));
         // an error, which parsers, numbers in filters and unwrap may come to, tells all labels of one line
-        let may_fail = !labels_decide || stages.iter().any(|stage| matches!(stage, Stage::Label(_)));
+        let may_fail =
+            need == Need::Lines || unwrap.is_some() || stages.iter().any(|stage| matches!(stage, Stage::Label(_)));
         let metadata = pipeline.as_ref().ok().filter(|_| !may_fail).and_then(Pipeline::labels);
         let metadata = metadata.map(<[String]>::to_vec);
         let selection = Selection { excerpts, metadata, ..demand.select(log.selector.clone(), range, need) };
-        let plan = Plan::new(store, selection, pipeline)?;
-        Ok(Plan { labels_decide, ..plan })
+        Plan::new(store, selection, pipeline)
     }
 
     /// Loki finds out that a pattern or a template is wrong when the first line comes, so where there is nothing to
@@ -86,7 +82,7 @@ impl Plan {
             }
             Err(error) => return Err(Error::Invalid(format!("parse error : {error}"))),
         };
-        Ok(Plan { chunks, pipeline, labels_decide: false, keeps_all: false, takes_all })
+        Ok(Plan { chunks, pipeline, keeps_all: false, takes_all })
     }
 }
 

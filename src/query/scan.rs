@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::logql::stage::Scratch;
 use crate::model::{Direction, Share, TimeRange, Timestamp};
 use crate::query::{Error, Ticket};
-use crate::store::{Alike, Chunk, Row, Visited};
+use crate::store::{self, Alike, Chunk, Row, Visited};
 
 /// Rows between two looks at the ticket, at most.
 const ROWS_PER_CHECK: u32 = 1024;
@@ -80,6 +80,43 @@ pub(crate) fn pay_for_scratch(scratch: &Scratch, share: &mut Share) -> Result<()
     Ok(())
 }
 
+/// Looks at the ticket now and then while the rows of a chunk go by, and remembers what ended that.
+struct Watch<'t> {
+    ticket: &'t Ticket,
+    place: u32,
+    /// Of lines, since it looked last.
+    bytes: usize,
+    result: Result<(), Error>,
+}
+
+impl<'t> Watch<'t> {
+    fn new(ticket: &'t Ticket) -> Watch<'t> {
+        Watch { ticket, place: 0, bytes: 0, result: Ok(()) }
+    }
+
+    /// Visits a row with a line of so many bytes, unless the query is ended.
+    fn pass(&mut self, line_bytes: usize, visit: impl FnOnce(u32) -> Result<(), Error>) -> ControlFlow<()> {
+        self.place = self.place.wrapping_add(1);
+        self.bytes += line_bytes;
+        if self.place.is_multiple_of(ROWS_PER_CHECK) || self.bytes > BYTES_PER_CHECK {
+            self.bytes = 0;
+            self.result = self.ticket.check();
+        }
+        if self.result.is_ok() {
+            self.result = visit(self.place);
+        }
+        if self.result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// Notes what could not be read, and tells what the visitor or the ticket said.
+    fn end(self, read: Result<(), store::Error>) -> Result<(), Error> {
+        if let Err(error) = read {
+            self.ticket.note_damage(&error);
+        }
+        self.result
+    }
+}
+
 /// Like `some_rows`, for all wanted rows that lie in `range`.
 pub(crate) fn rows(
     chunk: &Chunk,
@@ -100,25 +137,9 @@ pub(crate) fn some_rows(
     ticket: &Ticket,
     mut visit: impl FnMut(Row<'_>, u32) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut place = 0u32;
-    let mut bytes = 0;
-    let mut result = Ok(());
-    let read = chunk.visit_some(visited, &mut |row| {
-        place = place.wrapping_add(1);
-        bytes += row.line.len();
-        if place.is_multiple_of(ROWS_PER_CHECK) || bytes > BYTES_PER_CHECK {
-            bytes = 0;
-            result = ticket.check();
-        }
-        if result.is_ok() {
-            result = visit(row, place);
-        }
-        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    if let Err(error) = read {
-        ticket.note_damage(&error);
-    }
-    result
+    let mut watch = Watch::new(ticket);
+    let read = chunk.visit_some(visited, &mut |row| watch.pass(row.line.len(), |place| visit(row, place)));
+    watch.end(read)
 }
 
 /// Visits the wanted rows of a chunk, those that are alike as one where lines are not needed, until the visitor fails or
@@ -129,25 +150,9 @@ pub(crate) fn alike(
     part_end: &mut dyn FnMut(Timestamp) -> Timestamp,
     mut visit: impl FnMut(Alike<'_>, u32) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut place = 0u32;
-    let mut bytes = 0;
-    let mut result = Ok(());
-    let read = chunk.visit_alike(part_end, &mut |alike| {
-        place = place.wrapping_add(1);
-        bytes += alike.row.line.len();
-        if place.is_multiple_of(ROWS_PER_CHECK) || bytes > BYTES_PER_CHECK {
-            bytes = 0;
-            result = ticket.check();
-        }
-        if result.is_ok() {
-            result = visit(alike, place);
-        }
-        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    if let Err(error) = read {
-        ticket.note_damage(&error);
-    }
-    result
+    let mut watch = Watch::new(ticket);
+    let read = chunk.visit_alike(part_end, &mut |alike| watch.pass(alike.row.line.len(), |place| visit(alike, place)));
+    watch.end(read)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Candidates {
 
     pub(crate) fn reader<'c>(&'c self, folder: &'c DayFolder, place: &'c BlockPlace) -> BlockReader<'c> {
         let wanted = self.wanted.as_deref().map(Vec::as_slice);
-        BlockReader { folder, place, streams: &self.streams, wanted, excerpts: None, metadata: None }
+        BlockReader::whole(folder, place, &self.streams, wanted)
     }
 }
 

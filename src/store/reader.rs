@@ -11,7 +11,7 @@ use crate::store::day::DayFolder;
 use crate::store::error::Error;
 use crate::store::index::BlockPlace;
 use crate::store::needle::TextTests;
-use crate::store::select::{Apart, Need, Row, Visit, Visited};
+use crate::store::select::{Apart, Need, Row, Selection, Visit, Visited};
 use crate::store::streams::Streams;
 
 /// Entries of which times are read one by one; of more it is quicker to read all at once.
@@ -41,6 +41,25 @@ pub(crate) struct OpenBlock {
 
 /// A wanted stream of a block: its place among the block's streams, its labels, its entries in the range.
 pub(crate) type Run<'s> = (usize, &'s Labels, Range<usize>);
+
+impl<'c> BlockReader<'c> {
+    /// A reader of all that the rows of a block have.
+    pub(crate) fn whole(
+        folder: &'c DayFolder,
+        place: &'c BlockPlace,
+        streams: &'c Streams,
+        wanted: Option<&'c [u64]>,
+    ) -> BlockReader<'c> {
+        BlockReader { folder, place, streams, wanted, excerpts: None, metadata: None }
+    }
+
+    /// The same, that makes no more of rows than a selection looks at.
+    pub(crate) fn limited_to(mut self, selection: &'c Selection) -> BlockReader<'c> {
+        self.excerpts = selection.excerpts.as_deref();
+        self.metadata = selection.metadata.as_deref();
+        self
+    }
+}
 
 impl BlockReader<'_> {
     /// Decodes all of the block.

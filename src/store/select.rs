@@ -252,14 +252,7 @@ impl Chunk {
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
                 let wanted = wanted.as_deref().map(Vec::as_slice);
-                let block = BlockReader {
-                    folder,
-                    place,
-                    streams,
-                    wanted,
-                    excerpts: selection.excerpts.as_deref(),
-                    metadata: selection.metadata.as_deref(),
-                };
+                let block = BlockReader::whole(folder, place, streams, wanted).limited_to(selection);
                 block.visit(visited, tests, visit, codec)
             }),
             Source::Missing(error) => Err(error.again()),
@@ -289,14 +282,7 @@ impl Chunk {
             }
             Source::Block { folder, place, streams, wanted, .. } => CODEC.with_borrow_mut(|codec| {
                 let wanted = wanted.as_deref().map(Vec::as_slice);
-                let block = BlockReader {
-                    folder,
-                    place,
-                    streams,
-                    wanted,
-                    excerpts: selection.excerpts.as_deref(),
-                    metadata: selection.metadata.as_deref(),
-                };
+                let block = BlockReader::whole(folder, place, streams, wanted).limited_to(selection);
                 block.visit_alike((selection.range, selection.need), tests, part_end, visit, codec)
             }),
             Source::Missing(error) => Err(error.again()),

@@ -62,8 +62,7 @@ impl Keeper {
         codec: &mut Codec,
     ) -> Result<Option<Replacement>, Error> {
         let streams = day.folder.streams();
-        let reader =
-            BlockReader { folder: &day.folder, place, streams: &streams, wanted: None, excerpts: None, metadata: None };
+        let reader = BlockReader::whole(&day.folder, place, &streams, None);
         match reader.open(codec) {
             Ok(block) => {
                 let filter = day.folder.read_filter(place);
