@@ -1,5 +1,8 @@
 //! Gathers what browsers load into `$OUT_DIR/assets`: our own files of `static/`, and two libraries from npm.
 //!
+//! A folder of `static/` is one asset of each kind: its files one after the other, in the order of their names; scripts
+//! each in a block of its own, so that none sees another's names.
+//!
 //! Promises: a library's file is exactly the one whose SHA-256 stands here; each asset has its content's hash in its
 //! name, and lies there plain, as `.br` and as `.gz`. `asset_urls.rs` holds one constant per asset with its address,
 //! so that a page that names a missing asset does not compile.
@@ -100,21 +103,59 @@ fn libraries(modules: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 fn own_files(source: &Path) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(source).unwrap_or_else(|error| panic!("cannot list {}: {error}", source.display()));
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
     let mut found = Vec::new();
-    for path in paths {
-        let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or("");
-        if !path.is_file() || !OWN_KINDS.contains(&kind) {
-            continue;
+    for path in listed(source) {
+        let name = name_of(&path);
+        if path.is_dir() && name != "node_modules" {
+            println!("cargo::rerun-if-changed={}", path.display());
+            found.extend(OWN_KINDS.iter().filter_map(|kind| bundle(&path, kind)));
+        } else if path.is_file() && OWN_KINDS.contains(&kind_of(&path)) {
+            found.push((name, read_own(&path)));
         }
-        println!("cargo::rerun-if-changed={}", path.display());
-        let name = path.file_name().and_then(|name| name.to_str()).expect("our file names are ASCII").to_owned();
-        let content = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        found.push((name, content));
     }
     found
+}
+
+/// The files of one kind in a folder, as one asset with the folder's name.
+fn bundle(folder: &Path, kind: &str) -> Option<(String, Vec<u8>)> {
+    let files: Vec<PathBuf> = listed(folder).into_iter().filter(|path| kind_of(path) == kind).collect();
+    if files.is_empty() {
+        return None;
+    }
+    let is_script = kind == "js";
+    let mut content = if is_script { b"\"use strict\";\n".to_vec() } else { Vec::new() };
+    for path in files {
+        let text = read_own(&path);
+        if is_script {
+            content.extend_from_slice(b"{\n");
+        }
+        content.extend_from_slice(&text);
+        if is_script {
+            content.extend_from_slice(b"}\n");
+        }
+    }
+    Some((format!("{}.{kind}", name_of(folder)), content))
+}
+
+/// What lies in a folder, by name.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().and_then(|name| name.to_str()).expect("our file names are ASCII").to_owned()
+}
+
+fn kind_of(path: &Path) -> &str {
+    path.extension().and_then(|kind| kind.to_str()).unwrap_or("")
+}
+
+fn read_own(path: &Path) -> Vec<u8> {
+    println!("cargo::rerun-if-changed={}", path.display());
+    fs::read(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
 /// Writes one asset three times. Answers its name with the hash in it.

@@ -1,20 +1,19 @@
-//! One's own account: the password, the browsers that are signed in, the look on this device.
+//! One's own account: the password, and the browsers that are signed in.
 
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::db::logins::{self, Login};
 use crate::db::sessions::{self, Session};
 use crate::db::{PASSWORD_CHARS_MIN, users};
 use crate::web::auth::{From, SignedIn};
-use crate::web::cookie::{self, Transport};
-use crate::web::page::{Page, Theme, When, now, render};
-use crate::web::{Context, Error, next};
+use crate::web::page::{Page, When, now, render};
+use crate::web::{Context, Error};
 
 /// Routes for whoever is signed in.
 pub(in crate::web) fn routes() -> Router<Context> {
@@ -23,7 +22,6 @@ pub(in crate::web) fn routes() -> Router<Context> {
         .route("/account/password", post(change_password))
         .route("/account/sessions/end", post(end_others))
         .route("/account/sessions/{id}/end", post(end_one))
-        .route("/account/theme", post(set_theme))
 }
 
 #[derive(Template)]
@@ -143,17 +141,4 @@ async fn end_others(State(context): State<Context>, viewer: SignedIn) -> Result<
     let (user_id, keep) = (viewer.user.id, viewer.id);
     context.ask(move |db| sessions::revoke_all(db, user_id, Some(keep))).await?;
     Ok(Redirect::to("/account?done=ended"))
-}
-
-#[derive(Deserialize)]
-struct Look {
-    theme: String,
-    #[serde(default)]
-    next: String,
-}
-
-async fn set_theme(State(context): State<Context>, headers: HeaderMap, Form(look): Form<Look>) -> Response {
-    let transport = Transport::of(&headers, context.public_url.as_ref());
-    let next = next::checked(&look.next).unwrap_or("/account");
-    (cookie::set_theme(Theme::parse(&look.theme), transport), Redirect::to(next)).into_response()
 }

@@ -1,4 +1,4 @@
-//! The cookies: one for the session, one for the look.
+//! The cookies: one for the session, one each for the look and the language.
 //!
 //! Promises: scripts cannot read them, other sites' forms do not send them; under TLS the session's name begins with
 //! `__Host-`, so that neither plain HTTP nor a neighbour domain can plant or read it.
@@ -8,11 +8,13 @@ use http::header::{HOST, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::db::{Secret, sessions};
+use crate::web::language::Language;
 use crate::web::page::Theme;
 
 pub(in crate::web) const THEME: &str = "logcafe_theme";
+pub(in crate::web) const LANGUAGE: &str = "logcafe_language";
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const THEME_SECS_MAX: i64 = 400 * 86_400;
+const PREFERENCE_SECS_MAX: i64 = 400 * 86_400;
 
 /// How the browser's request came to us, or to the proxy before us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +77,14 @@ pub(in crate::web) fn clear_session(transport: Transport) -> SetCookie {
 
 /// Keeps the look on this device.
 pub(in crate::web) fn set_theme(theme: Theme, transport: Transport) -> SetCookie {
-    let max_age_secs = if theme == Theme::System { 0 } else { THEME_SECS_MAX };
+    let max_age_secs = if theme == Theme::System { 0 } else { PREFERENCE_SECS_MAX };
     set(THEME, theme.as_str(), max_age_secs, transport)
+}
+
+/// Keeps the language on this device; without one, the browser's is spoken again.
+pub(in crate::web) fn set_language(language: Option<Language>, transport: Transport) -> SetCookie {
+    let max_age_secs = if language.is_some() { PREFERENCE_SECS_MAX } else { 0 };
+    set(LANGUAGE, language.map_or("", Language::code), max_age_secs, transport)
 }
 
 /// A header to put on the response.

@@ -13,9 +13,11 @@ mod device;
 mod error;
 mod explore;
 mod headers;
+pub(crate) mod language;
 mod login;
 mod next;
 pub(crate) mod page;
+mod preferences;
 mod saved;
 mod setup;
 
@@ -74,7 +76,11 @@ pub(in crate::web) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T
 
 /// Every route for people, by who may take it.
 pub fn router(context: Context) -> Router {
-    let anyone = Router::new().merge(assets::routes()).merge(login::routes()).merge(setup::routes());
+    let anyone = Router::new()
+        .merge(assets::routes())
+        .merge(login::routes())
+        .merge(setup::routes())
+        .merge(preferences::routes());
     let signed_in = Router::new()
         .route("/", get(home))
         .merge(account::routes())

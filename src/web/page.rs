@@ -11,6 +11,7 @@ use http::{HeaderMap, Method};
 
 use crate::model::Timestamp;
 use crate::web::auth::SignedIn;
+use crate::web::language::Language;
 use crate::web::{Error, cookie, next};
 
 /// Dark or light, where the person wants other than the system says.
@@ -50,6 +51,8 @@ pub(crate) struct Page {
     /// Who is signed in; nobody on the pages that lead in.
     pub(crate) viewer: Option<SignedIn>,
     pub(crate) theme: Theme,
+    /// The language of this page.
+    pub(crate) say: Language,
     /// The path of this page, without its query.
     pub(crate) path: String,
     /// Where a form that leads back here leads: path and query; for an answer to a form, the page that the form was on.
@@ -62,7 +65,8 @@ impl Page {
     /// For pages that are not asked for by their own path, such as errors.
     pub(in crate::web) fn outside(headers: &HeaderMap) -> Page {
         let theme = cookie::find(headers, cookie::THEME).as_deref().map_or(Theme::System, Theme::parse);
-        Page { viewer: None, theme, path: String::new(), here: String::new(), fragment: is_fragment(headers) }
+        let say = Language::of(headers);
+        Page { viewer: None, theme, say, path: String::new(), here: String::new(), fragment: is_fragment(headers) }
     }
 
     /// Whether this page belongs to the part of the site that begins with `path`.

@@ -230,10 +230,10 @@ fn the_look_is_kept_on_the_device() {
     let server = TestServer::start();
     let browser = Browser::signed_in(&server, "ann", Role::Reader);
     assert!(browser.get("/account").body.contains("data-theme=\"system\""));
-    let chosen = browser.post("/account/theme", &[("theme", "dark"), ("next", "/saved?x=1")]).expect(303);
+    let chosen = browser.post("/preferences/theme", &[("theme", "dark"), ("next", "/saved?x=1")]).expect(303);
     assert_eq!(chosen.header("location"), "/saved?x=1");
     assert!(browser.get("/account").body.contains("data-theme=\"dark\""));
-    browser.post("/account/theme", &[("theme", "<script>"), ("next", "//evil.example")]).expect(303);
+    browser.post("/preferences/theme", &[("theme", "<script>"), ("next", "//evil.example")]).expect(303);
     assert!(browser.get("/account").body.contains("data-theme=\"system\""));
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn show(
     page: Page,
 ) -> Result<Response, Error> {
     let now = now();
-    let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), now);
+    let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now);
     let engine = context.engine.clone();
     let found = blocking(move || {
         let asked = Asked::read(&state.query);

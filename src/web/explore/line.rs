@@ -84,7 +84,7 @@ pub(crate) async fn show(
     user: SignedIn,
     page: Page,
 ) -> Result<Response, Error> {
-    let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), now());
+    let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now());
     let Some(key) = LineKey::parse(&wanted.line) else { return Err(Error::not_found()) };
     let ticket = context.engine.ticket().for_user(&user.user.name);
     let _cancel = CancelOnDrop::new(&ticket);

@@ -14,6 +14,7 @@ mod labels;
 mod level;
 mod line;
 mod literal;
+mod look;
 mod moment;
 mod paging;
 mod rows;
@@ -107,7 +108,7 @@ async fn show(
     page: Page,
 ) -> Result<Response, Error> {
     let now = whole_seconds(now());
-    let (state, faults) = State::read(&params, browser_zone(&headers).as_deref(), now);
+    let (state, faults) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now);
     let (edited, state) = blocking(move || (edit.applied(&state), state)).await?;
     if let Some(query) = edited {
         return Ok(Redirect::to(&state.with_query(query).url()).into_response());
@@ -207,12 +208,13 @@ mod tests {
     use crate::model::Timestamp;
     use crate::web::explore::state::{Params, State};
     use crate::web::explore::{Edit, whole_seconds};
+    use crate::web::language::Language;
 
     fn applied(query: &str, form: &str) -> Option<String> {
         let uri = format!("http://logcafe/?{form}").parse().unwrap();
         let edit = axum::extract::Query::<Edit>::try_from_uri(&uri).unwrap().0;
         let params = Params { query: Some(query.to_owned()), ..Params::default() };
-        edit.applied(&State::read(&params, None, Timestamp::from_secs(0)).0)
+        edit.applied(&State::read(&params, None, Language::English, Timestamp::from_secs(0)).0)
     }
 
     #[test]

@@ -135,13 +135,14 @@ mod tests {
     use crate::model::Timestamp;
     use crate::web::explore::span::Span;
     use crate::web::explore::state::{Params, State};
+    use crate::web::language::Language;
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_358_760);
 
     fn span(from: &str, to: &str) -> Span {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let params = Params { from: given(from), to: given(to), ..Params::default() };
-        let (state, _) = State::read(&params, Some("Asia/Seoul"), NOW);
+        let (state, _) = State::read(&params, Some("Asia/Seoul"), Language::English, NOW);
         Span::of(&state, state.range(NOW).unwrap(), NOW)
     }
 

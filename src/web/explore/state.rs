@@ -6,8 +6,11 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::model::{Direction, TimeRange, Timestamp};
+use crate::web::explore::look::{Look, Show};
 use crate::web::explore::moment::{Moment, Unreadable};
 use crate::web::explore::paging::Cursor;
+use crate::web::explore::rows::LineKey;
+use crate::web::language::Language;
 
 /// Rows of a page where the URL does not say: about 20 KB of HTML, and what a thumb is ready to scroll.
 pub(crate) const LIMIT_DEFAULT: usize = 100;
@@ -27,6 +30,12 @@ pub(crate) struct Params {
     pub(crate) zone: Option<String>,
     pub(crate) older: Option<String>,
     pub(crate) newer: Option<String>,
+    pub(crate) show: Option<String>,
+    pub(crate) live: Option<String>,
+    pub(crate) line: Option<String>,
+    pub(crate) wrap: Option<String>,
+    pub(crate) same: Option<String>,
+    pub(crate) columns: Option<String>,
 }
 
 /// One view: everything that its URL says.
@@ -40,6 +49,15 @@ pub(crate) struct State {
     pub(crate) direction: Direction,
     pub(crate) zone: Zone,
     pub(crate) cursor: Option<Cursor>,
+    /// What of the lines is shown: themselves, or what they have in common.
+    pub(crate) show: Show,
+    /// Whether new lines are to come in as they are stored.
+    pub(crate) live: bool,
+    /// The line that the page is to open at.
+    pub(crate) line: Option<LineKey>,
+    pub(crate) look: Look,
+    /// The language of the reader; the address does not hold it, as a link is for anyone.
+    pub(crate) say: Language,
 }
 
 /// The time zone that times are shown in and read in.
@@ -69,7 +87,12 @@ impl Zone {
 
 impl State {
     /// Reads the parameters. What cannot be read takes its default and is reported beside the state.
-    pub(crate) fn read(params: &Params, browser_zone: Option<&str>, now: Timestamp) -> (State, Vec<Unreadable>) {
+    pub(crate) fn read(
+        params: &Params,
+        browser_zone: Option<&str>,
+        say: Language,
+        now: Timestamp,
+    ) -> (State, Vec<Unreadable>) {
         let zone = Zone::pick(given(&params.zone), browser_zone);
         let mut faults = Vec::new();
         let mut moment = |text: &Option<String>, default| match given(text) {
@@ -90,7 +113,12 @@ impl State {
         let newer = given(&params.newer).and_then(Cursor::newer);
         let query = given(&params.query).unwrap_or("").to_owned();
         let limit = limit.clamp(1, LIMIT_MAX);
-        (State { query, from, to, limit, direction, zone, cursor: older.or(newer) }, faults)
+        let show = given(&params.show).map_or(Show::Lines, Show::parse);
+        let live = given(&params.live) == Some("1");
+        let line = given(&params.line).and_then(LineKey::parse);
+        let look = Look::read(given(&params.wrap), given(&params.same), given(&params.columns));
+        let cursor = older.or(newer);
+        (State { query, from, to, limit, direction, zone, cursor, show, live, line, look, say }, faults)
     }
 
     /// The span of time that is shown when the clock says `now`; `None` where it does not end after its start.
@@ -134,6 +162,16 @@ impl State {
         if let Some(cursor) = &self.cursor {
             pairs.push(cursor.pair());
         }
+        if self.show != Show::Lines {
+            pairs.push(("show", self.show.name().to_owned()));
+        }
+        if self.live {
+            pairs.push(("live", "1".to_owned()));
+        }
+        if let Some(line) = self.line {
+            pairs.push(("line", line.to_string()));
+        }
+        pairs.extend(self.look.pairs());
         pairs
     }
 
@@ -154,17 +192,29 @@ impl State {
 
     /// The same view of another query, at its first page.
     pub(crate) fn with_query(&self, query: impl Into<String>) -> State {
-        State { query: query.into(), cursor: None, ..self.clone() }
+        State { query: query.into(), cursor: None, line: None, ..self.clone() }
     }
 
     /// The same query over another span, at its first page.
     pub(crate) fn with_span(&self, from: Moment, to: Moment) -> State {
-        State { from, to, cursor: None, ..self.clone() }
+        State { from, to, cursor: None, line: None, live: false, ..self.clone() }
+    }
+
+    /// The same query, shown another way, at its first page.
+    #[allow(dead_code, reason = "the views of what lines have in common come with it")]
+    pub(crate) fn with_show(&self, show: Show) -> State {
+        State { show, cursor: None, line: None, live: false, ..self.clone() }
+    }
+
+    /// The same lines, laid out otherwise.
+    #[allow(dead_code, reason = "the switches of the look come with it")]
+    pub(crate) fn with_look(&self, look: Look) -> State {
+        State { look, ..self.clone() }
     }
 
     /// The same view at another page.
     pub(crate) fn at(&self, cursor: Option<Cursor>) -> State {
-        State { cursor, ..self.clone() }
+        State { cursor, line: None, live: false, ..self.clone() }
     }
 }
 
@@ -188,6 +238,7 @@ mod tests {
     use crate::model::{Direction, Timestamp};
     use crate::web::explore::moment::Moment;
     use crate::web::explore::state::{LIMIT_MAX, Params, State};
+    use crate::web::language::Language;
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_358_760);
 
@@ -198,7 +249,7 @@ mod tests {
     }
 
     fn read(url: &str) -> State {
-        let (state, faults) = State::read(&params(url), None, NOW);
+        let (state, faults) = State::read(&params(url), None, Language::English, NOW);
         assert_eq!(faults, []);
         state
     }
@@ -231,8 +282,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_reported_and_takes_its_default() {
-        let (state, faults) =
-            State::read(&params("/explore?from=soon&limit=x&zone=Mars&direction=up"), Some("Asia/Seoul"), NOW);
+        let (state, faults) = State::read(
+            &params("/explore?from=soon&limit=x&zone=Mars&direction=up"),
+            Some("Asia/Seoul"),
+            Language::English,
+            NOW,
+        );
         assert_eq!(faults.len(), 1);
         assert!(faults[0].to_string().contains("\"soon\""));
         assert_eq!(state.from, Moment::FromNow(-3_600_000_000_000));

@@ -380,11 +380,12 @@ mod tests {
     use crate::web::explore::paging::{Cursor, Page};
     use crate::web::explore::state::{Params, State};
     use crate::web::explore::view::{Asked, Part, lines, short_count, suggestions, tools};
+    use crate::web::language::Language;
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_358_760);
 
     fn state(query: &str) -> State {
-        State::read(&Params { query: Some(query.to_owned()), ..Params::default() }, None, NOW).0
+        State::read(&Params { query: Some(query.to_owned()), ..Params::default() }, None, Language::English, NOW).0
     }
 
     fn page(count: usize, older: Option<Cursor>) -> Page<LogLine> {

@@ -1,5 +1,4 @@
 // Explore with a script: a tap anywhere on a line opens it, the dock makes room while reading. Links do the rest.
-"use strict";
 
 // Times are shown in the zone that the browser is in. The server learns it from a cookie that app.js keeps.
 const shown = document.getElementById("explore");

@@ -1,0 +1,22 @@
+//! What stands around every page: the bar, the menu of the account.
+
+use crate::web::language::phrases;
+
+phrases! {
+    skip: "Skip to content" | "본문으로 건너뛰기";
+    go_home: "logcafe, home" | "logcafe 처음 화면";
+    main_navigation: "Main" | "주 메뉴";
+    explore: "Explore" | "탐색";
+    saved: "Saved" | "저장됨";
+    account_menu(name: &str): "{name}: account and settings" | "{name}: 계정과 설정";
+    your_account: "Your account" | "내 계정";
+    people: "People" | "사용자";
+    tokens: "Tokens" | "토큰";
+    system: "System" | "시스템";
+    look: "Look" | "화면 모드";
+    look_auto: "Auto" | "자동";
+    look_light: "Light" | "밝게";
+    look_dark: "Dark" | "어둡게";
+    language: "Language" | "언어";
+    sign_out: "Sign out" | "로그아웃";
+}
