@@ -120,7 +120,7 @@ async fn change_password(
             let (name, keep) = (viewer.user.name.clone(), viewer.id);
             match context.ask(move |db| users::set_password(db, &name, &passwords.new, Some(keep))).await {
                 Ok(()) => return Ok(Redirect::to("/account?done=password").into_response()),
-                Err(error) => Problem::Text(error.for_the_form()?),
+                Err(error) => Problem::Text(error.for_the_form(page.say)?),
             }
         }
     };

@@ -3,6 +3,8 @@
 //! Promises: people never read internals: they get a number under which our log has the cause. Every refusal of the
 //! routes below (a form from another site, a path that is not there, a body too long) wears the same dress.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::body::Body;
 use axum::extract::Request;
@@ -12,6 +14,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use tower_http::csrf::ProtectionError;
 
+use crate::web::language::Language;
 use crate::web::page::{Page, is_fragment};
 use crate::{db, query};
 
@@ -19,14 +22,32 @@ use crate::{db, query};
 #[derive(Debug)]
 pub struct Error {
     status: StatusCode,
-    /// What the person reads below the heading; empty for what the status says by itself.
-    message: String,
+    problem: Problem,
+}
+
+/// What the person reads below the heading.
+#[derive(Debug)]
+enum Problem {
+    /// As it is; empty for what the status says by itself.
+    Words(String),
+    State(db::Error),
+    Query(query::Error),
+}
+
+impl Problem {
+    fn text(&self, say: Language) -> String {
+        match self {
+            Problem::Words(words) => words.clone(),
+            Problem::State(error) => say.state_problem(error),
+            Problem::Query(error) => say.query_problem(error),
+        }
+    }
 }
 
 impl Error {
     /// `message` goes to the person as it is.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Error {
-        Error { status, message: message.into() }
+        Error { status, problem: Problem::Words(message.into()) }
     }
 
     /// 400: what was asked is wrong in itself.
@@ -57,9 +78,9 @@ impl Error {
     }
 
     /// What the person can do something about, to be shown in the form it came from; other errors come back.
-    pub(in crate::web) fn for_the_form(self) -> Result<String, Error> {
+    pub(in crate::web) fn for_the_form(self, say: Language) -> Result<String, Error> {
         match self.status {
-            StatusCode::UNPROCESSABLE_ENTITY => Ok(self.message),
+            StatusCode::UNPROCESSABLE_ENTITY => Ok(self.problem.text(say)),
             _ => Err(self),
         }
     }
@@ -68,7 +89,7 @@ impl Error {
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Error {
         if error.is_for_the_asker() {
-            return Error::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+            return Error { status: StatusCode::UNPROCESSABLE_ENTITY, problem: Problem::State(error) };
         }
         Error::internal(&error)
     }
@@ -76,15 +97,18 @@ impl From<db::Error> for Error {
 
 impl From<query::Error> for Error {
     fn from(error: query::Error) -> Error {
-        match error {
-            query::Error::Invalid(message) | query::Error::Limit(message) => Error::bad_request(message),
-            query::Error::Cancelled | query::Error::Evaluation(_) => Error::bad_request(error.to_string()),
+        let status = match &error {
+            query::Error::Invalid(_)
+            | query::Error::Limit(_)
+            | query::Error::Cancelled
+            | query::Error::Evaluation(_) => StatusCode::BAD_REQUEST,
             query::Error::Crowded { .. } | query::Error::AnswersWait { .. } | query::Error::TailLimit(_) => {
-                Error::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+                StatusCode::TOO_MANY_REQUESTS
             }
-            query::Error::TimedOut => Error::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
-            query::Error::Store(ref source) => Error::internal(source),
-        }
+            query::Error::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            query::Error::Store(source) => return Error::internal(source),
+        };
+        Error { status, problem: Problem::Query(error) }
     }
 }
 
@@ -97,13 +121,13 @@ impl From<askama::Error> for Error {
 /// What a failed response carries for [`dress`].
 #[derive(Clone, Debug)]
 struct Failure {
-    message: String,
+    problem: Arc<Problem>,
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        response.extensions_mut().insert(Failure { message: self.message });
+        response.extensions_mut().insert(Failure { problem: Arc::new(self.problem) });
         response
     }
 }
@@ -130,7 +154,7 @@ pub(in crate::web) async fn dress(request: Request, next: Next) -> Response {
     }
     let (mut parts, body) = response.into_parts();
     let message = match parts.extensions.remove::<Failure>() {
-        Some(failure) => failure.message,
+        Some(failure) => failure.problem.text(page.say),
         None => short_text(body).await,
     };
     let foreign_form = parts.extensions.get::<ProtectionError>().is_some();

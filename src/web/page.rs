@@ -113,15 +113,7 @@ pub(in crate::web) struct When {
     pub(in crate::web) machine: String,
     /// In UTC, to the minute.
     pub(in crate::web) exact: String,
-    pub(in crate::web) ago: Ago,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::web) enum Ago {
-    Now,
-    Minutes(i64),
-    Hours(i64),
-    Days(i64),
+    minutes_ago: i64,
 }
 
 impl When {
@@ -131,12 +123,17 @@ impl When {
         When {
             machine: moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             exact: moment.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-            ago: match minutes {
-                ..1 => Ago::Now,
-                1..60 => Ago::Minutes(minutes),
-                60..1440 => Ago::Hours(minutes / 60),
-                1440.. => Ago::Days(minutes / 1440),
-            },
+            minutes_ago: minutes,
+        }
+    }
+
+    /// How long ago, in words.
+    pub(in crate::web) fn ago(&self, say: Language) -> String {
+        match self.minutes_ago {
+            ..1 => say.just_now().to_owned(),
+            minutes @ 1..60 => say.minutes_ago(minutes),
+            minutes @ 60..1440 => say.hours_ago(minutes / 60),
+            minutes => say.days_ago(minutes / 1440),
         }
     }
 }
@@ -161,9 +158,9 @@ mod tests {
     fn times_are_told_exactly_and_roughly() {
         let at = |secs: i64| Timestamp::from_secs(1_700_000_000 + secs);
         let when = When::new(at(0), at(90 * 60));
-        assert_eq!((when.exact.as_str(), when.ago), ("2023-11-14 22:13 UTC", Ago::Hours(1)));
+        assert_eq!((when.exact.as_str(), when.ago(Language::English).as_str()), ("2023-11-14 22:13 UTC", "1 h ago"));
         assert_eq!(when.machine, "2023-11-14T22:13:20Z");
-        assert_eq!(When::new(at(5), at(0)).ago, Ago::Now, "another clock may be ahead");
-        assert_eq!(When::new(at(0), at(86_400 * 3)).ago, Ago::Days(3));
+        assert_eq!(When::new(at(5), at(0)).ago(Language::English), "just now", "another clock may be ahead");
+        assert_eq!(When::new(at(0), at(86_400 * 3)).ago(Language::Korean), "3일 전");
     }
 }

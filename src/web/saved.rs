@@ -150,7 +150,7 @@ async fn keep(
         }
         Ok(_) => Ok(Redirect::to(next::checked(&draft.next).unwrap_or("/saved?done=kept")).into_response()),
         Err(error) => {
-            draft.problem = error.for_the_form()?;
+            draft.problem = error.for_the_form(page.say)?;
             if page.fragment {
                 return fragment(StatusCode::UNPROCESSABLE_ENTITY, page, draft);
             }
@@ -244,7 +244,7 @@ async fn answer(
     match outcome {
         Ok(()) => Ok(Redirect::to(&format!("/saved?done={done}")).into_response()),
         Err(error) => {
-            let problem = error.for_the_form()?;
+            let problem = error.for_the_form(page.say)?;
             let items = items(context, viewer).await?;
             let shown = SavedPage { page, items, done: String::new(), problem, draft: None };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&shown)?).into_response())

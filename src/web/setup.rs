@@ -71,7 +71,7 @@ async fn make_admin(
             Ok((cookie::set_session(&secret, transport), Redirect::to("/")).into_response())
         }
         Err(error) => {
-            let problem = error.for_the_form()?;
+            let problem = error.for_the_form(page.say)?;
             let shown = SetupPage { page, code: form.code, username, problem, password_chars_min: PASSWORD_CHARS_MIN };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&shown)?).into_response())
         }

@@ -89,7 +89,7 @@ async fn create(
             let fresh = Fresh { secret: secret.reveal().to_owned(), scope, name, address };
             (StatusCode::CREATED, String::new(), NewToken::default(), Some(fresh))
         }
-        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.for_the_form()?, form, None),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.for_the_form(page.say)?, form, None),
     };
     let tokens = rows(&context).await?;
     let shown = TokensPage { page, tokens, done: String::new(), problem, typed, fresh };
@@ -117,7 +117,7 @@ async fn revoke(State(context): State<Context>, page: Page, Form(form): Form<Nam
     match context.ask(move |db| tokens::revoke(db, &form.name)).await {
         Ok(()) => Ok(Redirect::to("/admin/tokens?done=revoked").into_response()),
         Err(error) => {
-            let problem = error.for_the_form()?;
+            let problem = error.for_the_form(page.say)?;
             let tokens = rows(&context).await?;
             let typed = NewToken::default();
             let shown = TokensPage { page, tokens, done: String::new(), problem, typed, fresh: None };

@@ -75,7 +75,7 @@ async fn answer(
 ) -> Result<Response, Error> {
     let (status, done, problem) = match outcome {
         Ok(done) => (StatusCode::OK, done, String::new()),
-        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, Done::default(), error.for_the_form()?),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, Done::default(), error.for_the_form(page.say)?),
     };
     let person = |user: User| {
         let is_viewer = user.id == viewer.user.id;

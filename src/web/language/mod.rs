@@ -8,7 +8,11 @@
 //! A page says `{{ page.say.sign_out() }}`, Rust says `say.lines(count)`. To add a language, add its name to [`Language`]
 //! and a column to `phrases!`; the compiler then lists what is missing.
 
+mod account;
+mod admin;
 mod chrome;
+mod doors;
+mod problems;
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
@@ -122,7 +126,7 @@ mod tests {
     use crate::web::language::*;
 
     /// The texts of every area.
-    const AREAS: &[&[(&str, &[&str], &str)]] = &[chrome::ALL];
+    const AREAS: &[&[(&str, &[&str], &str)]] = &[account::ALL, admin::ALL, chrome::ALL, doors::ALL];
 
     /// Texts that are the same everywhere.
     const SAME: [&str; 0] = [];
