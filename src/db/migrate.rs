@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_tokens", include_str!("../../migrations/0003_tokens.sql")),
     ("0004_saved_queries", include_str!("../../migrations/0004_saved_queries.sql")),
     ("0005_deletions", include_str!("../../migrations/0005_deletions.sql")),
+    ("0011_pairings", include_str!("../../migrations/0011_pairings.sql")),
 ];
 
 /// A connection with the tables of this version.

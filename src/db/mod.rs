@@ -9,6 +9,7 @@ pub mod deletions;
 mod error;
 pub mod logins;
 mod migrate;
+pub mod pairings;
 mod password;
 mod proxies;
 pub mod saved_queries;

@@ -17,6 +17,7 @@ pub(crate) mod language;
 mod login;
 mod next;
 pub(crate) mod page;
+mod phone;
 mod preferences;
 mod saved;
 mod setup;
@@ -29,7 +30,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
-use http::Uri;
+use http::header::HOST;
+use http::{HeaderMap, Uri};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -39,6 +41,7 @@ pub use error::Error;
 
 use crate::db::{self, Db, Proxies};
 use crate::query::Engine;
+use crate::web::cookie::Transport;
 
 /// The longest form that is taken: a long query has room in it.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -80,11 +83,13 @@ pub fn router(context: Context) -> Router {
         .merge(assets::routes())
         .merge(login::routes())
         .merge(setup::routes())
+        .merge(phone::open_routes())
         .merge(preferences::routes());
     let signed_in = Router::new()
         .route("/", get(home))
         .merge(account::routes())
         .merge(explore::routes())
+        .merge(phone::routes())
         .merge(saved::routes())
         .route_layer(from_fn_with_state(context.clone(), auth::require_session));
     let admins = Router::new()
@@ -109,6 +114,19 @@ pub fn router(context: Context) -> Router {
 /// Explore is home.
 async fn home() -> impl IntoResponse {
     Redirect::to("/explore")
+}
+
+/// Where people and machines reach this server, as far as this request tells: without a slash at its end.
+pub(in crate::web) fn origin(context: &Context, headers: &HeaderMap) -> String {
+    if let Some(url) = &context.public_url {
+        return url.to_string().trim_end_matches('/').to_owned();
+    }
+    let scheme = match Transport::of(headers, None) {
+        Transport::Tls => "https",
+        Transport::Plain => "http",
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:3100");
+    format!("{scheme}://{host}")
 }
 
 /// Refuses forms that another site sends. Behind a proxy that changes `Host`, the public address is ours as well.

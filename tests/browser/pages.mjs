@@ -13,7 +13,7 @@ export function launch() {
 }
 
 /** A browser window that remembers what went wrong in it. */
-export async function open(browser, { width, script = true, dark = false } = {}) {
+export async function open(browser, { width, script = true, dark = false, locale = "en-US" } = {}) {
   const context = await browser.newContext({
     viewport: { width, height: width < 600 ? 740 : 900 },
     javaScriptEnabled: script,
@@ -22,7 +22,7 @@ export async function open(browser, { width, script = true, dark = false } = {})
     deviceScaleFactor: width < 600 ? 2 : 1,
     colorScheme: dark ? "dark" : "light",
     timezoneId: "Asia/Seoul",
-    locale: "en-US",
+    locale,
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);

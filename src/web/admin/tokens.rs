@@ -5,14 +5,12 @@ use axum::Router;
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use http::header::HOST;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use crate::db::tokens::{self, Scope, Token};
-use crate::web::cookie::Transport;
 use crate::web::page::{Page, When, now, render};
-use crate::web::{Context, Error};
+use crate::web::{Context, Error, origin};
 
 pub(in crate::web) fn routes() -> Router<Context> {
     Router::new().route("/admin/tokens", get(list).post(create)).route("/admin/tokens/revoke", post(revoke))
@@ -85,7 +83,7 @@ async fn create(
     let wanted = name.clone();
     let (status, problem, typed, fresh) = match context.ask(move |db| tokens::create(db, &wanted, scope, now())).await {
         Ok(secret) => {
-            let address = address(&context, &headers);
+            let address = origin(&context, &headers);
             let fresh = Fresh { secret: secret.reveal().to_owned(), scope, name, address };
             (StatusCode::CREATED, String::new(), NewToken::default(), Some(fresh))
         }
@@ -94,18 +92,6 @@ async fn create(
     let tokens = rows(&context).await?;
     let shown = TokensPage { page, tokens, done: String::new(), problem, typed, fresh };
     Ok((status, render(&shown)?).into_response())
-}
-
-fn address(context: &Context, headers: &HeaderMap) -> String {
-    if let Some(url) = &context.public_url {
-        return url.to_string().trim_end_matches('/').to_owned();
-    }
-    let scheme = match Transport::of(headers, None) {
-        Transport::Tls => "https",
-        Transport::Plain => "http",
-    };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:3100");
-    format!("{scheme}://{host}")
 }
 
 #[derive(Deserialize)]

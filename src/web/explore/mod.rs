@@ -43,7 +43,7 @@ use crate::web::explore::state::{Params, State};
 use crate::web::explore::text::Piece;
 use crate::web::explore::view::{Asked, Found, Lines, Part, Tools};
 use crate::web::page::{Page, now, render};
-use crate::web::{Context, Error, blocking, cookie};
+use crate::web::{Context, Error, blocking, cookie, origin};
 
 /// Routes that need a session.
 pub(in crate::web) fn routes() -> Router<Context> {
@@ -186,15 +186,6 @@ fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestam
 /// The time zone that the page's script found the browser in.
 fn browser_zone(headers: &HeaderMap) -> Option<String> {
     cookie::find(headers, "logcafe_zone")
-}
-
-/// Where this server is reached, as far as it can know.
-fn origin(context: &Context, headers: &HeaderMap) -> String {
-    if let Some(url) = &context.public_url {
-        return url.to_string().trim_end_matches('/').to_owned();
-    }
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:3100");
-    format!("http://{host}")
 }
 
 /// The end of this second: the edges of bars and pages stay on whole seconds, and no line that is there is missed.

@@ -1,0 +1,83 @@
+// What holds on every page: both languages, the way in from a desk to a phone, keys.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { WIDTHS, isFit, launch, open, signIn } from "./pages.mjs";
+import { samples } from "./samples.mjs";
+import { PASSWORD, Server } from "./server.mjs";
+
+let server;
+let browser;
+
+before(async () => {
+  server = await Server.start();
+  browser = await launch();
+  const page = await open(browser, { width: 390 });
+  await page.goto(server.setup);
+  await page.fill("[name=username]", "mina");
+  await page.fill("[name=password]", PASSWORD);
+  await page.click("form[action='/setup'] button.primary");
+  await page.waitForURL((url) => !url.pathname.startsWith("/setup"));
+  await page.context().close();
+  await server.push(samples(Date.now()));
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+for (const width of WIDTHS) {
+  for (const script of [true, false]) {
+    describe(`at ${width} px, ${script ? "with" : "without"} scripts`, () => {
+      test("a phone that opens the code of a desk is signed in, once", async () => {
+        const desk = await open(browser, { width, script });
+        await signIn(desk, server, "mina");
+        await desk.goto(`${server.url}/account/phone`);
+        await desk.getByRole("button", { name: "Show a code" }).click();
+        await desk.locator(".qr svg path").waitFor();
+        await isFit(desk, "the code");
+        const address = await desk.locator("#pair-address").textContent();
+
+        const phone = await open(browser, { width: 390, script });
+        for (let look = 0; look < 2; look += 1) {
+          await phone.goto(address);
+          await phone.getByText("Sign in on this device as mina?").waitFor();
+        }
+        await isFit(phone, "the phone's question");
+        await phone.getByRole("button", { name: "Sign in" }).click();
+        await phone.waitForURL((url) => !url.pathname.startsWith("/pair"));
+        await phone.goto(`${server.url}/account`);
+        await phone.getByRole("heading", { name: "mina" }).waitFor();
+
+        if (!script) await desk.goto(`${server.url}/account/phone`);
+        await desk.locator("#pairing .notice.good", { hasText: "Signed in: " }).waitFor();
+        await isFit(desk, "the phone is in");
+
+        const thief = await open(browser, { width: 390, script });
+        await thief.goto(address);
+        await thief.getByText("This code was used already").waitFor();
+        await Promise.all([desk, phone, thief].map((page) => page.context().close()));
+      });
+
+      test("the pages speak the language of the browser, and another one when asked", async () => {
+        const page = await open(browser, { width, script, locale: "ko-KR" });
+        await page.goto(`${server.url}/login`);
+        await page.getByRole("button", { name: "로그인" }).waitFor();
+        await isFit(page, "the login in Korean");
+        await signIn(page, server, "mina");
+        for (const path of ["/", "/explore", "/saved", "/account", "/account/phone", "/admin/users", "/admin/tokens", "/admin/system", "/nowhere"]) {
+          await page.goto(`${server.url}${path}`);
+          assert.equal(await page.locator("html").getAttribute("lang"), "ko", path);
+          page.wrong = page.wrong.filter((text) => !(path === "/nowhere" && text.includes("404")));
+          await isFit(page, `${path} in Korean`);
+        }
+        await page.goto(`${server.url}/account`);
+        await page.locator(".menu", { has: page.locator("form[action='/logout']") }).locator("> summary").click();
+        await page.getByRole("button", { name: "English" }).click();
+        await page.getByRole("heading", { name: "Where you are signed in" }).waitFor();
+        assert.equal(await page.locator("html").getAttribute("lang"), "en");
+        await page.context().close();
+      });
+    });
+  }
+}
