@@ -56,6 +56,20 @@ pub enum Error {
     DeletionUnknown,
     #[error("deletion of request which is in process or already processed is not allowed")]
     DeletionBegun,
+    #[error("a tag takes 1 to 32 characters without commas, and a saved query takes at most 8 tags")]
+    SavedTagInvalid,
+    #[error("this link is not there, or not yours")]
+    LinkUnknown,
+    #[error("this is not in your history")]
+    HistoryUnknown,
+    #[error("this snapshot is not there, or not yours")]
+    SnapshotUnknown,
+    #[error("snapshots may be kept for an hour, a day, 7 or 30 days")]
+    SnapshotAgeInvalid,
+    #[error("there is no room for another snapshot; revoke one that is no longer needed")]
+    SnapshotsFull,
+    #[error("the disk is full, so nothing was kept; make room and try again")]
+    DiskFull,
     #[error("{what} takes at most {max}")]
     SavedTooLarge { what: &'static str, max: usize },
 }
@@ -86,8 +100,23 @@ impl Error {
             | Error::DeletionsCrowded
             | Error::DeletionUnknown
             | Error::DeletionBegun
+            | Error::SavedTagInvalid
+            | Error::LinkUnknown
+            | Error::HistoryUnknown
+            | Error::SnapshotUnknown
+            | Error::SnapshotAgeInvalid
+            | Error::SnapshotsFull
+            | Error::DiskFull
             | Error::SavedTooLarge { .. } => true,
         }
+    }
+}
+
+/// Says in words that the disk is full, where that is what stopped the change.
+pub(in crate::db) fn on_full(error: Error) -> Error {
+    match &error {
+        Error::Sql(source) if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Error::DiskFull,
+        _ => error,
     }
 }
 

@@ -17,6 +17,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_tokens", include_str!("../../migrations/0003_tokens.sql")),
     ("0004_saved_queries", include_str!("../../migrations/0004_saved_queries.sql")),
     ("0005_deletions", include_str!("../../migrations/0005_deletions.sql")),
+    ("0006_saved_tags", include_str!("../../migrations/0006_saved_tags.sql")),
+    ("0007_history", include_str!("../../migrations/0007_history.sql")),
+    ("0008_short_links", include_str!("../../migrations/0008_short_links.sql")),
+    ("0009_snapshots", include_str!("../../migrations/0009_snapshots.sql")),
     ("0011_pairings", include_str!("../../migrations/0011_pairings.sql")),
 ];
 
@@ -29,6 +33,8 @@ pub(in crate::db) fn connect(path: &Path) -> Result<Connection, Error> {
         // A revoked token must stay revoked after a power cut, so every commit is synced.
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
+        // What is taken back (a snapshot of log lines, a history) is overwritten, not only forgotten.
+        connection.pragma_update(None, "secure_delete", "on")?;
         Ok(connection)
     };
     let mut connection = opened().map_err(|source| Error::Open { path: path.to_owned(), source })?;

@@ -1,12 +1,14 @@
-//! The small state in SQL: people, their sessions, machines' tokens, saved queries, requests to delete. One file per table.
+//! The small state in SQL: people, their sessions, machines' tokens, saved queries, histories, links,
+//! snapshots, requests to delete. One file per table.
 //!
-//! Promises: of passwords, sessions, tokens and setup codes only hashes are stored; what a function returned for is
+//! Promises: of passwords, sessions, tokens, snapshot links and setup codes only hashes are stored; what a function returned for is
 //! on disk; other processes may use the same file at the same time.
 //! Never: log lines, HTTP. This is the only area that speaks SQL. All calls block: use `spawn_blocking`.
 
 pub mod check;
 pub mod deletions;
 mod error;
+pub mod history;
 pub mod logins;
 mod migrate;
 pub mod pairings;
@@ -16,6 +18,8 @@ pub mod saved_queries;
 mod secret;
 pub mod sessions;
 pub mod setup;
+pub mod short_links;
+pub mod snapshots;
 mod throttle;
 pub mod tokens;
 pub mod users;
@@ -49,6 +53,8 @@ struct Shared {
     path: PathBuf,
     connection: Mutex<Connection>,
     throttle: throttle::Throttle,
+    /// Guesses at the links of snapshots: apart from logins, as who opens a link that is over should still get in.
+    guesses: throttle::Throttle,
     checker: password::Checker,
 }
 
@@ -62,6 +68,7 @@ impl Db {
                 path: path.to_owned(),
                 connection: Mutex::new(connection),
                 throttle: throttle::Throttle::default(),
+                guesses: throttle::Throttle::default(),
                 checker: password::Checker::new(),
             }),
         })

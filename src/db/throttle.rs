@@ -66,18 +66,24 @@ impl Throttle {
 
     pub(in crate::db) fn failed(&self, name: &str, address: &Address, now: Timestamp) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() + 2 > ENTRIES_MAX {
-            failures.retain(|_, failure| since(failure.last, now) < FORGOTTEN_AFTER);
-        }
-        if failures.len() + 2 > ENTRIES_MAX {
-            // Someone fills the table with made-up names: forget those that did no more than try once.
-            failures.retain(|_, failure| failure.count > FREE_FAILURES);
-        }
+        make_room(&mut failures, 2, now);
         for key in keys(name, address) {
-            let failure = failures.entry(key).or_insert(Failures { count: 0, last: now });
-            let forgotten = since(failure.last, now) >= FORGOTTEN_AFTER;
-            *failure = Failures { count: if forgotten { 1 } else { failure.count.saturating_add(1) }, last: now };
+            count(&mut failures, key, now);
         }
+    }
+
+    /// How long this address has to wait yet, whatever it tries.
+    pub(in crate::db) fn wait_of_address(&self, address: &Address, now: Timestamp) -> Option<Duration> {
+        let key = Key::Address(address.clone());
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        remaining(&key, failures.get(&key)?, now)
+    }
+
+    /// Counts a failure of an address that named no account.
+    pub(in crate::db) fn address_failed(&self, address: &Address, now: Timestamp) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut failures, 1, now);
+        count(&mut failures, Key::Address(address.clone()), now);
     }
 
     /// Takes back what [`Throttle::failed`] counted for a try that was not looked at after all.
@@ -106,6 +112,22 @@ impl Throttle {
             failure.count = failure.count.saturating_sub(1);
         }
     }
+}
+
+fn make_room(failures: &mut HashMap<Key, Failures>, wanted: usize, now: Timestamp) {
+    if failures.len() + wanted > ENTRIES_MAX {
+        failures.retain(|_, failure| since(failure.last, now) < FORGOTTEN_AFTER);
+    }
+    if failures.len() + wanted > ENTRIES_MAX {
+        // Someone fills the table with made-up names: forget those that did no more than try once.
+        failures.retain(|_, failure| failure.count > FREE_FAILURES);
+    }
+}
+
+fn count(failures: &mut HashMap<Key, Failures>, key: Key, now: Timestamp) {
+    let failure = failures.entry(key).or_insert(Failures { count: 0, last: now });
+    let forgotten = since(failure.last, now) >= FORGOTTEN_AFTER;
+    *failure = Failures { count: if forgotten { 1 } else { failure.count.saturating_add(1) }, last: now };
 }
 
 fn keys(name: &str, address: &Address) -> [Key; 2] {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use crate::db::error::on_taken;
 use crate::db::password::Outcome;
-use crate::db::{Db, Error, seconds};
+use crate::db::{Db, Error, saved_queries, seconds};
 use crate::model::Timestamp;
 
 const NAME_CHARS_MAX: usize = 64;
@@ -130,11 +130,13 @@ pub fn set_role(db: &Db, name: &str, role: Role) -> Result<(), Error> {
     })
 }
 
-/// Removes someone with their sessions and saved queries; never the last admin.
+/// Removes someone with their sessions, history, snapshots and the saved queries that they did not share; never the last
+/// admin.
 pub fn remove(db: &Db, name: &str) -> Result<(), Error> {
     db.write(|transaction| {
         let user = known(transaction, name)?;
         keep_an_admin(transaction, &user)?;
+        saved_queries::hand_over(transaction, user.id, &user.name)?;
         transaction.execute("delete from users where id = ?1", [user.id])?;
         Ok(())
     })

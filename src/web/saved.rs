@@ -93,6 +93,7 @@ impl Draft {
             to: or(&self.to, "now"),
             limit: self.limit.parse().ok().filter(|limit| *limit > 0).unwrap_or(LIMIT_DEFAULT),
             direction: if self.direction == "forward" { Direction::Forward } else { Direction::Backward },
+            more: String::new(),
         }
     }
 
@@ -140,8 +141,16 @@ async fn keep(
     Form(mut draft): Form<Draft>,
 ) -> Result<Response, Error> {
     let (user_id, wanted) = (viewer.user.id, draft.clone());
-    let create =
-        move |db: &_| saved_queries::create(db, user_id, &wanted.name, &wanted.view(), wanted.sharing(), now());
+    let create = move |db: &_| {
+        saved_queries::create(
+            db,
+            user_id,
+            &saved_queries::Title { name: wanted.name.clone(), ..saved_queries::Title::default() },
+            &wanted.view(),
+            wanted.sharing(),
+            now(),
+        )
+    };
     match context.ask(create).await {
         Ok(saved) if page.fragment => {
             draft.kept_as = explore_url(&saved.view);
@@ -186,7 +195,16 @@ async fn rename(
     Form(Name { name }): Form<Name>,
 ) -> Result<Response, Error> {
     let user_id = viewer.user.id;
-    let outcome = context.ask(move |db| saved_queries::rename(db, user_id, id, &name)).await;
+    let outcome = context
+        .ask(move |db| {
+            saved_queries::retitle(
+                db,
+                user_id,
+                id,
+                &saved_queries::Title { name: name.clone(), ..saved_queries::Title::default() },
+            )
+        })
+        .await;
     answer(&context, &viewer, page, outcome, "renamed").await
 }
 

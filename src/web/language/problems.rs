@@ -55,6 +55,13 @@ fn korean_of_state(error: &db::Error) -> String {
         db::Error::SavedNameInvalid => "저장할 이름은 1~80자여야 합니다".to_owned(),
         db::Error::SavedNameTaken(name) => format!("{name}은(는) 이미 저장된 이름입니다. 다른 이름을 골라 주세요"),
         db::Error::SavedUnknown => "저장된 쿼리가 없거나 내 것이 아닙니다".to_owned(),
+        db::Error::SavedTagInvalid => "태그는 쉼표 없이 1~32자, 최대 8개까지 달 수 있습니다".to_owned(),
+        db::Error::LinkUnknown => "링크가 없거나 내 것이 아닙니다".to_owned(),
+        db::Error::HistoryUnknown => "내 기록에 없는 항목입니다".to_owned(),
+        db::Error::SnapshotUnknown => "스냅샷이 없거나 내 것이 아닙니다".to_owned(),
+        db::Error::SnapshotAgeInvalid => "스냅샷 기간은 1시간, 1일, 7일, 30일 중에서 고를 수 있습니다".to_owned(),
+        db::Error::SnapshotsFull => "스냅샷을 더 만들 자리가 없습니다. 필요 없는 스냅샷을 철회해 주세요".to_owned(),
+        db::Error::DiskFull => "디스크가 가득 차서 저장하지 못했습니다. 공간을 비운 뒤 다시 시도해 주세요".to_owned(),
         db::Error::SavedTooLarge { max, .. } => format!("저장하기에는 너무 큽니다 (최대 {max})"),
         db::Error::Create { .. }
         | db::Error::Open { .. }
