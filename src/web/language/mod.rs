@@ -11,6 +11,7 @@
 mod account;
 mod admin;
 mod chrome;
+mod date;
 mod doors;
 mod problems;
 
