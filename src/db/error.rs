@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::db::deletions::OPEN_MAX;
+use crate::db::panels::{PANELS_MAX, PINS_MAX};
 use crate::db::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 
 /// The first group is the operator's to mend, the second the asking person's.
@@ -50,6 +51,14 @@ pub enum Error {
     SavedNameTaken(String),
     #[error("this saved query is not there, or not yours")]
     SavedUnknown,
+    #[error("a panel's title takes at most 80 characters, none of them control characters")]
+    PanelTitleInvalid,
+    #[error("this panel is not there, or not yours")]
+    PanelUnknown,
+    #[error("a home page takes at most {PANELS_MAX} panels; remove one first")]
+    PanelsCrowded,
+    #[error("a home page takes at most {PINS_MAX} pinned services; unpin one first")]
+    PinsCrowded,
     #[error("{OPEN_MAX} requests to delete wait already; try again when some are through")]
     DeletionsCrowded,
     #[error("there is no such request to delete")]
@@ -97,6 +106,10 @@ impl Error {
             | Error::SavedNameInvalid
             | Error::SavedNameTaken(_)
             | Error::SavedUnknown
+            | Error::PanelTitleInvalid
+            | Error::PanelUnknown
+            | Error::PanelsCrowded
+            | Error::PinsCrowded
             | Error::DeletionsCrowded
             | Error::DeletionUnknown
             | Error::DeletionBegun

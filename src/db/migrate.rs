@@ -21,6 +21,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0007_history", include_str!("../../migrations/0007_history.sql")),
     ("0008_short_links", include_str!("../../migrations/0008_short_links.sql")),
     ("0009_snapshots", include_str!("../../migrations/0009_snapshots.sql")),
+    ("0010_panels", include_str!("../../migrations/0010_panels.sql")),
     ("0011_pairings", include_str!("../../migrations/0011_pairings.sql")),
 ];
 

@@ -1,5 +1,5 @@
 //! The small state in SQL: people, their sessions, machines' tokens, saved queries, histories, links,
-//! snapshots, requests to delete. One file per table.
+//! snapshots, home pages, requests to delete. One file per table.
 //!
 //! Promises: of passwords, sessions, tokens, snapshot links and setup codes only hashes are stored; what a function returned for is
 //! on disk; other processes may use the same file at the same time.
@@ -12,6 +12,7 @@ pub mod history;
 pub mod logins;
 mod migrate;
 pub mod pairings;
+pub mod panels;
 mod password;
 mod proxies;
 pub mod saved_queries;

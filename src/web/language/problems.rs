@@ -3,6 +3,7 @@
 //! In English these are the errors' own texts, as machines and the command line read them. What the engine says of a
 //! query itself (the parser's and the stages' sentences) is the same in every language: it is a text of LogQL.
 
+use crate::db::panels::{PANELS_MAX, PINS_MAX};
 use crate::db::{self, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use crate::query;
 use crate::web::language::Language;
@@ -63,6 +64,10 @@ fn korean_of_state(error: &db::Error) -> String {
         db::Error::SnapshotsFull => "스냅샷을 더 만들 자리가 없습니다. 필요 없는 스냅샷을 철회해 주세요".to_owned(),
         db::Error::DiskFull => "디스크가 가득 차서 저장하지 못했습니다. 공간을 비운 뒤 다시 시도해 주세요".to_owned(),
         db::Error::SavedTooLarge { max, .. } => format!("저장하기에는 너무 큽니다 (최대 {max})"),
+        db::Error::PanelTitleInvalid => "패널 제목은 80자 이하여야 합니다".to_owned(),
+        db::Error::PanelUnknown => "패널이 없거나 내 것이 아닙니다".to_owned(),
+        db::Error::PanelsCrowded => format!("패널은 {PANELS_MAX}개까지 둘 수 있습니다. 먼저 하나를 빼 주세요"),
+        db::Error::PinsCrowded => format!("{PINS_MAX}개까지 고정할 수 있습니다. 먼저 하나를 풀어 주세요"),
         db::Error::Create { .. }
         | db::Error::Open { .. }
         | db::Error::Newer { .. }
