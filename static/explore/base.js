@@ -57,13 +57,3 @@ addEventListener("scroll", () => {
   dock.classList.toggle("away", scrollY > last && scrollY > 120 && !atEnd);
   last = scrollY;
 }, { passive: true });
-
-// "/" goes to the search box.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target.closest("input, textarea, select")) return;
-  const box = document.getElementById("contains");
-  if (!box) return;
-  event.preventDefault();
-  box.focus();
-  box.select();
-});

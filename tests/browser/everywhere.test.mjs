@@ -81,3 +81,46 @@ for (const width of WIDTHS) {
     });
   }
 }
+
+test("the keyboard is enough, and its keys can be looked up and switched off", async () => {
+  const page = await open(browser, { width: 1280 });
+  await signIn(page, server, "mina");
+  await page.goto(`${server.url}/explore?query=&from=now-1h&to=now`);
+  await page.keyboard.press("?");
+  const sheet = page.locator("#keys");
+  await sheet.waitFor();
+  await isFit(page, "the keys");
+  assert.match(await sheet.innerText(), /Next line, previous line/);
+  await page.keyboard.press("Escape");
+  await sheet.waitFor({ state: "hidden" });
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  const focused = () => page.evaluate(() => [...document.querySelectorAll(".lines > .line")].indexOf(document.activeElement.closest(".line")));
+  assert.equal(await focused(), 1);
+  await page.keyboard.press("k");
+  assert.equal(await focused(), 0);
+  await page.keyboard.press("/");
+  await page.keyboard.type("j?");
+  assert.equal(await page.locator("#contains").inputValue(), "j?", "what is typed is only typed");
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press("?");
+  await sheet.getByRole("checkbox").uncheck();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  assert.notEqual(await page.evaluate(() => document.activeElement.id), "contains");
+  await page.context().close();
+});
+
+test("in the dark every text can be read", async () => {
+  for (const width of [320, 1280]) {
+    const page = await open(browser, { width, dark: true });
+    await page.goto(`${server.url}/login`);
+    await isFit(page, "the login in the dark");
+    await signIn(page, server, "mina");
+    for (const path of ["/", "/explore", "/saved", "/account", "/admin/users", "/admin/tokens", "/admin/system"]) {
+      await page.goto(`${server.url}${path}`);
+      await isFit(page, `${path} in the dark`);
+    }
+    await page.context().close();
+  }
+});

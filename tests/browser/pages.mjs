@@ -63,7 +63,52 @@ export async function follow(page, target, expected) {
 
 export const rows = (page) => page.locator(".lines > .line");
 
-/** No sideways scroll, nothing on the console, targets that a thumb can hit. */
+/** Texts whose colour is too near to what lies behind them: WCAG 2.2 asks for 4.5:1, and 3:1 where they are large. */
+const pale = (page) =>
+  page.evaluate(() => {
+    const parse = (text) => {
+      const numbers = text.match(/-?[\d.]+(e-?\d+)?/g)?.map(Number) ?? [0, 0, 0, 0];
+      const scale = text.startsWith("color(") ? 255 : 1;
+      return { rgb: numbers.slice(0, 3).map((value) => value * scale), alpha: numbers[3] ?? 1 };
+    };
+    const over = (top, alpha, below) => top.map((value, index) => value * alpha + below[index] * (1 - alpha));
+    const luminance = (rgb) => {
+      const [red, green, blue] = rgb.map((value) => {
+        const part = value / 255;
+        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const behind = (element) => {
+      const layers = [];
+      for (let at = element; at; at = at.parentElement) {
+        const { rgb, alpha } = parse(getComputedStyle(at).backgroundColor);
+        if (alpha > 0) layers.push([rgb, alpha]);
+        if (alpha === 1) break;
+      }
+      return layers.reduceRight((below, [rgb, alpha]) => over(rgb, alpha, below), [255, 255, 255]);
+    };
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const element = walker.currentNode.parentElement;
+      if (!walker.currentNode.textContent.trim() || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+      if (element.closest("script, style, template, noscript, option, datalist, title, :disabled, [aria-disabled=true], .sr-only, [aria-hidden=true]")) continue;
+      const style = getComputedStyle(element);
+      const ground = behind(element);
+      const { rgb, alpha } = parse(style.color);
+      let opacity = alpha;
+      for (let at = element; at; at = at.parentElement) opacity *= Number(getComputedStyle(at).opacity);
+      const [light, dark] = [luminance(over(rgb, opacity, ground)), luminance(ground)].sort((a, b) => b - a);
+      const ratio = (light + 0.05) / (dark + 0.05);
+      const size = parseFloat(style.fontSize);
+      const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+      if (ratio < (large ? 3 : 4.5) - 0.01) found.push(`${walker.currentNode.textContent.trim().slice(0, 60)} ${ratio.toFixed(2)}`);
+    }
+    return [...new Set(found)];
+  });
+
+/** No sideways scroll, nothing on the console, targets that a thumb can hit, texts that can be read. */
 export async function isFit(page, what) {
   const facts = await page.evaluate(() => {
     const seen = (element) => {
@@ -88,4 +133,5 @@ export async function isFit(page, what) {
   assert.ok(facts.scrollWidth <= facts.width, `${what}: ${facts.scrollWidth} px wide in ${facts.width}`);
   assert.deepEqual(facts.small, [], `${what}: targets that are too small`);
   assert.deepEqual(page.wrong, [], `${what}: the console`);
+  assert.deepEqual(await pale(page), [], `${what}: texts that are too pale`);
 }

@@ -85,6 +85,8 @@ pub(crate) async fn show(
     page: Page,
 ) -> Result<Response, Error> {
     let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now());
+    // the `line` of this address is the page's own
+    let state = State { line: None, ..state };
     let Some(key) = LineKey::parse(&wanted.line) else { return Err(Error::not_found()) };
     let ticket = context.engine.ticket().for_user(&user.user.name);
     let _cancel = CancelOnDrop::new(&ticket);

@@ -19,4 +19,12 @@ phrases! {
     look_dark: "Dark" | "어둡게";
     language: "Language" | "언어";
     sign_out: "Sign out" | "로그아웃";
+
+    keys: "Keyboard shortcuts" | "키보드 단축키";
+    close: "Close" | "닫기";
+    key_next_previous: "Next line, previous line" | "다음 줄, 이전 줄";
+    key_open: "Open it, close it" | "열기, 닫기";
+    key_close: "Close what is open" | "열린 것 닫기";
+    key_this_sheet: "This list" | "이 목록";
+    use_keys: "Use single keys" | "단축키 사용";
 }
