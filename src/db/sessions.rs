@@ -59,12 +59,7 @@ pub fn start(db: &Db, user_id: i64, device: &str, now: Timestamp) -> Result<Secr
 
 /// The session of a cookie, if it still holds; marks it as seen.
 pub fn find(db: &Db, secret: &str, now: Timestamp) -> Result<Option<Session>, Error> {
-    let hash = secret::hash(secret);
-    let found = db.read(|connection| {
-        let sql = select("secret_hash = ?1 and seen_at > ?2 and sessions.created_at > ?3");
-        let mut statement = connection.prepare_cached(&sql)?;
-        Ok(statement.query_row((hash, idle_since(now), aged_since(now)), from_row).optional()?)
-    })?;
+    let found = peek(db, secret, now)?;
     if let Some(session) = &found
         && seconds(now) - seconds(session.seen_at) >= SEEN_EXACT_TO_SECS
     {
@@ -74,6 +69,17 @@ pub fn find(db: &Db, secret: &str, now: Timestamp) -> Result<Option<Session>, Er
         })?;
     }
     Ok(found)
+}
+
+/// The session of a cookie, if it still holds, without marking it as seen: for what a browser asks by itself, which keeps
+/// no session alive.
+pub fn peek(db: &Db, secret: &str, now: Timestamp) -> Result<Option<Session>, Error> {
+    let hash = secret::hash(secret);
+    db.read(|connection| {
+        let sql = select("secret_hash = ?1 and seen_at > ?2 and sessions.created_at > ?3");
+        let mut statement = connection.prepare_cached(&sql)?;
+        Ok(statement.query_row((hash, idle_since(now), aged_since(now)), from_row).optional()?)
+    })
 }
 
 /// A person's sessions, the last used first.

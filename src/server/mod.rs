@@ -88,11 +88,17 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
     let intake = Arc::new(Intake::new(store.clone(), config.ingest));
     let metrics = Arc::new(api::Metrics::new(intake.clone(), engine.clone()));
     let (public_url, proxies) = (config.public_url.clone(), config.trusted_proxies);
-    let people = web::Context { engine: engine.clone(), db: db.clone(), public_url, proxies: proxies.clone() };
     let own_logs = own_logs.map(|own_logs| OwnLogsThread::spawn(own_logs, intake.clone())).transpose()?;
     let deletions = DeletionsThread::spawn(db.clone(), engine.clone())?;
     let wake = deletions.wake();
     let stopping = CancellationToken::new();
+    let people = web::Context {
+        engine: engine.clone(),
+        db: db.clone(),
+        public_url,
+        proxies: proxies.clone(),
+        stopping: stopping.clone(),
+    };
     let tails = api::Tails { stopping: stopping.clone(), open: TaskTracker::new(), pace: config.tail_pace };
     let open_tails = tails.open.clone();
     let (access, public_url) = (config.access, config.public_url);

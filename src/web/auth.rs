@@ -12,7 +12,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::db::sessions::{self, Session};
-use crate::db::{Address, Secret};
+use crate::db::{self, Address, Db, Secret};
+use crate::model::Timestamp;
 use crate::web::cookie::{self, Transport};
 use crate::web::page::now;
 use crate::web::{Context, Error, device, next};
@@ -43,7 +44,11 @@ pub(in crate::web) async fn require_session(
     mut request: Request,
     following: Next,
 ) -> Response {
-    match find_session(&context, request.headers()).await {
+    let found = match is_refresh(&request) {
+        true => look_session(&context, request.headers()).await,
+        false => find_session(&context, request.headers()).await,
+    };
+    match found {
         Ok(Some(session)) => {
             request.extensions_mut().insert(session);
             following.run(request).await
@@ -58,15 +63,38 @@ pub(in crate::web) async fn require_admin(user: SignedIn, request: Request, foll
     if user.user.is_admin() { following.run(request).await } else { Error::forbidden().into_response() }
 }
 
-/// The session that a request's cookie names.
+/// The session that a request's cookie names; a visit, which keeps it alive.
 pub(in crate::web) async fn find_session(context: &Context, headers: &HeaderMap) -> Result<Option<SignedIn>, Error> {
+    session_by(context, headers, sessions::find).await
+}
+
+/// The session that a request's cookie names, for what a browser asks by itself: an open page alone keeps no session
+/// alive.
+pub(in crate::web) async fn look_session(context: &Context, headers: &HeaderMap) -> Result<Option<SignedIn>, Error> {
+    session_by(context, headers, sessions::peek).await
+}
+
+async fn session_by(
+    context: &Context,
+    headers: &HeaderMap,
+    find: fn(&Db, &str, Timestamp) -> Result<Option<Session>, db::Error>,
+) -> Result<Option<SignedIn>, Error> {
     let transport = Transport::of(headers, context.public_url.as_ref());
     for secret in cookie::session_secrets(headers, transport) {
-        if let Some(session) = context.ask(move |db| sessions::find(db, &secret, now())).await? {
+        if let Some(session) = context.ask(move |db| find(db, &secret, now())).await? {
             return Ok(Some(SignedIn(Arc::new(session))));
         }
     }
     Ok(None)
+}
+
+/// Whether a live view asks for itself again, as it does every few seconds where scripts are off: the page that leads
+/// to it is itself.
+fn is_refresh(request: &Request) -> bool {
+    let asked = request.uri().path_and_query().map(|path| path.as_str()).unwrap_or_default();
+    let is_live = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "live=1"));
+    let leads = request.headers().get(http::header::REFERER).and_then(|url| url.to_str().ok());
+    is_live && leads.and_then(next::path_of_url).is_some_and(|page| page == asked)
 }
 
 /// Starts a session for this browser, and ends the one that it had.
@@ -78,7 +106,7 @@ pub(in crate::web) async fn start_session(
     let before = find_session(context, headers).await?;
     let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
     let device = device::describe(agent);
-    let start = move |db: &crate::db::Db| {
+    let start = move |db: &Db| {
         if let Some(session) = before {
             sessions::revoke(db, session.user.id, session.id)?;
         }
@@ -115,5 +143,25 @@ impl FromRequestParts<Context> for From {
         let peer: Option<IpAddr> = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let forwarded_for = parts.headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
         Ok(From(context.proxies.client(peer, forwarded_for)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::extract::Request;
+
+    use crate::web::auth::is_refresh;
+
+    #[test]
+    fn only_a_live_view_that_leads_to_itself_is_a_refresh() {
+        let request = |path: &str, referer: &str| {
+            Request::builder().uri(path).header("referer", referer).body(Body::empty()).expect("a request")
+        };
+        let live = "/explore?query=&live=1";
+        assert!(is_refresh(&request(live, "http://localhost:3100/explore?query=&live=1")));
+        assert!(!is_refresh(&request(live, "http://localhost:3100/explore?query=")));
+        assert!(!is_refresh(&request("/explore?query=", "http://localhost:3100/explore?query=")));
+        assert!(!is_refresh(&Request::builder().uri(live).body(Body::empty()).expect("a request")));
     }
 }

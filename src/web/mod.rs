@@ -32,6 +32,7 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use http::header::HOST;
 use http::{HeaderMap, Uri};
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -58,6 +59,8 @@ pub struct Context {
     /// Where people reach this server, if that is not where it listens: behind a proxy that ends TLS.
     pub public_url: Option<Uri>,
     pub proxies: Proxies,
+    /// Ends what goes on for as long as a page is open.
+    pub stopping: CancellationToken,
 }
 
 impl Context {
@@ -84,7 +87,8 @@ pub fn router(context: Context) -> Router {
         .merge(login::routes())
         .merge(setup::routes())
         .merge(phone::open_routes())
-        .merge(preferences::routes());
+        .merge(preferences::routes())
+        .merge(explore::live_routes());
     let signed_in = Router::new()
         .route("/", get(home))
         .merge(account::routes())

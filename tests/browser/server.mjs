@@ -15,22 +15,38 @@ export const PASSWORD = "three warm cups";
 
 export class Server {
   static async start() {
-    const data = mkdtempSync(join(tmpdir(), "logcafe-browser-"));
-    const child = spawn(BINARY, ["serve", "--listen", "127.0.0.1:0", "--data", data], {
-      stdio: ["ignore", "pipe", "pipe"],
-      cwd: data,
-      env,
-    });
     const server = new Server();
-    Object.assign(server, { data, child, log: "" });
-    child.stderr.on("data", (text) => (server.log += text));
+    server.data = mkdtempSync(join(tmpdir(), "logcafe-browser-"));
+    server.log = "";
+    await server.run("127.0.0.1:0", /(http\S+\/setup\?code=\S+)/);
+    return server;
+  }
+
+  /** Runs the binary until it says `last`. */
+  async run(address, last) {
+    const options = { stdio: ["ignore", "pipe", "pipe"], cwd: this.data, env };
+    const child = spawn(BINARY, ["serve", "--listen", address, "--data", this.data], options);
+    this.child = child;
+    child.stderr.on("data", (text) => (this.log += text));
     process.once("exit", () => child.kill("SIGKILL"));
     for await (const line of createInterface({ input: child.stdout })) {
-      server.url = /ready at (http\S+)/.exec(line)?.[1] ?? server.url;
-      server.setup = /(http\S+\/setup\?code=\S+)/.exec(line)?.[1];
-      if (server.setup) return server;
+      this.url = /ready at (http\S+)/.exec(line)?.[1] ?? this.url;
+      this.setup = /(http\S+\/setup\?code=\S+)/.exec(line)?.[1] ?? this.setup;
+      if (last.test(line)) return;
     }
-    throw new Error(`logcafe did not start:\n${server.log}`);
+    throw new Error(`logcafe did not start:\n${this.log}`);
+  }
+
+  /** Ends the server, and leaves its data. */
+  async halt() {
+    const ended = once(this.child, "exit");
+    this.child.kill("SIGTERM");
+    await ended;
+  }
+
+  /** Starts it again where it was. */
+  async resume() {
+    await this.run(new URL(this.url).host, /ready at/);
   }
 
   /** Runs a command of the same binary on the same data. */
@@ -61,9 +77,7 @@ export class Server {
   }
 
   async stop() {
-    const ended = once(this.child, "exit");
-    this.child.kill("SIGTERM");
-    await ended;
+    await this.halt();
     rmSync(this.data, { recursive: true, force: true });
   }
 }

@@ -14,6 +14,7 @@ mod labels;
 mod level;
 mod line;
 mod literal;
+mod live;
 mod look;
 mod moment;
 mod paging;
@@ -53,6 +54,11 @@ pub(in crate::web) fn routes() -> Router<Context> {
         .route("/explore/labels", get(labels::show))
 }
 
+/// The route of what goes on while a page is open, which looks after its session itself.
+pub(in crate::web) fn live_routes() -> Router<Context> {
+    Router::new().route("/explore/live", get(live::follow))
+}
+
 /// What a small form changes of the query it stands beside.
 #[derive(Debug, Default, Deserialize)]
 struct Edit {
@@ -81,6 +87,8 @@ struct ExplorePage {
     push_url: String,
     /// Whether to say how to send lines.
     is_unfed: bool,
+    /// Until when lines were looked for, in nanoseconds: there a live view goes on.
+    live_from: i64,
 }
 
 impl ExplorePage {
@@ -107,6 +115,7 @@ async fn show(
     user: SignedIn,
     page: Page,
 ) -> Result<Response, Error> {
+    let live_from = now().nanos();
     let now = whole_seconds(now());
     let (state, faults) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now);
     let (edited, state) = blocking(move || (edit.applied(&state), state)).await?;
@@ -134,7 +143,7 @@ async fn show(
     });
     let (state, tools, body, damages, is_unfed) = found.await?;
     let push_url = format!("{}/loki/api/v1/push", origin(&context, &headers));
-    let page = ExplorePage { page, state, tools, body, damages, push_url, is_unfed };
+    let page = ExplorePage { page, state, tools, body, damages, push_url, is_unfed, live_from };
     match (page.page.fragment, part) {
         (true, Part::Rows) => Ok(render(&page.as_rows())?.into_response()),
         (true, Part::All) => Ok(render(&page.as_view())?.into_response()),
@@ -171,11 +180,16 @@ impl Edit {
 fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestamp) -> Body {
     match (found, asked.lines()) {
         (Found::Lines { page, cut, histogram }, Some(expr)) => {
-            if page.rows.is_empty() && state.cursor.is_none() {
+            if page.rows.is_empty() && state.cursor.is_none() && !state.live {
                 let suggestions = state.range(now).map(|range| view::suggestions(state, expr, range));
                 return Body::NoLines { suggestions: suggestions.unwrap_or_default() };
             }
-            Body::Lines(view::lines(state, expr, &page, cut, histogram, part))
+            let total = histogram.as_ref().ok().and_then(Option::as_ref).map(|histogram| histogram.total);
+            let mut lines = view::lines(state, expr, &page, cut, histogram, part);
+            if let Some(total) = total.filter(|_| state.live) {
+                lines.summary = live::total(state, total);
+            }
+            Body::Lines(lines)
         }
         (Found::Numbers { chart, warnings }, _) => Body::Numbers { chart, warnings },
         (Found::Failed(message), _) => Body::Failed(message),

@@ -95,7 +95,7 @@ fn lines(
     ticket: &Ticket,
 ) -> Result<Found, Error> {
     let limit = state.limit.min(engine.limits().entries_max.saturating_sub(1)).max(1);
-    let fetch = Fetch::new(range, state.direction, state.cursor, limit);
+    let fetch = Fetch::new(range, state.fetched(), state.cursor, limit);
     let wanted = fetch.limit.min(engine.limits().entries_max);
     let (found, stats) = log_lines(engine, expr, fetch.range, wanted, fetch.direction, ticket)?;
     let page = fetch.page(found, state.direction, |line: &LogLine| line.timestamp);
@@ -104,6 +104,17 @@ fn lines(
         Part::Rows => Ok(None),
     };
     Ok(Found::Lines { cut: stats.cut && page.older.is_none() && page.newer.is_none(), page, histogram })
+}
+
+/// How many lines a query finds in a range.
+pub(crate) fn count(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<u64, Error> {
+    let length = range.end.nanos().saturating_sub(range.start.nanos()).max(1);
+    let counting = histogram::count(expr.clone(), length, Vec::new());
+    let query = InstantQuery { expr: counting, time: range.end.plus_nanos(-1), limit: 1 };
+    match engine.instant(&query, ticket)?.data {
+        Data::Vector(samples) => Ok(samples.iter().map(|sample| sample.value as u64).sum()),
+        Data::Streams(_) | Data::Matrix(_) | Data::Scalar { .. } => Ok(0),
+    }
 }
 
 fn log_lines(
@@ -122,7 +133,8 @@ fn log_lines(
     }
 }
 
-fn bars(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<Histogram, Error> {
+/// The bars of a range.
+pub(crate) fn bars(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<Histogram, Error> {
     let grid = Grid::new(range);
     let (counting, times) = grid.query(expr);
     let answer = metric(engine, counting, times, grid.step_ns, ticket)?;

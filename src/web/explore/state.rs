@@ -114,10 +114,11 @@ impl State {
         let query = given(&params.query).unwrap_or("").to_owned();
         let limit = limit.clamp(1, LIMIT_MAX);
         let show = given(&params.show).map_or(Show::Lines, Show::parse);
-        let live = given(&params.live) == Some("1");
         let line = given(&params.line).and_then(LineKey::parse);
         let look = Look::read(given(&params.wrap), given(&params.same), given(&params.columns));
         let cursor = older.or(newer);
+        // only what goes up to now goes on
+        let live = given(&params.live) == Some("1") && to == Moment::NOW && cursor.is_none() && show == Show::Lines;
         (State { query, from, to, limit, direction, zone, cursor, show, live, line, look, say }, faults)
     }
 
@@ -212,6 +213,21 @@ impl State {
         State { look, ..self.clone() }
     }
 
+    /// The same query with new lines coming in, over a range that moves with the clock; or without, where they do.
+    pub(crate) fn with_live_toggled(&self) -> State {
+        let from = match self.from {
+            Moment::FromNow(_) => self.from,
+            Moment::At(_) => FROM_DEFAULT,
+        };
+        let turned = State { cursor: None, line: None, show: Show::Lines, ..self.clone() };
+        if self.live { State { live: false, ..turned } } else { State { live: true, from, to: Moment::NOW, ..turned } }
+    }
+
+    /// The order in which lines are asked for: whoever follows them begins with the newest, in either order of reading.
+    pub(crate) fn fetched(&self) -> Direction {
+        if self.live { Direction::Backward } else { self.direction }
+    }
+
     /// The same view at another page.
     pub(crate) fn at(&self, cursor: Option<Cursor>) -> State {
         State { cursor, line: None, live: false, ..self.clone() }
@@ -292,6 +308,19 @@ mod tests {
         assert!(faults[0].to_string().contains("\"soon\""));
         assert_eq!(state.from, Moment::FromNow(-3_600_000_000_000));
         assert_eq!((state.zone.name.as_str(), state.zone.chosen), ("Asia/Seoul", false));
+    }
+
+    #[test]
+    fn only_what_goes_up_to_now_is_live() {
+        let live = read("/explore?live=1&direction=forward");
+        assert!(live.live && live.url().ends_with("&live=1"));
+        assert_eq!((live.direction, live.fetched()), (Direction::Forward, Direction::Backward));
+        assert!(!live.with_live_toggled().live);
+        for past in ["to=now-5m", "to=2026-11-22T12:00:00Z", "older=1.2", "show=fields"] {
+            assert!(!read(&format!("/explore?live=1&{past}")).live, "{past}");
+        }
+        let past = read("/explore?query=x&from=2026-11-22T12:00:00Z&to=2026-11-22T13:00:00Z&older=1.2");
+        assert_eq!(past.with_live_toggled().url(), "/explore?query=x&from=now-1h&to=now&live=1");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod admin;
 mod chrome;
 mod date;
 mod doors;
+mod live;
 mod problems;
 
 use http::HeaderMap;
@@ -127,7 +128,7 @@ mod tests {
     use crate::web::language::*;
 
     /// The texts of every area.
-    const AREAS: &[&[(&str, &[&str], &str)]] = &[account::ALL, admin::ALL, chrome::ALL, doors::ALL];
+    const AREAS: &[&[(&str, &[&str], &str)]] = &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, live::ALL];
 
     /// Texts that are the same everywhere.
     const SAME: [&str; 0] = [];

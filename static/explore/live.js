@@ -1,0 +1,456 @@
+// Live: new lines come in as they are stored.
+//
+// Promises: the words say how it stands, never silently dead: Live, Paused (and how many are new), Reconnecting, Ended
+// (when and why). Lines stay where one reads: who scrolls away from the newest line, opens a line or selects text pauses
+// it. After sleep, or when the server was away, what came meanwhile is put in, or a row says how much is missing. The
+// page holds a bounded number of rows and takes new ones in once per frame.
+//
+// An EventSource of our own and not hx-sse: rows have to find their place (late lines, entries that grow, headings of
+// days), wait while one reads, and be counted; hx-sse swaps what comes as it comes. EventSource does the parsing; the
+// waiting between tries is ours, as the browser's own gives up for good at the first 502 of a proxy.
+
+const ROWS_MAX = 500;
+const WAITING_MAX = 500;
+const SILENCE_MAX = 40_000;
+const HIDDEN_MAX = 15_000;
+const RETRY_MAX = 15_000;
+const CALM_ROWS = 10;
+const CALM_WITHIN = 10_000;
+const AWAY_PX = 48;
+
+const clock = () => new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(new Date());
+
+// Times in nanoseconds have more digits than numbers here; all are of this epoch.
+const isNewer = (one, other) => (one.length === other.length ? one > other : one.length > other.length);
+const keyOf = (line) => {
+  line.liveKey ??= new URL(line.querySelector(".meta")?.href ?? "", location.href).searchParams.get("line") ?? "0.0";
+  return line.liveKey;
+};
+const nanosOf = (line) => keyOf(line).split(".")[0];
+const isLine = (item) => item.classList.contains("line");
+
+class Live {
+  constructor(strip) {
+    this.strip = strip;
+    this.say = strip.dataset;
+    this.list = document.querySelector("ol.lines");
+    this.forward = this.say.order === "forward";
+    this.after = this.say.after;
+    this.waiting = [];
+    this.waitingRows = 0;
+    this.tries = 0;
+    this.arrivals = [];
+    this.gone = new AbortController();
+    this.button = strip.querySelector(".live-act");
+    this.button.hidden = false;
+    this.button.addEventListener("click", () => this.act());
+    const on = (target, name, what) => target.addEventListener(name, what, { passive: true, signal: this.gone.signal });
+    on(window, "scroll", () => this.look());
+    on(window, "resize", () => this.look());
+    on(document, "selectionchange", () => this.look());
+    on(document, "click", () => requestAnimationFrame(() => this.look()));
+    on(document, "htmx:after:swap", () => this.look());
+    on(document, "visibilitychange", () => this.seen());
+    on(window, "online", () => this.retry());
+    on(window, "offline", () => this.lost());
+    on(window, "pageshow", (event) => { if (event.persisted) this.retry(); });
+    on(window, "pagehide", () => this.close());
+    this.watch = setInterval(() => this.listen(), 5000);
+    for (const item of this.lines()) keyOf(item);
+    if (this.forward) this.toNewest();
+    this.connect();
+  }
+
+  end() {
+    this.gone.abort();
+    clearInterval(this.watch);
+    clearTimeout(this.timer);
+    clearTimeout(this.sleep);
+    this.close();
+  }
+
+  lines() {
+    return [...this.list.children].filter(isLine);
+  }
+
+  // The connection
+
+  connect() {
+    this.close();
+    clearTimeout(this.timer);
+    this.ended = null;
+    this.heard = Date.now();
+    this.source = new EventSource(`${this.say.url}&after=${this.after}`);
+    const on = (name, what) => this.source.addEventListener(name, (event) => {
+      this.heard = Date.now();
+      if (event.lastEventId) this.after = event.lastEventId;
+      what(event.data && event.data !== "1" ? JSON.parse(event.data) : null);
+    });
+    on("open", () => {});
+    on("tick", () => {});
+    on("news", (news) => this.hear(news));
+    on("counts", (counts) => this.count(counts));
+    on("ended", (ending) => {
+      this.close();
+      this.ended = { ...ending, at: clock() };
+      this.show();
+    });
+    this.source.addEventListener("error", () => this.lost());
+    this.show();
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+    this.open = false;
+  }
+
+  /** The connection is gone: tries again, later each time. */
+  lost() {
+    this.close();
+    if (this.ended) return;
+    this.lostAt ??= clock();
+    clearTimeout(this.timer);
+    if (!document.hidden) {
+      const pause = Math.min(RETRY_MAX, 500 * 2 ** this.tries) * (0.75 + Math.random() / 2);
+      this.tries += 1;
+      this.timer = setTimeout(() => this.connect(), pause);
+    }
+    this.show();
+  }
+
+  /** Tries again at once, if it is not there. */
+  retry() {
+    if (this.ended || this.open) return;
+    this.connect();
+  }
+
+  /** A connection that says nothing, not even that it is there, is none. */
+  listen() {
+    if (this.source && Date.now() - this.heard > SILENCE_MAX) this.lost();
+    this.calm();
+  }
+
+  /** A page that nobody sees asks for nothing; one that is seen again fills what it missed. */
+  seen() {
+    clearTimeout(this.sleep);
+    if (document.hidden) {
+      this.sleep = setTimeout(() => this.close(), HIDDEN_MAX);
+    } else if (!this.ended && (!this.open || Date.now() - this.heard > SILENCE_MAX / 2)) {
+      this.tries = 0;
+      this.connect();
+    }
+  }
+
+  // What comes
+
+  hear(news) {
+    this.open = true;
+    this.tries = 0;
+    this.lostAt = null;
+    this.waiting.push(news);
+    // nothing is new of what was filled in again; the page knows when it puts it in
+    const known = news.fill ? new Set(this.lines().map(keyOf)) : null;
+    news.fresh = known ? news.rows.filter(([nanos, key]) => !known.has(key) && !this.isTooOld(nanos)).length : news.rows.length;
+    this.waitingRows += news.fresh;
+    this.arrivals.push([Date.now(), news.fresh]);
+    while (this.waiting.length > 1 && this.waiting.reduce((sum, held) => sum + held.rows.length, 0) > WAITING_MAX) this.waiting.shift();
+    this.calm();
+    this.schedule();
+    this.show();
+  }
+
+  schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      if (!this.isHeld()) this.take();
+      this.show();
+    });
+  }
+
+  take() {
+    const news = this.waiting;
+    this.waiting = [];
+    this.waitingRows = 0;
+    const known = new Map(this.lines().map((line) => [keyOf(line), line]));
+    for (const { rows, gap, fill } of news) {
+      if (gap) this.mark(...gap);
+      for (const [nanos, key, html] of rows.slice(-ROWS_MAX)) this.put(known, nanos, key, html, fill);
+    }
+    this.trim();
+    if (this.forward && news.length) this.toNewest();
+  }
+
+  /** Whether what was loaded before goes on past this line, so that it has no place on the page. */
+  isTooOld(nanos) {
+    const oldest = this.oldest();
+    return oldest !== undefined && isNewer(nanosOf(oldest), nanos);
+  }
+
+  oldest() {
+    const lines = this.lines();
+    return this.forward ? lines[0] : lines.at(-1);
+  }
+
+  put(known, nanos, key, html, isFill) {
+    const old = known.get(key);
+    if (old && (isFill || !old.isConnected || old.classList.contains("opened"))) return;
+    const items = parse(html);
+    const line = items.find(isLine);
+    line.liveKey = key;
+    known.set(key, line);
+    line.classList.toggle("fresh", this.isCalm);
+    if (old) return old.replaceWith(line);
+    if (this.isTooOld(nanos)) {
+      if (!isFill) this.late(nanos);
+      return;
+    }
+    const heading = items.find((item) => item.classList.contains("day"));
+    this.place(nanos, items.filter((item) => item !== heading), heading);
+  }
+
+  /** Puts a row where its time is: mostly at the end where the newest are. */
+  place(nanos, items, heading) {
+    if (this.forward) {
+      let last = this.list.querySelector(":scope > .pager")?.previousElementSibling ?? this.list.lastElementChild;
+      while (last && !(isLine(last) ? !isNewer(nanosOf(last), nanos) : this.isMark(last))) last = last.previousElementSibling;
+      const same = this.headingOf(last)?.textContent === heading?.textContent;
+      (last ? (...nodes) => last.after(...nodes) : (...nodes) => this.list.prepend(...nodes))(...(same || !heading ? items : [heading, ...items]));
+      return;
+    }
+    let next = this.list.firstElementChild;
+    if (next?.classList.contains("day") && next.textContent === heading?.textContent) next = next.nextElementSibling;
+    while (next && isLine(next) && isNewer(nanosOf(next), nanos)) next = next.nextElementSibling;
+    const same = this.headingOf(next?.previousElementSibling ?? null)?.textContent === heading?.textContent;
+    const nodes = same || !heading ? items : [heading, ...items];
+    if (next) next.before(...nodes);
+    else this.list.append(...nodes);
+  }
+
+  isMark(item) {
+    return item.classList.contains("skipped");
+  }
+
+  headingOf(item) {
+    while (item && !item.classList.contains("day")) item = item.previousElementSibling;
+    return item;
+  }
+
+  /** A row that says what is missing. Those that follow each other with nothing between are of no use, but true. */
+  mark(nanos, html) {
+    const items = parse(html);
+    for (const item of items) process(item);
+    this.place(nanos, items, null);
+    if (this.forward) return;
+    // above the heading of the day would be above all days
+    const first = this.list.firstElementChild;
+    if (first && this.isMark(first) && first.nextElementSibling?.classList.contains("day")) first.nextElementSibling.after(first);
+  }
+
+  /** Lines whose time is before all that the page shows: one row counts them, and leads to them. */
+  late(nanos) {
+    const { list } = this;
+    let row = list.querySelector(":scope > .skipped.late");
+    if (!row) {
+      [row] = parse('<li class="skipped late"><span></span> <a class="button"></a></li>');
+      Object.assign(row, { lateCount: 0, from: nanos, to: nanos });
+      if (this.forward) (list.querySelector(":scope > .pager") ?? list).before(row);
+      else if (list.firstElementChild?.classList.contains("day")) list.firstElementChild.after(row);
+      else list.prepend(row);
+    }
+    row.lateCount += 1;
+    if (isNewer(row.from, nanos)) row.from = nanos;
+    if (isNewer(nanos, row.to)) row.to = nanos;
+    row.firstElementChild.textContent = this.say.sayLate.replace("{n}", row.lateCount);
+    const link = row.querySelector("a");
+    link.textContent = this.say.sayLoad;
+    link.href = this.history({ from: row.from, to: String(BigInt(row.to) + 1n) });
+  }
+
+  history(changes) {
+    const url = new URL(this.say.history, location.href);
+    for (const [name, value] of Object.entries(changes)) url.searchParams.set(name, value);
+    return url.pathname + url.search;
+  }
+
+  /** Takes the oldest rows off; the way to older ones goes on from there. */
+  trim() {
+    const lines = this.lines();
+    const excess = lines.length - ROWS_MAX;
+    if (excess <= 0) return;
+    const newestGone = this.forward ? lines[excess - 1] : lines[ROWS_MAX];
+    const pager = this.list.querySelector(":scope > .pager");
+    const older = this.history({ older: `${nanosOf(newestGone)}.0` });
+    if (this.forward) {
+      let heading = null;
+      while (this.list.firstElementChild !== lines[excess]) {
+        const first = this.list.firstElementChild;
+        if (first.classList.contains("day")) heading = first;
+        first.remove();
+      }
+      if (heading) this.list.prepend(heading);
+      const link = document.querySelector(".live-older a");
+      if (link) {
+        link.href = older;
+        link.parentElement.hidden = false;
+      }
+      return;
+    }
+    while (this.list.lastElementChild && this.list.lastElementChild !== lines[ROWS_MAX - 1]) this.list.lastElementChild.remove();
+    const [item] = parse('<li class="pager" id="pager"><a class="button wide" hx-target="#explore" hx-swap="innerHTML" hx-push-url="true"></a></li>');
+    const link = item.querySelector("a");
+    link.href = older;
+    link.textContent = `${this.say.sayOlder} ↓`;
+    this.list.append(item);
+    process(item);
+    pager?.remove();
+  }
+
+  /** The bars and the levels as they are now. */
+  count(counts) {
+    const note = this.strip.querySelector(".live-note");
+    if (counts.still) {
+      this.still ??= this.countedAt ?? clock();
+      this.show();
+      return;
+    }
+    this.still = null;
+    this.countedAt = clock();
+    const fresh = document.createElement("template");
+    fresh.innerHTML = counts.html;
+    for (const part of [".histogram", ".about", ".levels"]) {
+      const [old, now] = [document.querySelector(`#explore ${part}`), fresh.content.querySelector(part)];
+      // who is about to tap something there finds it as it was
+      if (!now || !old || old.matches(":focus-within, :active")) continue;
+      old.replaceWith(now);
+      process(now);
+    }
+    if (note) this.show();
+  }
+
+  // What one reads
+
+  isAway() {
+    const box = this.list.getBoundingClientRect();
+    if (this.forward) return box.bottom - innerHeight > AWAY_PX + parseFloat(getComputedStyle(document.querySelector("main")).paddingBottom);
+    return box.top < this.strip.getBoundingClientRect().bottom - AWAY_PX;
+  }
+
+  isHeld() {
+    const selection = getSelection();
+    const selects = !selection.isCollapsed && this.list.contains(selection.anchorNode);
+    return this.paused || selects || this.isAway() || this.list.querySelector(":scope > .line.opened") !== null;
+  }
+
+  look() {
+    if (this.waiting.length && !this.isHeld()) this.schedule();
+    this.show();
+  }
+
+  /** The button's tap. */
+  act() {
+    const { state } = this.strip.dataset;
+    if (state === "ended") {
+      if (this.ended.login) return location.assign(this.ended.login);
+      this.tries = 0;
+      return this.connect();
+    }
+    if (state === "reconnecting" || state === "connecting") {
+      this.tries = 0;
+      return this.connect();
+    }
+    if (state === "live") {
+      this.paused = true;
+      return this.show();
+    }
+    this.paused = false;
+    getSelection().removeAllRanges();
+    for (const line of this.list.querySelectorAll(":scope > .line.opened")) {
+      line.querySelector(":scope > .detail").replaceChildren();
+      line.classList.remove("opened");
+      line.querySelector(".meta").setAttribute("aria-expanded", "false");
+    }
+    this.take();
+    this.toNewest();
+    this.show();
+  }
+
+  toNewest() {
+    if (this.forward) return scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+    if (!this.isAway()) return;
+    const top = scrollY + this.list.getBoundingClientRect().top - this.strip.getBoundingClientRect().bottom;
+    scrollTo({ top: Math.max(0, top), behavior: "instant" });
+  }
+
+  /** A screen reader is told of new lines only where there is time to say them. */
+  calm() {
+    const since = Date.now() - CALM_WITHIN;
+    this.arrivals = this.arrivals.filter(([at]) => at > since);
+    this.isCalm = this.arrivals.reduce((sum, [, count]) => sum + count, 0) < CALM_ROWS;
+    this.list.setAttribute("aria-live", this.isCalm ? "polite" : "off");
+    if (this.isCalm) this.list.setAttribute("role", "log");
+    else this.list.removeAttribute("role");
+  }
+
+  /** Says how it stands. */
+  show() {
+    const { say, strip } = this;
+    const held = this.open && this.isHeld();
+    const lost = this.lostAt || navigator.onLine === false;
+    const state = this.ended ? "ended" : this.open ? (held ? "paused" : "live") : lost ? "reconnecting" : "connecting";
+    const words = { ended: say.sayEnded, paused: say.sayPaused, live: say.sayLive, reconnecting: say.sayReconnecting, connecting: say.sayConnecting };
+    const fresh = this.waitingRows;
+    let note = this.still ? say.sayStill.replace("{time}", this.still) : "";
+    if (state === "ended") note = say.sayEndedAt.replace("{time}", this.ended.at).replace("{why}", this.ended.why);
+    else if (state === "reconnecting") note = navigator.onLine === false ? say.sayOffline : say.saySilent.replace("{time}", this.lostAt);
+    else if (!note && this.open && !this.list.querySelector(":scope > .line")) note = say.sayWaiting;
+    const acts = {
+      ended: this.ended?.login ? say.saySignIn : say.sayAgain,
+      paused: fresh ? say.sayShow.replace("{n}", fresh) : say.sayResume,
+      live: say.sayPause,
+      reconnecting: say.sayTry,
+      connecting: say.sayTry,
+    };
+    strip.dataset.state = state;
+    const write = (name, text) => {
+      const place = strip.querySelector(name);
+      if (place.textContent !== text) place.textContent = text;
+    };
+    write(".live-word", words[state]);
+    write(".live-count", fresh && state !== "live" ? say.sayNew.replace("{n}", fresh) : "");
+    write(".live-note", note);
+    write(".live-act", acts[state]);
+  }
+}
+
+function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return [...template.content.children];
+}
+
+const process = (item) => window.htmx?.process(item);
+
+// Rows that came in are made known to htmx only when somebody turns to them: of a thousand a second few are touched.
+const turnTo = (event) => {
+  const line = event.target.closest?.(".lines > .line");
+  if (!line?.liveKey || line.processed) return;
+  line.processed = true;
+  process(line);
+};
+for (const name of ["pointerdown", "focusin", "click"]) document.addEventListener(name, turnTo, true);
+
+let live = null;
+const sync = () => {
+  const strip = document.getElementById("live");
+  if (live?.strip === strip) return;
+  live?.end();
+  live = strip ? new Live(strip) : null;
+};
+const view = document.getElementById("explore");
+if (view) {
+  new MutationObserver(sync).observe(view, { childList: true });
+  sync();
+}
