@@ -28,7 +28,7 @@ async fn patterns(State(context): State<Context>, params: Params) -> Result<Json
     run(context, params, move |engine, ticket, params| {
         let selector = logql::parse_selector(params.get("query"))?;
         let log = LogExpr { selector, stages: Vec::new() };
-        json(&engine.patterns(&PatternQuery { log, range, step_ns, limit: PATTERNS_MAX }, ticket)?)
+        json(&engine.patterns(&PatternQuery { log, range, step_ns, limit: PATTERNS_MAX, time_max: None }, ticket)?)
     })
     .await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::logql::ast::{Expr, LogExpr};
 use crate::model::{Direction, Labels, Matcher, Memory, Share, TimeRange, Timestamp};
 use crate::query::logs::memory_bytes;
-use crate::query::{Matrix, Vector};
+use crate::query::{Coverage, Matrix, Vector};
 
 /// A query over a span of time.
 #[derive(Clone, Debug)]
@@ -165,6 +165,45 @@ pub struct PatternQuery {
     pub step_ns: i64,
     /// The most frequent so many are answered.
     pub limit: usize,
+    /// The time that reading may take; what is read by then stands for all. None reads all.
+    pub time_max: Option<Duration>,
+}
+
+/// Lines of two ranges, whose patterns are to be told apart.
+#[derive(Clone, Debug)]
+pub struct ChangeQuery {
+    pub log: LogExpr,
+    pub before: TimeRange,
+    pub now: TimeRange,
+    /// Equal parts that each range is counted by.
+    pub part_count: u32,
+    /// The most frequent so many are answered.
+    pub limit: usize,
+    pub time_max: Option<Duration>,
+}
+
+/// A pattern in two ranges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangedPattern {
+    pub text: String,
+    /// Lines in each part of the range.
+    pub before: Vec<u64>,
+    pub now: Vec<u64>,
+    /// Most of its lines are of this level.
+    pub level: String,
+}
+
+/// The patterns of two ranges.
+#[derive(Debug)]
+pub struct Changes {
+    pub patterns: Vec<ChangedPattern>,
+    /// Lines in all.
+    pub before_count: u64,
+    pub now_count: u64,
+    pub before: Coverage,
+    pub now: Coverage,
+    pub stats: Stats,
+    pub warnings: Vec<String>,
 }
 
 /// The patterns of some lines.
@@ -175,6 +214,7 @@ pub struct Patterns {
     /// Patterns beyond the limit, and their lines.
     pub further_pattern_count: u64,
     pub further_line_count: u64,
+    pub coverage: Coverage,
     pub stats: Stats,
     pub warnings: Vec<String>,
     /// What the query may use, its answer included.

@@ -13,27 +13,33 @@ mod metric;
 mod outbox;
 mod patterns;
 mod plan;
+mod profile;
 mod queue;
 mod remove;
+mod sample;
 mod scan;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod values;
 mod volume;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 pub use answer::{
-    Answer, Data, DetectedField, FieldKind, InstantQuery, LevelCounts, LogLine, MinedPattern, PatternQuery, Patterns,
-    RangeQuery, Sample, Series, Stats, StreamsSummary, VolumeBy, VolumeQuery,
+    Answer, ChangeQuery, ChangedPattern, Changes, Data, DetectedField, FieldKind, InstantQuery, LevelCounts, LogLine,
+    MinedPattern, PatternQuery, Patterns, RangeQuery, Sample, Series, Stats, StreamsSummary, VolumeBy, VolumeQuery,
 };
 pub use limits::{CancelOnDrop, Limits, Ticket};
 pub use matrix::{Matrix, Vector};
 pub use outbox::Parcel;
+pub use profile::{FieldOrigin, FieldProfile, Profile, ProfileQuery};
 pub use queue::Turn;
 pub use remove::Removal;
+pub use sample::Coverage;
 pub use tail::{Tail, TailNews, TailQuery, TailTotals};
+pub use values::{NumberBar, Numbers};
 
 pub use crate::store::Dropped;
 

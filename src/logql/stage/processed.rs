@@ -111,6 +111,13 @@ impl<'a> Processed<'a> {
         self.added(Category::Parsed).chain(errors).collect()
     }
 
+    /// Names and values that stages made or changed, errors left out.
+    pub fn made(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let changes = self.changes;
+        let parsed = changes.added().iter().filter(|added| added.live && added.category == Category::Parsed);
+        parsed.map(|added| (changes.text(added.name), changes.text(added.value)))
+    }
+
     fn added(&self, category: Category) -> impl Iterator<Item = (String, String)> {
         let of_category = self.changes.added().iter().filter(move |added| added.live && added.category == category);
         of_category.map(|added| owned((self.changes.text(added.name), self.changes.text(added.value))))
