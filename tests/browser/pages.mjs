@@ -108,7 +108,31 @@ const pale = (page) =>
     return [...new Set(found)];
   });
 
-/** No sideways scroll, nothing on the console, targets that a thumb can hit, texts that can be read. */
+/** What a screen reader could not say or find: controls without a name, ids that stand twice, a page without its heading. */
+const unsaid = (page) =>
+  page.evaluate(() => {
+    const found = [];
+    const spoken = (node) => {
+      if (node.nodeType === Node.TEXT_NODE) return node.textContent;
+      if (node.nodeType !== Node.ELEMENT_NODE || node.getAttribute("aria-hidden") === "true") return "";
+      return node.getAttribute("aria-label") ?? node.getAttribute("alt") ?? [...node.childNodes].map(spoken).join("");
+    };
+    for (const element of document.querySelectorAll("a[href], button, summary, input, select, textarea, [role=button], [tabindex='0']")) {
+      if (!element.checkVisibility() || element.type === "hidden" || element.closest("[aria-hidden=true]")) continue;
+      const labelled = (element.getAttribute("aria-labelledby") ?? "").split(" ").map((id) => document.getElementById(id)).filter(Boolean);
+      const labels = [...(element.labels ?? []), ...labelled].map(spoken).join("");
+      const name = element.getAttribute("aria-label") ?? (labels || (element.matches("input, select, textarea") ? "" : spoken(element)) || element.title);
+      if (!name?.trim()) found.push(`no name: ${element.outerHTML.slice(0, 120)}`);
+    }
+    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+    found.push(...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `twice: #${id}`));
+    const headings = document.querySelectorAll("h1").length;
+    if (headings !== 1) found.push(`${headings} h1`);
+    if (!document.querySelector("main")) found.push("no main");
+    return found;
+  });
+
+/** No sideways scroll, nothing on the console, targets that a thumb can hit, texts that can be read or said. */
 export async function isFit(page, what) {
   const facts = await page.evaluate(() => {
     const seen = (element) => {
@@ -133,5 +157,6 @@ export async function isFit(page, what) {
   assert.ok(facts.scrollWidth <= facts.width, `${what}: ${facts.scrollWidth} px wide in ${facts.width}`);
   assert.deepEqual(facts.small, [], `${what}: targets that are too small`);
   assert.deepEqual(page.wrong, [], `${what}: the console`);
+  assert.deepEqual(await unsaid(page), [], `${what}: what cannot be said`);
   assert.deepEqual(await pale(page), [], `${what}: texts that are too pale`);
 }

@@ -14,11 +14,13 @@ const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !n
 export const PASSWORD = "three warm cups";
 
 export class Server {
-  static async start() {
+  /** On a folder that is there, or on a new one that goes with the server. */
+  static async start(folder) {
     const server = new Server();
-    server.data = mkdtempSync(join(tmpdir(), "logcafe-browser-"));
+    server.data = folder ?? mkdtempSync(join(tmpdir(), "logcafe-browser-"));
+    server.isOwn = folder === undefined;
     server.log = "";
-    await server.run("127.0.0.1:0", /(http\S+\/setup\?code=\S+)/);
+    await server.run("127.0.0.1:0", folder ? /ready at/ : /(http\S+\/setup\?code=\S+)/);
     return server;
   }
 
@@ -77,7 +79,14 @@ export class Server {
   }
 
   async stop() {
+<<<<<<< HEAD
     await this.halt();
     rmSync(this.data, { recursive: true, force: true });
+=======
+    const ended = once(this.child, "exit");
+    this.child.kill("SIGTERM");
+    await ended;
+    if (this.isOwn) rmSync(this.data, { recursive: true, force: true });
+>>>>>>> 8926852 (tests: check names, ids and headings on every page; measure pages by a command)
   }
 }
