@@ -150,7 +150,9 @@ class Live {
     this.lostAt = null;
     this.waiting.push(news);
     // nothing is new of what was filled in again; the page knows when it puts it in
-    const known = news.fill ? new Set(this.lines().map(keyOf)) : null;
+    const lines = news.fill ? this.lines() : [];
+    const known = news.fill ? new Set(lines.map(keyOf)) : null;
+    if (news.fill) this.oldest = this.oldestOf(lines);
     news.fresh = known ? news.rows.filter(([nanos, key]) => !known.has(key) && !this.isTooOld(nanos)).length : news.rows.length;
     this.waitingRows += news.fresh;
     this.arrivals.push([Date.now(), news.fresh]);
@@ -174,7 +176,9 @@ class Live {
     const news = this.waiting;
     this.waiting = [];
     this.waitingRows = 0;
-    const known = new Map(this.lines().map((line) => [keyOf(line), line]));
+    const lines = this.lines();
+    const known = new Map(lines.map((line) => [keyOf(line), line]));
+    this.oldest = this.oldestOf(lines);
     for (const { rows, gap, fill } of news) {
       if (gap) this.mark(...gap);
       for (const [nanos, key, html] of rows.slice(-ROWS_MAX)) this.put(known, nanos, key, html, fill);
@@ -185,13 +189,12 @@ class Live {
 
   /** Whether what was loaded before goes on past this line, so that it has no place on the page. */
   isTooOld(nanos) {
-    const oldest = this.oldest();
-    return oldest !== undefined && isNewer(nanosOf(oldest), nanos);
+    return this.oldest !== undefined && isNewer(this.oldest, nanos);
   }
 
-  oldest() {
-    const lines = this.lines();
-    return this.forward ? lines[0] : lines.at(-1);
+  oldestOf(lines) {
+    const line = this.forward ? lines[0] : lines.at(-1);
+    return line && nanosOf(line);
   }
 
   put(known, nanos, key, html, isFill) {
@@ -442,15 +445,19 @@ const turnTo = (event) => {
 };
 for (const name of ["pointerdown", "focusin", "click"]) document.addEventListener(name, turnTo, true);
 
+// Views come and go within #explore; going back in history brings another #explore.
 let live = null;
+let view = null;
 const sync = () => {
   const strip = document.getElementById("live");
-  if (live?.strip === strip) return;
-  live?.end();
-  live = strip ? new Live(strip) : null;
+  if (live?.strip !== strip) {
+    live?.end();
+    live = strip ? new Live(strip) : null;
+  }
+  if (view?.isConnected) return;
+  view = document.getElementById("explore");
+  if (view) watcher.observe(view, { childList: true });
 };
-const view = document.getElementById("explore");
-if (view) {
-  new MutationObserver(sync).observe(view, { childList: true });
-  sync();
-}
+const watcher = new MutationObserver(sync);
+document.addEventListener("htmx:after:swap", sync);
+sync();

@@ -47,6 +47,7 @@ pub(crate) const REFRESH_SECS: u64 = 5;
 const ROWS_MAX: usize = 250;
 /// Lines that senders hand in later than this after their time are not looked for when a gap is filled.
 const LATE_NS: i64 = 60_000_000_000;
+const LATE_SHOWN_NS: i64 = 5_000_000_000;
 /// Between two events with rows: faster than this nobody reads, and each costs the page a layout.
 const NEWS_EVERY: Duration = Duration::from_millis(250);
 /// Proxies cut what says nothing for a minute, some for thirty seconds.
@@ -296,7 +297,8 @@ impl Live {
                 let range = TimeRange::new(after, first);
                 let ticket = Ticket::until(std::time::Instant::now() + GAP_TIME_MAX).for_user(&name);
                 let count = search::count(&engine, &expr, range, &ticket).ok();
-                Gap { count, start: after, end: first }
+                // whoever follows the link finds those as well that came in a little late
+                Gap { count, start: after.plus_nanos(-LATE_SHOWN_NS), end: first }
             });
             Ok::<_, query::Error>((tail, lines, parcel, gap))
         });
