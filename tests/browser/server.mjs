@@ -79,14 +79,7 @@ export class Server {
   }
 
   async stop() {
-<<<<<<< HEAD
     await this.halt();
-    rmSync(this.data, { recursive: true, force: true });
-=======
-    const ended = once(this.child, "exit");
-    this.child.kill("SIGTERM");
-    await ended;
     if (this.isOwn) rmSync(this.data, { recursive: true, force: true });
->>>>>>> 8926852 (tests: check names, ids and headings on every page; measure pages by a command)
   }
 }
