@@ -102,6 +102,11 @@ pub(crate) struct Settings {
           default_missing_value = "true")]
     pub(crate) anonymous_push: Option<bool>,
 
+    /// Let people freeze results behind public links that end by themselves; false also closes those there are [default: true]
+    #[arg(long, help_heading = "Access", env = "LOGCAFE_SNAPSHOTS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub(crate) snapshots: Option<bool>,
+
     /// Address under which people reach the pages, where a proxy stands before them
     #[arg(long, help_heading = "Access", env = "LOGCAFE_PUBLIC_URL", value_name = "https://HOST")]
     pub(crate) public_url: Option<String>,
@@ -151,6 +156,7 @@ impl Settings {
             line_cut: self.line_cut.or(other.line_cut),
             stream_labels: self.stream_labels.or(other.stream_labels),
             anonymous_push: self.anonymous_push.or(other.anonymous_push),
+            snapshots: self.snapshots.or(other.snapshots),
             public_url: self.public_url.or(other.public_url),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             log: self.log.or(other.log),
@@ -190,6 +196,7 @@ impl Settings {
             line_cut: Some(ingest.long_lines == ingest::LongLines::Truncate),
             stream_labels: Some(ingest.label_count_max),
             anonymous_push: Some(false),
+            snapshots: Some(true),
             log: Some("info,tantivy=warn".to_owned()),
             log_format: Some(LogFormat::Text),
             // no bound, or not needed
@@ -249,6 +256,7 @@ impl Settings {
             ingest: settings.ingest()?,
             query: settings.query()?,
             access: api::Access { anonymous_push: set(settings.anonymous_push) },
+            snapshots: set(settings.snapshots),
             public_url: settings.public_url.as_deref().map(parse_public_url).transpose()?,
             trusted_proxies: match &settings.trusted_proxy {
                 Some(networks) => db::Proxies::parse(networks).context("trusted-proxy is wrong")?,

@@ -11,6 +11,7 @@ mod logs;
 mod matrix;
 mod metric;
 mod outbox;
+mod pages;
 mod patterns;
 mod plan;
 mod profile;
@@ -34,6 +35,7 @@ pub use answer::{
 pub use limits::{CancelOnDrop, Limits, Ticket};
 pub use matrix::{Matrix, Vector};
 pub use outbox::Parcel;
+pub use pages::Pages;
 pub use profile::{FieldOrigin, FieldProfile, Profile, ProfileQuery};
 pub use queue::Turn;
 pub use remove::Removal;

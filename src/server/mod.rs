@@ -8,6 +8,7 @@ mod listener;
 mod own_logs;
 mod routes;
 mod stall;
+mod sweeps;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct Config {
     pub access: api::Access,
     /// Where people reach the pages, where that is not where it listens: behind a proxy.
     pub public_url: Option<http::Uri>,
+    /// Whether people may freeze results behind public links.
+    pub snapshots: bool,
     /// Which proxies tell where a client comes from, besides those on this machine.
     pub trusted_proxies: db::Proxies,
     /// The times that connections which follow new lines keep.
@@ -91,6 +94,7 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
     let own_logs = own_logs.map(|own_logs| OwnLogsThread::spawn(own_logs, intake.clone())).transpose()?;
     let deletions = DeletionsThread::spawn(db.clone(), engine.clone())?;
     let wake = deletions.wake();
+    let sweeping_db = db.clone();
     let stopping = CancellationToken::new();
     let people = web::Context {
         engine: engine.clone(),
@@ -98,6 +102,7 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
         public_url,
         proxies: proxies.clone(),
         stopping: stopping.clone(),
+        snapshots: config.snapshots,
     };
     let tails = api::Tails { stopping: stopping.clone(), open: TaskTracker::new(), pace: config.tail_pace };
     let open_tails = tails.open.clone();
@@ -107,6 +112,7 @@ pub async fn start(config: Config, own_logs: Option<OwnLogs>) -> anyhow::Result<
 
     let listening =
         tokio::spawn(listener::run(listener, app, Patience::default(), stopping.clone(), config.stop_grace));
+    tokio::spawn(sweeps::run(sweeping_db, stopping.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, data = %config.data.display(), "ready");
     Ok(Handle { address, base_url, setup_code, stopping, listening, open_tails, own_logs, deletions, store })
 }

@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use serde::Deserialize;
 
+use crate::db::history::{self, Memory};
 use crate::db::logins::{self, Login};
 use crate::db::sessions::{self, Session};
 use crate::db::{PASSWORD_CHARS_MIN, users};
@@ -33,6 +34,7 @@ struct AccountPage {
     done: String,
     problem: Problem,
     password_chars_min: usize,
+    remembers: bool,
 }
 
 struct Device {
@@ -86,14 +88,23 @@ async fn answer(
     problem: Problem,
 ) -> Result<Response, Error> {
     let user_id = viewer.user.id;
-    let found = context.ask(move |db| sessions::list(db, user_id, now())).await?;
+    let found = context.ask(move |db| Ok((sessions::list(db, user_id, now())?, history::memory(db, user_id)?)));
+    let (found, memory) = found.await?;
     let sessions = found.into_iter().map(|session| Device::new(session, &viewer)).collect();
     let status = match problem {
         Problem::None => StatusCode::OK,
         Problem::WrongPassword | Problem::Text(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Problem::Slowed { .. } => StatusCode::TOO_MANY_REQUESTS,
     };
-    let shown = AccountPage { page, viewer, sessions, done, problem, password_chars_min: PASSWORD_CHARS_MIN };
+    let shown = AccountPage {
+        page,
+        viewer,
+        sessions,
+        done,
+        problem,
+        password_chars_min: PASSWORD_CHARS_MIN,
+        remembers: memory == Memory::On,
+    };
     Ok((status, render(&shown)?).into_response())
 }
 

@@ -13,13 +13,13 @@ mod device;
 mod error;
 mod explore;
 mod headers;
+mod keep;
 pub(crate) mod language;
 mod login;
 mod next;
 pub(crate) mod page;
 mod phone;
 mod preferences;
-mod saved;
 mod setup;
 
 use std::sync::Arc;
@@ -61,6 +61,8 @@ pub struct Context {
     pub proxies: Proxies,
     /// Ends what goes on for as long as a page is open.
     pub stopping: CancellationToken,
+    /// Whether frozen results may be shown to whoever has their link.
+    pub snapshots: bool,
 }
 
 impl Context {
@@ -88,13 +90,14 @@ pub fn router(context: Context) -> Router {
         .merge(setup::routes())
         .merge(phone::open_routes())
         .merge(preferences::routes())
-        .merge(explore::live_routes());
+        .merge(explore::live_routes())
+        .merge(keep::open_routes());
     let signed_in = Router::new()
         .route("/", get(home))
         .merge(account::routes())
         .merge(explore::routes())
         .merge(phone::routes())
-        .merge(saved::routes())
+        .merge(keep::routes())
         .route_layer(from_fn_with_state(context.clone(), auth::require_session));
     let admins = Router::new()
         .merge(admin::routes())

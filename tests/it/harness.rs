@@ -291,6 +291,7 @@ fn config(data: &Path) -> server::Config {
         query: query::Limits::default(),
         access: api::Access::default(),
         public_url: None,
+        snapshots: true,
         trusted_proxies: db::Proxies::default(),
         tail_pace: api::Pace::default(),
         stop_grace: Duration::from_secs(1),

@@ -24,18 +24,18 @@ fn a_view_is_kept_opened_renamed_pinned_and_deleted() {
     let opened = ann.get("/saved/1").expect(303).header("location").to_owned();
     assert_eq!(
         opened,
-        "/explore?query=%7Bjob%3D%22x%22%7D%20%7C%3D%20%22%3Cb%3E%22&from=now-6h&to=now&limit=50&direction=forward"
+        "/explore?query=%7Bjob%3D%22x%22%7D+%7C%3D+%22%3Cb%3E%22&from=now-6h&to=now&limit=50&direction=forward&saved=1"
     );
     let page = ann.get("/saved").expect(200).body;
     assert!(page.contains("Errors") && page.contains("&#60;b&#62;") && !page.contains("\"<b>\""), "escaped");
 
     let taken = keep(&ann, "Errors", &[]).expect(422).body;
     assert!(taken.contains("already") && taken.contains("value=\"now-6h\""), "the form keeps the view");
-    ann.post("/saved/1/rename", &[("name", "Late errors")]).expect(303);
+    ann.post("/saved/1/change", &[("name", "Late errors")]).expect(303);
     ann.post("/saved/1/pin", &[("on", "1")]).expect(303);
     let page = ann.get("/saved").body;
     assert!(page.contains("Late errors") && page.contains("Pinned"));
-    assert!(ann.post("/saved/1/rename", &[("name", " ")]).expect(422).body.contains("takes 1 to 80 characters"));
+    assert!(ann.post("/saved/1/change", &[("name", " ")]).expect(422).body.contains("takes 1 to 80 characters"));
     ann.post("/saved/1/delete", &[]).expect(303);
     assert!(ann.get("/saved").body.contains("Nothing here yet"));
 }
@@ -51,7 +51,7 @@ fn a_shared_view_is_seen_by_others_and_changed_by_none_of_them() {
     bob.get("/saved/1").expect(303);
     assert!(bob.get("/saved").body.contains("from ann"));
     bob.post("/saved/1/delete", &[]).expect(422);
-    bob.post("/saved/1/rename", &[("name", "Bob's")]).expect(422);
+    bob.post("/saved/1/change", &[("name", "Bob's")]).expect(422);
     ann.post("/saved/1/share", &[("on", "0")]).expect(303);
     bob.get("/saved/1").expect(404);
 }

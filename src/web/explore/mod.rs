@@ -4,26 +4,26 @@
 //! text and nothing but text. Handlers are thin: `state` reads the address, `search` asks the engine, `view` shapes
 //! what the template shows.
 
-mod builder;
+pub(in crate::web) mod builder;
 mod chart;
 mod facets;
 mod fault;
 mod fold;
-mod histogram;
+pub(in crate::web) mod histogram;
 mod labels;
-mod level;
+pub(in crate::web) mod level;
 mod line;
 mod literal;
 mod live;
-mod look;
-mod moment;
+pub(in crate::web) mod look;
+pub(in crate::web) mod moment;
 mod paging;
-mod rows;
-mod search;
+pub(in crate::web) mod rows;
+pub(in crate::web) mod search;
 mod span;
-mod state;
-mod text;
-mod view;
+pub(in crate::web) mod state;
+pub(in crate::web) mod text;
+pub(in crate::web) mod view;
 
 use askama::Template;
 use axum::Router;
@@ -44,7 +44,7 @@ use crate::web::explore::state::{Params, State};
 use crate::web::explore::text::Piece;
 use crate::web::explore::view::{Asked, Found, Lines, Part, Tools};
 use crate::web::page::{Page, now, render};
-use crate::web::{Context, Error, blocking, cookie, origin};
+use crate::web::{Context, Error, blocking, cookie, keep, origin};
 
 /// Routes that need a session.
 pub(in crate::web) fn routes() -> Router<Context> {
@@ -89,9 +89,23 @@ struct ExplorePage {
     is_unfed: bool,
     /// Until when lines were looked for, in nanoseconds: there a live view goes on.
     live_from: i64,
+    /// The saved query that this view was opened from.
+    opened: Option<keep::Opened>,
+    /// Whether a snapshot may be made of it.
+    snapshots: bool,
 }
 
 impl ExplorePage {
+    /// The forms that a view is downloaded in: as the address has them, and their names.
+    fn files(&self) -> [(&'static str, &'static str); 3] {
+        let say = self.page.say;
+        [("txt", say.export_text()), ("jsonl", say.export_json()), ("csv", say.export_csv())]
+    }
+
+    fn export_hint(&self) -> String {
+        keep::export_hint(self.page.say)
+    }
+
     fn has_lines(&self) -> bool {
         matches!(self.body, Body::Lines(_))
     }
@@ -124,6 +138,7 @@ async fn show(
     }
     let ticket = context.engine.ticket().for_user(&user.user.name);
     let _cancel = CancelOnDrop::new(&ticket);
+    let (asked_view, opened_id) = (state.clone(), state.saved);
     let engine = context.engine.clone();
     let name = user.user.name.clone();
     let faults = faults.iter().map(ToString::to_string).collect();
@@ -141,9 +156,17 @@ async fn show(
         let damages = if matches!(body, Body::Numbers { .. }) { Vec::new() } else { ticket.damages() };
         (state, tools, body, damages, is_unfed)
     });
-    let (state, tools, body, damages, is_unfed) = found.await?;
+    let beside = async {
+        if part == Part::All {
+            keep::note(&context, &user, &asked_view, &headers).await;
+        }
+        keep::Opened::find(&context, &user, opened_id).await
+    };
+    let (found, opened) = tokio::join!(found, beside);
+    let (state, tools, body, damages, is_unfed) = found?;
     let push_url = format!("{}/loki/api/v1/push", origin(&context, &headers));
-    let page = ExplorePage { page, state, tools, body, damages, push_url, is_unfed, live_from };
+    let snapshots = context.snapshots;
+    let page = ExplorePage { page, state, tools, body, damages, push_url, is_unfed, live_from, opened, snapshots };
     match (page.page.fragment, part) {
         (true, Part::Rows) => Ok(render(&page.as_rows())?.into_response()),
         (true, Part::All) => Ok(render(&page.as_view())?.into_response()),
@@ -198,12 +221,12 @@ fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestam
 }
 
 /// The time zone that the page's script found the browser in.
-fn browser_zone(headers: &HeaderMap) -> Option<String> {
+pub(in crate::web) fn browser_zone(headers: &HeaderMap) -> Option<String> {
     cookie::find(headers, "logcafe_zone")
 }
 
 /// The end of this second: the edges of bars and pages stay on whole seconds, and no line that is there is missed.
-fn whole_seconds(now: Timestamp) -> Timestamp {
+pub(in crate::web) fn whole_seconds(now: Timestamp) -> Timestamp {
     const SECOND: i64 = 1_000_000_000;
     Timestamp::from_nanos(now.nanos().div_euclid(SECOND).saturating_add(1).saturating_mul(SECOND))
 }

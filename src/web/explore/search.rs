@@ -158,7 +158,14 @@ fn numbers(
     Ok(Found::Numbers { chart, warnings: answer.warnings })
 }
 
-fn metric(engine: &Engine, expr: Expr, range: TimeRange, step_ns: i64, ticket: &Ticket) -> Result<Answer, Error> {
+/// The answer of a metric query.
+pub(crate) fn metric(
+    engine: &Engine,
+    expr: Expr,
+    range: TimeRange,
+    step_ns: i64,
+    ticket: &Ticket,
+) -> Result<Answer, Error> {
     let limit = engine.limits().entries_max;
     let query = RangeQuery { expr, range, step_ns, interval_ns: 0, limit, direction: Direction::Backward };
     engine.range(&query, ticket)

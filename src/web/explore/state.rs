@@ -36,6 +36,7 @@ pub(crate) struct Params {
     pub(crate) wrap: Option<String>,
     pub(crate) same: Option<String>,
     pub(crate) columns: Option<String>,
+    pub(crate) saved: Option<String>,
 }
 
 /// One view: everything that its URL says.
@@ -56,6 +57,8 @@ pub(crate) struct State {
     /// The line that the page is to open at.
     pub(crate) line: Option<LineKey>,
     pub(crate) look: Look,
+    /// The saved query that was opened, as long as one goes on from it: it can be saved over.
+    pub(crate) saved: Option<i64>,
     /// The language of the reader; the address does not hold it, as a link is for anyone.
     pub(crate) say: Language,
 }
@@ -119,7 +122,8 @@ impl State {
         let cursor = older.or(newer);
         // only what goes up to now goes on
         let live = given(&params.live) == Some("1") && to == Moment::NOW && cursor.is_none() && show == Show::Lines;
-        (State { query, from, to, limit, direction, zone, cursor, show, live, line, look, say }, faults)
+        let saved = given(&params.saved).and_then(|text| text.parse().ok());
+        (State { query, from, to, limit, direction, zone, cursor, show, live, line, look, saved, say }, faults)
     }
 
     /// The span of time that is shown when the clock says `now`; `None` where it does not end after its start.
@@ -133,18 +137,14 @@ impl State {
         format!("/explore?{}", self.params())
     }
 
+    /// What is kept of this view where it is saved, remembered or linked to: all but the page, and whence it was opened.
+    pub(crate) fn kept(&self) -> State {
+        State { cursor: None, saved: None, ..self.clone() }
+    }
+
     /// The query part of the address, for pages beside Explore that come back to this view.
     pub(crate) fn params(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in self.pairs() {
-            if !text.is_empty() {
-                text.push('&');
-            }
-            text.push_str(name);
-            text.push('=');
-            escape_into(&mut text, &value);
-        }
-        text
+        encoded(&self.pairs())
     }
 
     /// Names and values of the query part; what is as by default is left out.
@@ -173,6 +173,7 @@ impl State {
             pairs.push(("line", line.to_string()));
         }
         pairs.extend(self.look.pairs());
+        pairs.extend(self.saved.map(|id| ("saved", id.to_string())));
         pairs
     }
 
@@ -232,6 +233,42 @@ impl State {
     pub(crate) fn at(&self, cursor: Option<Cursor>) -> State {
         State { cursor, line: None, live: false, ..self.clone() }
     }
+}
+
+/// Names and values as the query part of an address.
+pub(crate) fn encoded(pairs: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.push_str(name);
+        text.push('=');
+        escape_into(&mut text, value);
+    }
+    text
+}
+
+/// The value of one parameter of an address that [`encoded`] wrote.
+pub(crate) fn value_of(params: &str, name: &str) -> String {
+    let found = params.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let bytes = found.unwrap_or("").as_bytes();
+    let mut value = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let code = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(coded) => {
+                value.push(coded);
+                at += 3;
+            }
+            None => {
+                value.push(if *byte == b'+' { b' ' } else { *byte });
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&value).into_owned()
 }
 
 /// Form encoding of one value.

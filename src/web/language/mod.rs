@@ -13,6 +13,7 @@ mod admin;
 mod chrome;
 mod date;
 mod doors;
+mod keep;
 mod live;
 mod problems;
 
@@ -128,7 +129,8 @@ mod tests {
     use crate::web::language::*;
 
     /// The texts of every area.
-    const AREAS: &[&[(&str, &[&str], &str)]] = &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, live::ALL];
+    const AREAS: &[&[(&str, &[&str], &str)]] =
+        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, keep::ALL, live::ALL];
 
     /// Texts that are the same everywhere.
     const SAME: [&str; 0] = [];
