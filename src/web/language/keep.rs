@@ -42,7 +42,7 @@ phrases! {
     shared_by(name: &str): "from {name}" | "{name} 공유";
     keep_everything: "everything" | "모든 로그";
     keep_last_span(span: &str): "last {span}" | "최근 {span}";
-    keep_from_to(from: &str, to: &str): "{from} to {to}" | "{from} ~ {to}";
+    keep_from_to(from: &str, to: &str): "{from} to {to}" | "{from}부터 {to}까지";
     keep_change: "Change" | "수정";
     save_changes: "Save changes" | "변경 저장";
     keep_pin: "Pin to the top" | "맨 위에 고정";
