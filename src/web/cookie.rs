@@ -13,6 +13,9 @@ use crate::web::page::Theme;
 
 pub(in crate::web) const THEME: &str = "logcafe_theme";
 pub(in crate::web) const LANGUAGE: &str = "logcafe_language";
+/// The size of the text of lines, and how their times are told.
+pub(in crate::web) const TEXT_SIZE: &str = "logcafe_text";
+pub(in crate::web) const CLOCK: &str = "logcafe_clock";
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const PREFERENCE_SECS_MAX: i64 = 400 * 86_400;
 
@@ -85,6 +88,11 @@ pub(in crate::web) fn set_theme(theme: Theme, transport: Transport) -> SetCookie
 pub(in crate::web) fn set_language(language: Option<Language>, transport: Transport) -> SetCookie {
     let max_age_secs = if language.is_some() { PREFERENCE_SECS_MAX } else { 0 };
     set(LANGUAGE, language.map_or("", Language::code), max_age_secs, transport)
+}
+
+/// Keeps a preference about reading on this device; by default, none.
+pub(in crate::web) fn set_reading(name: &str, value: &str, is_default: bool, transport: Transport) -> SetCookie {
+    set(name, value, if is_default { 0 } else { PREFERENCE_SECS_MAX }, transport)
 }
 
 /// A header to put on the response.

@@ -326,7 +326,7 @@ class Live {
     for (const part of [".histogram", ".about", ".levels"]) {
       const [old, now] = [document.querySelector(`#explore ${part}`), fresh.content.querySelector(part)];
       // who is about to tap something there finds it as it was
-      if (!now || !old || old.matches(":focus-within, :active")) continue;
+      if (!now || !old || old.matches(":focus-within, :active, :has(details[open])")) continue;
       old.replaceWith(now);
       process(now);
     }

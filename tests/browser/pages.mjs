@@ -145,7 +145,7 @@ export async function isFit(page, what) {
     // A whole row is the target of its `.meta`; bars of the histogram have the zoom buttons beside them; links in
     // running text are as high as the text.
     for (const element of document.querySelectorAll("a, button, summary, input, select, textarea")) {
-      if (!touch || !seen(element) || element.closest("svg, .skip, p, .fold")) continue;
+      if (!touch || !seen(element) || element.closest("svg, .skip, p, .text, .fold")) continue;
       const target = element.matches(".meta") ? element.closest(".line") : element.closest("label") ?? element;
       const box = target.getBoundingClientRect();
       if (box.height < 43.5 || box.width < 43.5) {

@@ -66,11 +66,41 @@ impl Same {
     }
 }
 
+/// How lines are shown that are records, in JSON or logfmt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// What they say, and some of their fields.
+    #[default]
+    Message,
+    /// JSON over many lines.
+    Pretty,
+    /// As they are stored.
+    Raw,
+}
+
+impl Form {
+    pub(crate) const ALL: [Form; 3] = [Form::Message, Form::Pretty, Form::Raw];
+
+    /// As the address has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Form::Message => "message",
+            Form::Pretty => "pretty",
+            Form::Raw => "raw",
+        }
+    }
+
+    fn parse(name: &str) -> Form {
+        Form::ALL.into_iter().find(|form| form.name() == name).unwrap_or_default()
+    }
+}
+
 /// The layout of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
     /// Whether long lines go on below; otherwise each scrolls sideways by itself.
     pub(crate) wrap: bool,
+    pub(crate) form: Form,
     pub(crate) same: Same,
     /// Fields or labels that are shown instead of the line, in order; none shows the line.
     pub(crate) columns: Vec<String>,
@@ -78,20 +108,31 @@ pub(crate) struct Look {
 
 impl Default for Look {
     fn default() -> Look {
-        Look { wrap: true, same: Same::Never, columns: Vec::new() }
+        Look { wrap: true, form: Form::Message, same: Same::Never, columns: Vec::new() }
     }
 }
 
 impl Look {
-    /// Reads the parameters `wrap`, `same` and `columns`; what cannot be read is as by default.
-    pub(crate) fn read(wrap: Option<&str>, same: Option<&str>, columns: Option<&str>) -> Look {
-        let mut known = Vec::new();
-        for name in columns.unwrap_or("").split(',').map(str::trim).filter(|name| is_name(name)) {
-            if known.len() < COLUMNS_MAX && !known.iter().any(|column| column == name) {
-                known.push(name.to_owned());
+    /// Reads the parameters `wrap`, `form`, `same` and `columns`; what cannot be read is as by default.
+    pub(crate) fn read(wrap: Option<&str>, form: Option<&str>, same: Option<&str>, columns: Option<&str>) -> Look {
+        let look = Look {
+            wrap: wrap != Some("off"),
+            form: form.map_or(Form::Message, Form::parse),
+            same: same.map_or(Same::Never, Same::parse),
+            columns: Vec::new(),
+        };
+        look.with_columns(columns.unwrap_or("").split(','))
+    }
+
+    /// The same look with these columns; what cannot be a name is left out.
+    pub(crate) fn with_columns<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Look {
+        let mut columns: Vec<String> = Vec::new();
+        for name in names.into_iter().map(str::trim).filter(|name| is_name(name)) {
+            if columns.len() < COLUMNS_MAX && !columns.iter().any(|column| column == name) {
+                columns.push(name.to_owned());
             }
         }
-        Look { wrap: wrap != Some("off"), same: same.map_or(Same::Never, Same::parse), columns: known }
+        Look { columns, ..self.clone() }
     }
 
     /// Names and values in the address; what is as by default is left out.
@@ -99,6 +140,9 @@ impl Look {
         let mut pairs = Vec::new();
         if !self.wrap {
             pairs.push(("wrap", "off".to_owned()));
+        }
+        if self.form != Form::Message {
+            pairs.push(("form", self.form.name().to_owned()));
         }
         if self.same != Same::Never {
             pairs.push(("same", self.same.name().to_owned()));
@@ -117,17 +161,22 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::web::explore::look::{Look, Same};
+    use crate::web::explore::look::{Form, Look, Same};
 
     #[test]
     fn a_look_is_written_as_it_is_read() {
-        let look = Look { wrap: false, same: Same::Numbers, columns: vec!["status".to_owned(), "path".to_owned()] };
-        assert_eq!(Look::read(Some("off"), Some("numbers"), Some("status, path,,status,no-name")), look);
+        let look = Look {
+            wrap: false,
+            form: Form::Raw,
+            same: Same::Numbers,
+            columns: vec!["status".to_owned(), "path".to_owned()],
+        };
+        assert_eq!(Look::read(Some("off"), Some("raw"), Some("numbers"), Some("status, path,,status,no-name")), look);
         let pairs = look.pairs();
         assert_eq!(
             pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&"),
-            "wrap=off&same=numbers&columns=status,path"
+            "wrap=off&form=raw&same=numbers&columns=status,path"
         );
-        assert_eq!(Look::read(None, Some("else"), None), Look::default());
+        assert_eq!(Look::read(None, Some("x"), Some("else"), None), Look::default());
     }
 }

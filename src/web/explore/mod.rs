@@ -4,24 +4,32 @@
 //! text and nothing but text. Handlers are thin: `state` reads the address, `search` asks the engine, `view` shapes
 //! what the template shows.
 
+pub(in crate::web) mod ansi;
 pub(in crate::web) mod builder;
 mod chart;
+mod entries;
 mod facets;
 mod fault;
 mod fold;
+mod frames;
 pub(in crate::web) mod histogram;
 mod labels;
 pub(in crate::web) mod level;
 mod line;
+mod links;
 mod literal;
 mod live;
 pub(in crate::web) mod look;
 pub(in crate::web) mod moment;
 mod paging;
+pub(in crate::web) mod reading;
+mod record;
 pub(in crate::web) mod rows;
+mod same;
 pub(in crate::web) mod search;
 mod span;
 pub(in crate::web) mod state;
+mod switches;
 pub(in crate::web) mod text;
 pub(in crate::web) mod view;
 
@@ -39,6 +47,7 @@ use crate::query::CancelOnDrop;
 use crate::web::auth::SignedIn;
 use crate::web::explore::builder::{Case, Search};
 use crate::web::explore::chart::Chart;
+use crate::web::explore::reading::Reading;
 use crate::web::explore::span::Link;
 use crate::web::explore::state::{Params, State};
 use crate::web::explore::text::Piece;
@@ -72,6 +81,24 @@ struct Edit {
     /// A label and a value to pick.
     label: Option<String>,
     value: Option<String>,
+}
+
+/// The columns that the sheet of the look sends, each as a parameter of its own.
+#[derive(Debug, Default, Deserialize)]
+struct PickedColumns {
+    /// Given where that form was sent.
+    pick: Option<String>,
+    #[serde(default)]
+    column: Vec<String>,
+}
+
+impl PickedColumns {
+    /// The view with these columns; `None` where none were sent.
+    fn applied(&self, state: &State) -> Option<State> {
+        self.pick.as_ref()?;
+        let names = self.column.iter().flat_map(|names| names.split([',', ' ']));
+        Some(state.with_look(state.look.with_columns(names)))
+    }
 }
 
 #[derive(Debug, Template)]
@@ -125,13 +152,18 @@ async fn show(
     Shared(context): Shared<Context>,
     Query(params): Query<Params>,
     Query(edit): Query<Edit>,
+    axum_extra::extract::Query(columns): axum_extra::extract::Query<PickedColumns>,
     headers: HeaderMap,
     user: SignedIn,
     page: Page,
 ) -> Result<Response, Error> {
     let live_from = now().nanos();
     let now = whole_seconds(now());
-    let (state, faults) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now);
+    let (mut state, faults) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now);
+    state.reading = Reading::of(&headers);
+    if let Some(state) = columns.applied(&state) {
+        return Ok(Redirect::to(&state.url()).into_response());
+    }
     let (edited, state) = blocking(move || (edit.applied(&state), state)).await?;
     if let Some(query) = edited {
         return Ok(Redirect::to(&state.with_query(query).url()).into_response());
@@ -208,7 +240,7 @@ fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestam
                 return Body::NoLines { suggestions: suggestions.unwrap_or_default() };
             }
             let total = histogram.as_ref().ok().and_then(Option::as_ref).map(|histogram| histogram.total);
-            let mut lines = view::lines(state, expr, &page, cut, histogram, part);
+            let mut lines = view::lines(state, expr, &page, cut, histogram, part, now);
             if let Some(total) = total.filter(|_| state.live) {
                 lines.summary = live::total(state, total);
             }

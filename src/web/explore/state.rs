@@ -6,9 +6,10 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::model::{Direction, TimeRange, Timestamp};
-use crate::web::explore::look::{Look, Show};
+use crate::web::explore::look::{Form, Look, Show};
 use crate::web::explore::moment::{Moment, Unreadable};
 use crate::web::explore::paging::Cursor;
+use crate::web::explore::reading::{Clock, Reading};
 use crate::web::explore::rows::LineKey;
 use crate::web::language::Language;
 
@@ -34,6 +35,7 @@ pub(crate) struct Params {
     pub(crate) live: Option<String>,
     pub(crate) line: Option<String>,
     pub(crate) wrap: Option<String>,
+    pub(crate) form: Option<String>,
     pub(crate) same: Option<String>,
     pub(crate) columns: Option<String>,
     pub(crate) saved: Option<String>,
@@ -61,6 +63,8 @@ pub(crate) struct State {
     pub(crate) saved: Option<i64>,
     /// The language of the reader; the address does not hold it, as a link is for anyone.
     pub(crate) say: Language,
+    /// How this device reads lines; the address does not hold it either.
+    pub(crate) reading: Reading,
 }
 
 /// The time zone that times are shown in and read in.
@@ -118,12 +122,13 @@ impl State {
         let limit = limit.clamp(1, LIMIT_MAX);
         let show = given(&params.show).map_or(Show::Lines, Show::parse);
         let line = given(&params.line).and_then(LineKey::parse);
-        let look = Look::read(given(&params.wrap), given(&params.same), given(&params.columns));
+        let look = Look::read(given(&params.wrap), given(&params.form), given(&params.same), given(&params.columns));
+        let reading = Reading::default();
         let cursor = older.or(newer);
         // only what goes up to now goes on
         let live = given(&params.live) == Some("1") && to == Moment::NOW && cursor.is_none() && show == Show::Lines;
         let saved = given(&params.saved).and_then(|text| text.parse().ok());
-        (State { query, from, to, limit, direction, zone, cursor, show, live, line, look, saved, say }, faults)
+        (State { query, from, to, limit, direction, zone, cursor, show, live, line, look, saved, say, reading }, faults)
     }
 
     /// The span of time that is shown when the clock says `now`; `None` where it does not end after its start.
@@ -177,6 +182,24 @@ impl State {
         pairs
     }
 
+    /// Classes of the list of lines: how they are laid out, and how large.
+    pub(crate) fn list_class(&self) -> String {
+        let mut class = format!("size-{}", self.reading.size.name());
+        if !self.look.wrap {
+            class.push_str(" off");
+        }
+        if self.look.form == Form::Pretty {
+            class.push_str(" pretty");
+        }
+        if !self.look.columns.is_empty() {
+            class.push_str(&format!(" table c{}", self.look.columns.len()));
+        }
+        if self.reading.clock == Clock::Full {
+            class.push_str(" full");
+        }
+        class
+    }
+
     /// For a form that keeps everything but the page.
     pub(crate) fn first_page(&self) -> Vec<(&'static str, String)> {
         self.at(None).pairs()
@@ -185,6 +208,11 @@ impl State {
     /// For a form that asks for another span of time, and names the zone itself.
     pub(crate) fn without_span(&self) -> Vec<(&'static str, String)> {
         self.first_page().into_iter().filter(|(name, _)| !["from", "to", "zone"].contains(name)).collect()
+    }
+
+    /// For a form that picks other columns.
+    pub(crate) fn without_columns(&self) -> Vec<(&'static str, String)> {
+        self.first_page().into_iter().filter(|(name, _)| *name != "columns").collect()
     }
 
     /// For a form that asks another query.
@@ -209,7 +237,6 @@ impl State {
     }
 
     /// The same lines, laid out otherwise.
-    #[allow(dead_code, reason = "the switches of the look come with it")]
     pub(crate) fn with_look(&self, look: Look) -> State {
         State { look, ..self.clone() }
     }

@@ -1,5 +1,8 @@
 //! Text of a log line on its way to the page: hits marked, what is invisible or plays tricks made visible.
 //!
+//! Promises: the pieces of a text, with the names of characters turned back into these and the escapes into theirs, are
+//! the text, byte for byte.
+//!
 //! A log line is hostile. Escaping HTML is the template's part; this one takes away what would still deceive the
 //! reader of escaped text: control characters, reordering of text, invisible letters. Pure.
 
@@ -9,11 +12,14 @@ use regex::Regex;
 
 use crate::logql::ast::{LineFilter, LineOp, LineTest, LogExpr, Stage};
 use crate::model::re2;
+use crate::web::explore::ansi::Painted;
+use crate::web::explore::links::links;
 
 /// Marks on one text at most, so that a search for `.` does not make a page of marks.
 const MARKS_MAX: usize = 100;
 
-/// A piece of text, to be escaped by the template.
+/// A piece of text, to be escaped by the template; or where a part of the text begins or ends that is painted or linked.
+/// Parts lie in each other and each one ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Plain(String),
@@ -21,6 +27,14 @@ pub(crate) enum Piece {
     Hit(String),
     /// A character that has no shape or a dangerous effect; holds its name, as `U+202E`.
     Control(String),
+    /// A part in classes of ours begins.
+    Paint(String),
+    Unpaint,
+    /// A link begins; holds its address, which is also its text.
+    Link(String),
+    Unlink,
+    /// What follows `ESC [` in a sequence that is not shown, for whoever copies the text.
+    Escape(String),
 }
 
 /// What is searched for, and so marked.
@@ -70,37 +84,75 @@ impl Marker {
         self.regexes.iter().filter_map(|regex| regex.find(text)).map(|hit| hit.start()).min()
     }
 
-    /// The text in pieces.
+    /// The text in pieces, with its colours and links.
     pub(crate) fn pieces(&self, text: &str) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        let mut done = 0;
-        for hit in self.hits(text) {
-            reveal(&text[done..hit.start], Piece::Plain, &mut pieces);
-            reveal(&text[hit.clone()], Piece::Hit, &mut pieces);
-            done = hit.end;
+        let painted = Painted::of(text);
+        self.pieces_of(&painted, 0..painted.plain.len())
+    }
+
+    /// A part of a text in pieces.
+    pub(crate) fn pieces_of(&self, painted: &Painted, part: Range<usize>) -> Vec<Piece> {
+        let text = &painted.plain[part.clone()];
+        let moved = |range: Range<usize>| range.start + part.start..range.end + part.start;
+        let hits: Vec<Range<usize>> = self.hits(text).into_iter().map(moved).collect();
+        let links: Vec<Range<usize>> = links(text).into_iter().map(moved).collect();
+        let mut edges: Vec<usize> = vec![part.start, part.end];
+        edges.extend(hits.iter().chain(&links).flat_map(|range| [range.start, range.end]));
+        edges.extend(painted.paints.iter().flat_map(|(range, _)| [range.start, range.end]));
+        edges.extend(painted.escapes.iter().map(|(at, _)| *at));
+        edges.retain(|edge| part.start <= *edge && *edge <= part.end);
+        edges.sort_unstable();
+        edges.dedup();
+        let mut layers = Layers::default();
+        let mut escapes = painted.escapes.iter().skip_while(|(at, _)| *at < part.start).peekable();
+        for (index, edge) in edges.iter().enumerate() {
+            let paint = find(&painted.paints, *edge, |(range, _)| range).map(|(_, classes)| classes.as_str());
+            let link = find(&links, *edge, |range| range).map(|range| &painted.plain[range.clone()]);
+            let end = edges.get(index + 1).copied();
+            layers.change(end.and(paint), end.and(link));
+            while let Some((_, sequence)) = escapes.next_if(|(at, _)| at == edge) {
+                layers.pieces.push(Piece::Escape(sequence.clone()));
+            }
+            let piece = if find(&hits, *edge, |range| range).is_some() { Piece::Hit } else { Piece::Plain };
+            reveal(&painted.plain[*edge..end.unwrap_or(*edge)], piece, &mut layers.pieces);
         }
-        reveal(&text[done..], Piece::Plain, &mut pieces);
-        pieces
+        layers.pieces
     }
 }
 
-/// The text without the escape sequences that colour a terminal.
-pub(crate) fn without_colours(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("\x1b[") {
-        plain.push_str(&rest[..start]);
-        let parameters = &rest[start + 2..];
-        let length = parameters.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
-        if parameters.as_bytes().get(length) == Some(&b'm') {
-            rest = &parameters[length + 1..];
-        } else {
-            plain.push_str("\x1b[");
-            rest = parameters;
+/// The one of some ranges, in order and apart from each other, that holds a place.
+fn find<T>(all: &[T], at: usize, range: impl Fn(&T) -> &Range<usize>) -> Option<&T> {
+    let index = all.partition_point(|one| range(one).end <= at);
+    all.get(index).filter(|one| range(one).start <= at)
+}
+
+/// Pieces with what is begun and not yet ended: a link lies in its paint.
+#[derive(Default)]
+struct Layers<'a> {
+    pieces: Vec<Piece>,
+    paint: Option<&'a str>,
+    link: Option<&'a str>,
+}
+
+impl<'a> Layers<'a> {
+    /// Ends what is not to go on, and begins what is new.
+    fn change(&mut self, paint: Option<&'a str>, link: Option<&'a str>) {
+        let is_painted_otherwise = self.paint != paint;
+        // two links of one address that touch each other cannot be: something ends an address
+        if self.link.is_some() && (is_painted_otherwise || self.link != link) {
+            self.pieces.push(Piece::Unlink);
+            self.link = None;
+        }
+        if is_painted_otherwise {
+            self.pieces.extend(self.paint.map(|_| Piece::Unpaint));
+            self.pieces.extend(paint.map(|classes| Piece::Paint(classes.to_owned())));
+            self.paint = paint;
+        }
+        if self.link.is_none() {
+            self.pieces.extend(link.map(|address| Piece::Link(address.to_owned())));
+            self.link = link;
         }
     }
-    plain.push_str(rest);
-    plain
 }
 
 /// The text up to about `bytes_max`, cut between characters.
@@ -134,7 +186,7 @@ fn reveal(text: &str, piece: fn(String) -> Piece, pieces: &mut Vec<Piece>) {
 }
 
 /// Whether a character has no shape of its own, or changes the order or place of others.
-fn is_tricky(c: char) -> bool {
+pub(crate) fn is_tricky(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
         // joiners that scripts and emoji need
@@ -150,8 +202,10 @@ fn is_tricky(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use crate::logql::ast::{LineFilter, LineOp, LineTest, LogExpr, Stage};
-    use crate::web::explore::text::{Marker, Piece, head, without_colours};
+    use crate::web::explore::text::{Marker, Piece, head};
 
     fn marker(filters: &[(LineOp, &str)]) -> Marker {
         let stage = |(op, text): &(LineOp, &str)| {
@@ -165,6 +219,11 @@ mod tests {
             Piece::Plain(text) => text,
             Piece::Hit(text) => format!("[{text}]"),
             Piece::Control(name) => format!("<{name}>"),
+            Piece::Paint(classes) => format!("({classes}:"),
+            Piece::Unpaint => ")".to_owned(),
+            Piece::Link(_) => "{".to_owned(),
+            Piece::Unlink => "}".to_owned(),
+            Piece::Escape(_) => String::new(),
         };
         marker.pieces(text).into_iter().map(show).collect()
     }
@@ -204,8 +263,34 @@ mod tests {
     }
 
     #[test]
-    fn colours_go_and_other_escapes_stay() {
-        assert_eq!(without_colours("\x1b[31;1mred\x1b[0m \x1b[2J \x1b["), "red \x1b[2J \x1b[");
+    fn hits_lie_in_links_and_links_in_colours() {
+        let marker = marker(&[(LineOp::Contains, "d https://a.ex"), (LineOp::Contains, "z")]);
+        assert_eq!(
+            shown(&marker, "\x1b[31mred https://a.example/\x1b[1mz\x1b[0m, z"),
+            "(f1:re[d ]{[https://a.ex]ample/})(f1 ab:{[z]}), [z]"
+        );
+        assert_eq!(shown(&marker, "\x1b[2J\x1b["), "<U+001B>[2J<U+001B>[");
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_of_a_text_give_it_back(text in "([a-z ]|\u{1b}\\[[0-9;]{0,4}[mKJ]|https?://|\n|\u{202e}|\u{0}|한|\\.){0,40}") {
+            let marker = marker(&[(LineOp::Matches, "[a-c]+"), (LineOp::Contains, ".")]);
+            let mut back = String::new();
+            let mut depth = 0;
+            for piece in marker.pieces(&text) {
+                match piece {
+                    Piece::Plain(text) | Piece::Hit(text) => back.push_str(&text),
+                    Piece::Control(name) => back.push(char::from_u32(u32::from_str_radix(&name[2..], 16).unwrap()).unwrap()),
+                    Piece::Escape(sequence) => back.push_str(&format!("\u{1b}[{sequence}")),
+                    Piece::Paint(_) | Piece::Link(_) => depth += 1,
+                    Piece::Unpaint | Piece::Unlink => depth -= 1,
+                }
+                prop_assert!((0..=2).contains(&depth));
+            }
+            prop_assert_eq!(depth, 0);
+            prop_assert_eq!(back, text);
+        }
     }
 
     #[test]

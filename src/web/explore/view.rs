@@ -10,11 +10,13 @@ use crate::web::explore::facets::{Facet, Stream, facets};
 use crate::web::explore::fault::Fault;
 use crate::web::explore::histogram::{Bar, Histogram, LevelCount};
 use crate::web::explore::level::Level;
+use crate::web::explore::look::Same;
 use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::paging::{Cursor, Page};
-use crate::web::explore::rows::{self, Row};
+use crate::web::explore::rows::{self, LineKey, Row, Telling};
 use crate::web::explore::span::{Link, Span};
-use crate::web::explore::state::{State, escape_into};
+use crate::web::explore::state::State;
+use crate::web::explore::switches::{self, Switches};
 use crate::web::explore::text::{self, Marker, Piece};
 
 /// Values of a label that are offered at once; all of them are on a page of their own.
@@ -156,6 +158,8 @@ pub(crate) struct Lines {
     /// The first page, where this is another one.
     pub(crate) first: Option<String>,
     pub(crate) direction: Direction,
+    /// The switches of how lines look; not where only rows are wanted.
+    pub(crate) switches: Option<Switches>,
 }
 
 #[derive(Debug)]
@@ -204,8 +208,8 @@ pub(crate) fn tools(
         Direction::Forward => Direction::Backward,
     };
     let order_text = match state.direction {
-        Direction::Backward => "Newest first",
-        Direction::Forward => "Oldest first",
+        Direction::Backward => state.say.newest_first(),
+        Direction::Forward => state.say.oldest_first(),
     };
     let mut faults = time_faults;
     if range.is_none() {
@@ -267,22 +271,40 @@ pub(crate) fn lines(
     cut: bool,
     histogram: Result<Option<Histogram>, String>,
     part: Part,
+    now: Timestamp,
 ) -> Lines {
-    let row = |row: Row| {
-        let mut href = format!("/explore/line?{}&line=", state.params());
-        escape_into(&mut href, &row.key.to_string());
-        RowView { href, row }
+    let base = format!("/explore/line?{}&line=", State { line: None, ..state.clone() }.params());
+    let row = |mut row: Row| {
+        let href = |key: LineKey| format!("{base}{key}");
+        for line in row.same.iter_mut().flat_map(|same| &mut same.lines) {
+            line.href = href(line.key);
+        }
+        RowView { href: href(row.key), row }
     };
     let marker = Marker::of(expr);
     let mut notices = Vec::new();
-    let histogram = histogram.map_err(|error| notices.push(format!("The lines could not be counted: {error}"))).ok();
+    let histogram = histogram.map_err(|error| notices.push(state.say.not_counted(&error))).ok();
     let histogram = histogram.flatten();
     // rows that are put below others go on in their day
     let seen = state.cursor.filter(|_| part == Part::Rows).map(Cursor::timestamp);
     let total = histogram.as_ref().map(|histogram| histogram.total);
     let summary = summary(state, page, total, cut);
+    let telling = Telling {
+        marker: &marker,
+        zone: &state.zone.zone,
+        look: &state.look,
+        reading: state.reading,
+        say: state.say,
+        now,
+    };
+    let rows: Vec<RowView> = rows::rows(&page.rows, state.direction, &telling, seen).into_iter().map(row).collect();
+    if state.look.same != Same::Never {
+        notices.push(state.say.put_together(page.rows.len(), rows.len()));
+    }
+    let switches = (part == Part::All).then(|| Switches::of(state, rows::names(&page.rows, switches::NAMES_MAX)));
     Lines {
-        rows: rows::rows(&page.rows, state.direction, &marker, &state.zone.zone, seen).into_iter().map(row).collect(),
+        rows,
+        switches,
         levels: histogram.as_ref().map(|histogram| level_views(state, expr, histogram)).unwrap_or_default(),
         histogram: histogram.map(|histogram| histogram_view(state, histogram)),
         summary,
@@ -295,19 +317,21 @@ pub(crate) fn lines(
 }
 
 fn summary(state: &State, page: &Page<LogLine>, total: Option<u64>, cut: bool) -> String {
+    let say = state.say;
     let shown = page.rows.len() as u64;
-    let count = |number: u64| chart::grouped(&number.to_string());
+    let grouped = |number: u64| chart::grouped(&number.to_string());
+    let count = grouped(shown);
     let is_cut = cut || page.older.is_some() || page.newer.is_some();
-    let of = match total.filter(|total| *total >= shown) {
-        Some(total) => format!("of {} lines", count(total)),
-        None => "lines, of more".to_owned(),
-    };
-    match (is_cut, state.cursor, state.direction) {
-        (false, ..) if shown == 1 => "1 line".to_owned(),
-        (false, ..) => format!("All {} lines", count(shown)),
-        (true, Some(_), _) => format!("{} {of}", count(shown)),
-        (true, None, Direction::Backward) => format!("{} newest {of}", count(shown)),
-        (true, None, Direction::Forward) => format!("{} oldest {of}", count(shown)),
+    let total = total.filter(|total| *total >= shown).map(grouped);
+    match (is_cut, state.cursor, state.direction, total) {
+        (false, ..) if shown == 1 => say.one_line().to_owned(),
+        (false, ..) => say.all_lines_shown(&count),
+        (true, Some(_), _, Some(total)) => say.some_of(&count, &total),
+        (true, Some(_), _, None) => say.some_of_more(&count),
+        (true, None, Direction::Backward, Some(total)) => say.newest_of(&count, &total),
+        (true, None, Direction::Backward, None) => say.newest_of_more(&count),
+        (true, None, Direction::Forward, Some(total)) => say.oldest_of(&count, &total),
+        (true, None, Direction::Forward, None) => say.oldest_of_more(&count),
     }
 }
 
@@ -404,7 +428,7 @@ mod tests {
         let asked = Asked::read("");
         let grid = Grid::new(state.range(NOW).unwrap());
         let histogram = Histogram { total, ..Histogram::draw(&grid, &[], &[]) };
-        lines(&state, asked.lines().unwrap(), page, false, Ok(Some(histogram)), Part::All).summary
+        lines(&state, asked.lines().unwrap(), page, false, Ok(Some(histogram)), Part::All, NOW).summary
     }
 
     #[test]
@@ -420,7 +444,8 @@ mod tests {
     fn a_count_that_failed_is_told_and_hides_no_row() {
         let state = state("");
         let asked = Asked::read("");
-        let shown = lines(&state, asked.lines().unwrap(), &page(2, None), false, Err("too much".to_owned()), Part::All);
+        let shown =
+            lines(&state, asked.lines().unwrap(), &page(2, None), false, Err("too much".to_owned()), Part::All, NOW);
         assert_eq!((shown.rows.len(), shown.histogram.is_some()), (2, false));
         assert_eq!(shown.notices, ["The lines could not be counted: too much"]);
     }

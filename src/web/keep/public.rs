@@ -17,6 +17,7 @@ use crate::db::snapshots::{self, Opened};
 use crate::logql::ast::LogExpr;
 use crate::model::Timestamp;
 use crate::web::auth::From;
+use crate::web::explore::ansi::Painted;
 use crate::web::explore::histogram::{HEIGHT, WIDTH};
 use crate::web::explore::level::Level;
 use crate::web::explore::moment::zoned;
@@ -177,8 +178,8 @@ fn row(line: &FrozenLine, columns: &[String], zone: &TimeZone, marker: &Marker, 
     let day = time.strftime("%Y-%m-%d").to_string();
     let is_new = day != *last_day;
     last_day.clone_from(&day);
-    let plain = text::without_colours(&line.text);
-    let head = text::head(&plain, HEAD_BYTES_MAX);
+    let painted = Painted::of(&line.text);
+    let (head, end) = (text::head(&painted.plain, HEAD_BYTES_MAX).len(), painted.plain.len());
     let named = |(name, value): (&String, &String)| (name.clone(), text::revealed(value));
     Row {
         level: Level::named(&line.level),
@@ -186,8 +187,8 @@ fn row(line: &FrozenLine, columns: &[String], zone: &TimeZone, marker: &Marker, 
         time: time.strftime("%H:%M:%S%.3f").to_string(),
         time_full: time.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string(),
         source: line.source.clone(),
-        head: marker.pieces(head),
-        rest: if head.len() < plain.len() { marker.pieces(&plain[head.len()..]) } else { Vec::new() },
+        head: marker.pieces_of(&painted, 0..head),
+        rest: if head < end { marker.pieces_of(&painted, head..end) } else { Vec::new() },
         labels: line.labels.iter().map(|(name, value)| named((name, value))).collect(),
         cells: columns.iter().zip(&line.cells).map(named).collect(),
     }

@@ -16,6 +16,7 @@ mod doors;
 mod keep;
 mod live;
 mod problems;
+mod read;
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
@@ -130,7 +131,7 @@ mod tests {
 
     /// The texts of every area.
     const AREAS: &[&[(&str, &[&str], &str)]] =
-        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, keep::ALL, live::ALL];
+        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, keep::ALL, live::ALL, read::ALL];
 
     /// Texts that are the same everywhere.
     const SAME: [&str; 0] = [];

@@ -35,6 +35,7 @@ use crate::query::{self, CancelOnDrop, LogLine, Parcel, Tail, TailQuery, Ticket}
 use crate::web::auth::{self, SignedIn};
 use crate::web::explore::live::news::{Entries, Gap};
 use crate::web::explore::paging::Page as Rows;
+use crate::web::explore::reading::Reading;
 use crate::web::explore::state::{Params, State};
 use crate::web::explore::view::{self, Asked, Lines, Part, Tools};
 use crate::web::explore::{browser_zone, search, whole_seconds};
@@ -86,7 +87,8 @@ pub(crate) async fn follow(
     headers: HeaderMap,
     page: Page,
 ) -> Result<Response, Error> {
-    let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now());
+    let (mut state, _) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now());
+    state.reading = Reading::of(&headers);
     let state = State { live: true, ..state };
     let Some(user) = auth::look_session(&context, &headers).await? else {
         return Ok(over(&state, &Ending::SignedOut));
@@ -357,7 +359,7 @@ impl Live {
             let expr = asked.lines()?;
             let tools = view::tools(&state, &asked, &[], Vec::new(), now);
             let none = Rows { rows: Vec::new(), older: None, newer: None };
-            let mut lines = view::lines(&state, expr, &none, false, Ok(Some(histogram)), Part::All);
+            let mut lines = view::lines(&state, expr, &none, false, Ok(Some(histogram)), Part::All, now);
             lines.summary = news::total(&state, total);
             CountsHtml { page, state, tools, lines }.render().ok()
         });

@@ -16,8 +16,8 @@ use crate::web::explore::paging::Page as Rows;
 use crate::web::explore::state::State;
 use crate::web::explore::text::Piece;
 use crate::web::explore::view::{self, Part, RowView};
-use crate::web::explore::{chart, fold};
-use crate::web::page::Page;
+use crate::web::explore::{chart, entries};
+use crate::web::page::{Page, now};
 
 /// Lines of an entry that are kept for those that continue it.
 const ENTRY_LINES_MAX: usize = 200;
@@ -34,7 +34,8 @@ impl Entries {
         let mut whole = Vec::with_capacity(lines.len());
         let mut seen: HashMap<Labels, Vec<LogLine>> = HashMap::new();
         for line in lines {
-            let continues = fold::continues(&line.line);
+            let known = seen.get(&line.stream).or_else(|| self.0.get(&line.stream));
+            let continues = known.is_some_and(|entry| entries::continues(entry, &line));
             let entry = seen.entry(line.stream.clone()).or_insert_with(|| {
                 let before = self.0.get(&line.stream).filter(|_| continues).cloned().unwrap_or_default();
                 whole.extend(before.iter().cloned());
@@ -94,7 +95,7 @@ pub(crate) fn rows(
         lines.reverse();
     }
     let found = Rows { rows: lines, older: None, newer: None };
-    let mut views = view::lines(state, expr, &found, false, Ok(None), Part::Rows).rows;
+    let mut views = view::lines(state, expr, &found, false, Ok(None), Part::Rows, now()).rows;
     // whether a row is the first of its day is for the page to say, which knows what it stands beside
     let mut day = None;
     for view in &mut views {
