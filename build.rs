@@ -54,11 +54,15 @@ fn main() {
     fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
 
     let mut urls = String::new();
+    let mut all = Vec::new();
     for (name, content) in libraries(&modules).into_iter().chain(own_files(&source)) {
         let hashed = write_asset(&folder, &name, &content);
         let constant = name.to_uppercase().replace(['.', '-'], "_");
         writeln!(urls, "pub(crate) const {constant}: &str = \"/assets/{hashed}\";").expect("a string takes all");
+        all.push(constant);
     }
+    writeln!(urls, "/// All of them.\npub(crate) const ALL: &[&str] = &[{}];", all.join(", "))
+        .expect("a string takes all");
     fs::write(out.join("asset_urls.rs"), urls).expect("OUT_DIR is writable");
 }
 

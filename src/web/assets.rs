@@ -74,6 +74,12 @@ fn find(file: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'stati
     Some((Assets::get(file)?, None))
 }
 
+/// The text of an asset of ours.
+pub(in crate::web) fn text(url: &str) -> Option<String> {
+    let asset = Assets::get(url.strip_prefix("/assets/")?)?;
+    String::from_utf8(asset.data.into_owned()).ok()
+}
+
 fn accepts(accepted: &str, encoding: &str) -> bool {
     accepted.split(',').any(|item| {
         let (name, quality) = item.split_once(';').unwrap_or((item, ""));

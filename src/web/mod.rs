@@ -13,6 +13,7 @@ mod device;
 mod error;
 mod explore;
 mod headers;
+mod install;
 mod keep;
 pub(crate) mod language;
 mod login;
@@ -86,6 +87,7 @@ pub(in crate::web) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T
 pub fn router(context: Context) -> Router {
     let anyone = Router::new()
         .merge(assets::routes())
+        .merge(install::routes())
         .merge(login::routes())
         .merge(setup::routes())
         .merge(phone::open_routes())

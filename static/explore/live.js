@@ -83,6 +83,7 @@ class Live {
     this.source = new EventSource(`${this.say.url}&after=${this.after}`);
     const on = (name, what) => this.source.addEventListener(name, (event) => {
       this.heard = Date.now();
+      document.dispatchEvent(new Event("logcafe:fresh"));
       if (event.lastEventId) this.after = event.lastEventId;
       what(event.data && event.data !== "1" ? JSON.parse(event.data) : null);
     });

@@ -23,7 +23,7 @@ phrases! {
     live_waiting: "waiting for the first line" | "첫 로그를 기다리는 중";
     live_silent_since(time: &str): "no answer since {time}" | "{time}부터 응답 없음";
     live_offline: "this device is offline" | "이 기기가 오프라인입니다";
-    live_ended_at(time: &str, why: &str): "{time}: {why}" | "{time}: {why}";
+    live_ended_at(time: &str, why: &str): "{time}: {why}" | "{time}, 이유: {why}";
     live_signed_out: "you are signed out" | "로그아웃되었습니다";
     live_no_lines: "only lines can be followed, and this query answers numbers" | "로그 줄만 실시간으로 볼 수 있습니다. 이 쿼리의 결과는 숫자입니다";
     live_stands_still(time: &str): "counts as of {time}" | "{time} 기준 집계";

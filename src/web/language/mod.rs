@@ -13,6 +13,7 @@ mod admin;
 mod chrome;
 mod date;
 mod doors;
+mod install;
 mod keep;
 mod live;
 mod problems;
@@ -131,7 +132,7 @@ mod tests {
 
     /// The texts of every area.
     const AREAS: &[&[(&str, &[&str], &str)]] =
-        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, keep::ALL, live::ALL, read::ALL];
+        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, install::ALL, keep::ALL, live::ALL, read::ALL];
 
     /// Texts that are the same everywhere.
     const SAME: [&str; 0] = [];
