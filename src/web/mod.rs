@@ -1,4 +1,4 @@
-//! HTML for people: sign in, Explore, saved queries, accounts.
+//! HTML for people: sign in, home, Explore, saved queries, accounts.
 //!
 //! Promises: every page works by plain GET and POST without a script, and its address holds its state; nothing but
 //! the way in is answered without a session; no form of another site is taken; what comes from a log is only text.
@@ -13,6 +13,7 @@ mod device;
 mod error;
 mod explore;
 mod headers;
+mod home;
 mod install;
 mod keep;
 pub(crate) mod language;
@@ -29,8 +30,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Redirect};
-use axum::routing::get;
 use http::header::HOST;
 use http::{HeaderMap, Uri};
 use tokio_util::sync::CancellationToken;
@@ -95,7 +94,7 @@ pub fn router(context: Context) -> Router {
         .merge(explore::live_routes())
         .merge(keep::open_routes());
     let signed_in = Router::new()
-        .route("/", get(home))
+        .merge(home::routes())
         .merge(account::routes())
         .merge(explore::routes())
         .merge(phone::routes())
@@ -118,11 +117,6 @@ pub fn router(context: Context) -> Router {
         .layer(from_fn(headers::protect))
         .layer(CompressionLayer::new().quality(level))
         .with_state(context)
-}
-
-/// Explore is home.
-async fn home() -> impl IntoResponse {
-    Redirect::to("/explore")
 }
 
 /// Where people and machines reach this server, as far as this request tells: without a slash at its end.

@@ -17,7 +17,7 @@ before(async () => {
   await page.fill("[name=username]", "mina");
   await page.fill("[name=password]", PASSWORD);
   await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL(/\/explore/);
+  await page.waitForURL((url) => url.pathname === "/");
   await page.context().close();
   server.addUser("jun");
 });

@@ -43,7 +43,7 @@ export async function signIn(page, server, name) {
   await page.fill("[name=username]", name);
   await page.fill("[name=password]", PASSWORD);
   await page.click("form[action='/login'] button.primary");
-  await page.waitForURL(/\/explore/);
+  await page.waitForURL((url) => url.pathname !== "/login");
 }
 
 export async function explore(page, server, query = "", from = "now-1h", to = "now") {
@@ -142,11 +142,12 @@ export async function isFit(page, what) {
     };
     const touch = matchMedia("(pointer: coarse)").matches;
     const small = [];
-    // A whole row is the target of its `.meta`; bars of the histogram have the zoom buttons beside them; links in
+    // A whole row is the target of its `.meta`, a whole card that of its name; bars of the histogram have the zoom buttons beside them; links in
     // running text are as high as the text.
     for (const element of document.querySelectorAll("a, button, summary, input, select, textarea")) {
       if (!touch || !seen(element) || element.closest("svg, .skip, p, .text, .fold")) continue;
-      const target = element.matches(".meta") ? element.closest(".line") : element.closest("label") ?? element;
+      const whole = element.matches(".meta, .svc > .name, .pane > h2 > a") && element.closest(".line, .svc, .pane");
+      const target = whole || (element.closest("label") ?? element);
       const box = target.getBoundingClientRect();
       if (box.height < 43.5 || box.width < 43.5) {
         small.push(`${element.outerHTML.slice(0, 120)} ${box.width.toFixed()}×${box.height.toFixed()}`);

@@ -6,7 +6,7 @@
 
 pub(in crate::web) mod ansi;
 pub(in crate::web) mod builder;
-mod chart;
+pub(in crate::web) mod chart;
 mod entries;
 mod facets;
 mod fault;
@@ -23,7 +23,7 @@ pub(in crate::web) mod look;
 pub(in crate::web) mod moment;
 mod paging;
 pub(in crate::web) mod reading;
-mod record;
+pub(in crate::web) mod record;
 pub(in crate::web) mod rows;
 mod same;
 pub(in crate::web) mod search;

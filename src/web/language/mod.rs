@@ -13,6 +13,7 @@ mod admin;
 mod chrome;
 mod date;
 mod doors;
+mod home;
 mod install;
 mod keep;
 mod live;
@@ -132,7 +133,7 @@ mod tests {
 
     /// The texts of every area.
     const AREAS: &[&[(&str, &[&str], &str)]] =
-        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, install::ALL, keep::ALL, live::ALL, read::ALL];
+        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, home::ALL, install::ALL, keep::ALL, live::ALL, read::ALL];
 
     /// Texts that are the same everywhere.
     const SAME: [&str; 0] = [];

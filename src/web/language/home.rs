@@ -1,0 +1,84 @@
+//! Home: services at a glance, and panels.
+
+use crate::web::language::phrases;
+
+phrases! {
+    home: "Home" | "홈";
+    home_arrange: "Arrange" | "편집";
+    home_arrange_title: "Arrange your home" | "홈 편집";
+    home_arrange_lead: "What you look at first, in your order." | "가장 먼저 볼 것을 원하는 순서로 둡니다.";
+    home_see: "See your home" | "홈 보기";
+    home_services: "Services" | "서비스";
+    home_range: "Range" | "기간";
+    home_24_hours: "24 h" | "24시간";
+    home_service_count(count: usize): "1 service" / "{count} services" | "서비스 {count}개";
+    home_value_count(count: usize, label: &str): "1 {label}" / "{count} {label}" | "{label} {count}개";
+    home_lines(count: u64, shown: &str): "{shown} line" / "{shown} lines" | "{shown}줄";
+    home_errors(count: u64, shown: &str): "{shown} error" / "{shown} errors" | "오류 {shown}개";
+    home_no_errors: "no errors" | "오류 없음";
+    home_new: "new" | "신규";
+    home_than_before: "than in the range before" | "이전 기간과 비교";
+    home_silent_for(length: &str): "silent for {length}" | "{length}째 로그 없음";
+    home_find: "Find" | "찾기";
+    home_find_service: "Find a service" | "서비스 찾기";
+    home_sort: "Sort" | "정렬";
+    home_sort_errors: "Most errors" | "오류 많은 순";
+    home_sort_volume: "Most lines" | "로그 많은 순";
+    home_sort_name: "Name" | "이름순";
+    home_sort_newest: "Newest line" | "최근 로그순";
+    home_sort_silent: "Silent first" | "조용한 순";
+    home_by: "Group by" | "묶기";
+    home_by_service: "Service" | "서비스별";
+    home_by_label(label: &str): "{label}" | "{label}별";
+    home_pin(name: &str): "Pin {name}" | "{name} 고정";
+    home_unpin(name: &str): "Unpin {name}" | "{name} 고정 해제";
+    home_all(count: usize): "Show all {count}" | "{count}개 모두 보기";
+    home_none_found: "Nothing here by this name." | "해당하는 이름이 없습니다.";
+    home_none: "Nothing was stored in the last two weeks." | "최근 2주 동안 저장된 로그가 없습니다.";
+    home_late: "This takes longer than usual to count." | "집계에 시간이 더 걸리고 있습니다.";
+    home_wait: "Wait for it" | "기다려서 보기";
+    home_as_of: "As of" | "기준 시각";
+    home_unreadable: "The stored lines could not be read; the server’s own log says why." | "저장된 로그를 읽지 못했습니다. 원인은 서버 로그에 있습니다.";
+
+    home_starter_errors: "Errors" | "오류";
+    home_all_lines: "All lines" | "전체 로그";
+    home_last_span(span: &str): "last {span}" | "최근 {span}";
+    home_nothing: "Nothing in this range." | "이 기간에는 없습니다.";
+    home_further(count: usize): "and {count} more" | "외 {count}개";
+    home_not_lines: "This query answers with numbers; show it as a number, graph or table." | "숫자를 돌려주는 쿼리입니다. 숫자, 그래프, 표로 표시해 주세요.";
+
+    home_kind: "Show as" | "표시 방식";
+    home_kind_count: "Number" | "숫자";
+    home_kind_graph: "Graph" | "그래프";
+    home_kind_table: "Table" | "표";
+    home_kind_lines: "Last lines" | "최근 로그";
+    home_title: "Title" | "제목";
+    home_title_hint: "Empty: the name of the query." | "비워 두면 쿼리 이름을 씁니다.";
+    home_query: "Query" | "쿼리";
+    home_saved_query: "Saved query" | "저장된 쿼리";
+    home_own_query: "None: the query below" | "없음: 아래 쿼리 사용";
+    home_width: "On wide screens" | "넓은 화면에서";
+    home_width_half: "Half" | "절반";
+    home_width_full: "Full width" | "전체 폭";
+    home_add: "Add a panel" | "패널 추가";
+    home_change: "Change" | "바꾸기";
+    home_save: "Save" | "저장";
+    home_remove: "Remove" | "빼기";
+    home_up(title: &str): "Move {title} up" | "{title} 위로";
+    home_down(title: &str): "Move {title} down" | "{title} 아래로";
+    home_drag: "Drag to move" | "끌어서 옮기기";
+    home_done_added: "Added." | "추가했습니다.";
+    home_done_changed: "Changed." | "바꿨습니다.";
+    home_done_removed: "Removed." | "뺐습니다.";
+    home_done_offered: "New people begin with this arrangement." | "새 사용자는 이 구성으로 시작합니다.";
+    home_done_withdrawn: "New people begin with the usual arrangement." | "새 사용자는 기본 구성으로 시작합니다.";
+    home_not_own: "You see what everyone begins with. Make it yours to change it." | "지금은 모두에게 같은 기본 구성입니다. 내 구성으로 만들면 바꿀 수 있습니다.";
+    home_begin: "Make it mine" | "내 구성으로 만들기";
+    home_empty: "No panels yet." | "아직 패널이 없습니다.";
+    home_empty_hint: "Put what you look at first here: a saved query as a number, a graph, a table or its last lines." | "가장 먼저 볼 것을 두세요. 저장된 쿼리를 숫자, 그래프, 표, 최근 로그로 볼 수 있습니다.";
+    home_for_new_people: "For new people" | "새 사용자에게";
+    home_offer_hint: "Whoever has not arranged a home of their own sees this one." | "홈을 직접 편집하지 않은 사용자에게 이 구성을 보여 줍니다.";
+    home_offer: "Offer this arrangement" | "이 구성 제공하기";
+    home_withdraw: "Offer it no longer" | "그만 제공하기";
+    home_to_home: "Show on Home" | "홈에 두기";
+}
