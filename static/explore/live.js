@@ -371,11 +371,7 @@ class Live {
     }
     this.paused = false;
     getSelection().removeAllRanges();
-    for (const line of this.list.querySelectorAll(":scope > .line.opened")) {
-      line.querySelector(":scope > .detail").replaceChildren();
-      line.classList.remove("opened");
-      line.querySelector(".meta").setAttribute("aria-expanded", "false");
-    }
+    document.dispatchEvent(new Event("logcafe:close-line"));
     this.take();
     this.toNewest();
     this.show();

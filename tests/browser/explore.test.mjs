@@ -148,20 +148,19 @@ for (const width of WIDTHS) {
         const sheet = page.locator(".sheet-line");
         await sheet.waitFor();
         await isFit(page, "a line");
-        const pair = (name) => sheet.locator(".known", { has: page.locator("dt", { hasText: new RegExp(`^${name}$`) }) });
-        assert.equal(await pair("app").locator("dd").innerText(), "payments");
+        const pair = (name) => sheet.locator(".known", { has: page.locator(".name", { hasText: new RegExp(`^${name}$`) }) });
+        assert.equal(await pair("app").locator(".value").innerText(), "payments");
         const plan = pair("user_plan");
-        assert.equal(await plan.locator("dd").innerText(), "gold");
-        await follow(page, plan.locator("a").first(), /user_plan/);
+        assert.equal(await plan.locator(".value").innerText(), "gold");
+        await follow(page, plan.locator(".pick a").first(), /user_plan/);
         assert.equal(queryOf(page), '{app="payments"} | json | user_plan="gold"');
         await rows(page).first().waitFor();
         await page.goBack();
         if (script) {
-          await page.locator(".chip", { hasText: "user_plan" }).waitFor({ state: "detached" });
-          await rows(page).first().locator("> .text").click();
+          await page.waitForURL(/explore\/line/);
           await sheet.waitFor();
         }
-        await follow(page, pair("host").locator("a").nth(1), /host%21%3D/);
+        await follow(page, pair("host").locator(".pick a").nth(1), /host%21%3D/);
         assert.equal(queryOf(page), '{app="payments", host!="cafe-2"}');
         await page.locator(".nothing").waitFor();
       });
@@ -260,8 +259,10 @@ test("a hostile line is only text", async () => {
     for (let index = 0; index < 6; index += 1) {
       const line = rows(page).nth(index);
       await line.locator(".meta").click();
-      await line.locator(".sheet-line").waitFor();
+      await page.locator(".sheet-line").waitFor();
       await isFit(page, `hostile line ${index} at ${width}`);
+      await page.keyboard.press("Escape");
+      await page.locator(".sheet-line").waitFor({ state: "hidden" });
     }
     assert.match(await page.title(), /^Explore/);
     await page.context().close();
@@ -274,7 +275,7 @@ test("a copied line is the stored one, letter by letter", async () => {
   await signIn(page, server, "mina");
   await explore(page, server, '{job="hostile"} |= "safe"');
   await rows(page).first().locator(".meta").click();
-  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copy", exact: true }).click();
   await page.getByRole("button", { name: "Copied" }).waitFor();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   assert.ok(copied.startsWith("safe \u202egnp.exe\u202c "), JSON.stringify(copied));

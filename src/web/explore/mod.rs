@@ -47,6 +47,7 @@ use crate::query::CancelOnDrop;
 use crate::web::auth::SignedIn;
 use crate::web::explore::builder::{Case, Search};
 use crate::web::explore::chart::Chart;
+use crate::web::explore::line::permalink::{self, Missing};
 use crate::web::explore::reading::Reading;
 use crate::web::explore::span::Link;
 use crate::web::explore::state::{Params, State};
@@ -57,10 +58,7 @@ use crate::web::{Context, Error, blocking, cookie, keep, origin};
 
 /// Routes that need a session.
 pub(in crate::web) fn routes() -> Router<Context> {
-    Router::new()
-        .route("/explore", get(show))
-        .route("/explore/line", get(line::show))
-        .route("/explore/labels", get(labels::show))
+    Router::new().route("/explore", get(show)).route("/explore/labels", get(labels::show)).merge(line::routes())
 }
 
 /// The route of what goes on while a page is open, which looks after its session itself.
@@ -114,6 +112,8 @@ struct ExplorePage {
     push_url: String,
     /// Whether to say how to send lines.
     is_unfed: bool,
+    /// Why the line of the address is not among the lines.
+    missing: Option<Missing>,
     /// Until when lines were looked for, in nanoseconds: there a live view goes on.
     live_from: i64,
     /// The saved query that this view was opened from.
@@ -135,6 +135,11 @@ impl ExplorePage {
 
     fn has_lines(&self) -> bool {
         matches!(self.body, Body::Lines(_))
+    }
+
+    /// The page of the line that the address names.
+    fn line_href(&self) -> Option<String> {
+        self.state.line.map(|key| line::href(&self.state, key))
     }
 }
 
@@ -168,6 +173,7 @@ async fn show(
     if let Some(query) = edited {
         return Ok(Redirect::to(&state.with_query(query).url()).into_response());
     }
+    let state = permalink::with_span_of_line(state, now);
     let ticket = context.engine.ticket().for_user(&user.user.name);
     let _cancel = CancelOnDrop::new(&ticket);
     let (asked_view, opened_id) = (state.clone(), state.saved);
@@ -182,11 +188,15 @@ async fn show(
         let streams = if part == Part::All { search::streams(&engine, range, &name) } else { Vec::new() };
         let tools = view::tools(&state, &asked, &streams, faults, now);
         let found = search::find(&engine, &state, &asked, range, part, &ticket);
+        let missing = match &found {
+            Found::Lines { page, .. } => permalink::missing(&engine, &state, &page.rows, &ticket),
+            Found::Numbers { .. } | Found::Failed(_) | Found::Nothing => None,
+        };
         let body = body_of(&state, &asked, found, part, now);
         let is_unfed =
             part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, &streams, &name);
         let damages = if matches!(body, Body::Numbers { .. }) { Vec::new() } else { ticket.damages() };
-        (state, tools, body, damages, is_unfed)
+        (state, tools, body, damages, is_unfed, missing)
     });
     let beside = async {
         if part == Part::All {
@@ -195,10 +205,11 @@ async fn show(
         keep::Opened::find(&context, &user, opened_id).await
     };
     let (found, opened) = tokio::join!(found, beside);
-    let (state, tools, body, damages, is_unfed) = found?;
+    let (state, tools, body, damages, is_unfed, missing) = found?;
     let push_url = format!("{}/loki/api/v1/push", origin(&context, &headers));
     let snapshots = context.snapshots;
-    let page = ExplorePage { page, state, tools, body, damages, push_url, is_unfed, live_from, opened, snapshots };
+    let page =
+        ExplorePage { page, state, tools, body, damages, push_url, is_unfed, live_from, opened, snapshots, missing };
     match (page.page.fragment, part) {
         (true, Part::Rows) => Ok(render(&page.as_rows())?.into_response()),
         (true, Part::All) => Ok(render(&page.as_view())?.into_response()),

@@ -78,6 +78,8 @@ impl fmt::Display for LineKey {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) key: LineKey,
+    /// What the row is called in its page, where an address may lead to it.
+    pub(crate) anchor: Option<String>,
     pub(crate) level: Level,
     /// A silence before it, in the order of reading, and how long it was.
     pub(crate) silence: Option<String>,
@@ -156,6 +158,14 @@ pub(crate) struct Telling<'a> {
     pub(crate) reading: Reading,
     pub(crate) say: Language,
     pub(crate) now: Timestamp,
+}
+
+impl Row {
+    /// Whether the row shows a line: its own, one that goes on with it, or one of those that are the same.
+    pub(crate) fn shows(&self, key: LineKey) -> bool {
+        let same = self.same.as_ref().is_some_and(|same| same.lines.iter().any(|line| line.key == key));
+        self.key == key || self.further.contains(&key) || same
+    }
 }
 
 /// Makes the rows of an answer, in its order. A row whose day is that of the one before, or of `seen`, does not name it.
@@ -282,6 +292,7 @@ impl Telling<'_> {
     fn bare(&self, entry: &Entry<'_>) -> Row {
         Row {
             key: LineKey::of(entry.first),
+            anchor: None,
             level: entry.level,
             silence: None,
             day: None,

@@ -10,6 +10,7 @@ use crate::web::explore::builder;
 use crate::web::explore::chart::Chart;
 use crate::web::explore::facets::Stream;
 use crate::web::explore::histogram::{self, Grid, Histogram};
+use crate::web::explore::line::permalink;
 use crate::web::explore::paging::Fetch;
 use crate::web::explore::rows::LineKey;
 use crate::web::explore::state::State;
@@ -95,6 +96,11 @@ fn lines(
     ticket: &Ticket,
 ) -> Result<Found, Error> {
     let limit = state.limit.min(engine.limits().entries_max.saturating_sub(1)).max(1);
+    if let (Some(key), None) = (state.line, state.cursor) {
+        let page = permalink::page(engine, state, expr, range, key, limit, ticket)?;
+        let histogram = bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error));
+        return Ok(Found::Lines { page, cut: false, histogram });
+    }
     let fetch = Fetch::new(range, state.fetched(), state.cursor, limit);
     let wanted = fetch.limit.min(engine.limits().entries_max);
     let (found, stats) = log_lines(engine, expr, fetch.range, wanted, fetch.direction, ticket)?;
@@ -117,7 +123,8 @@ pub(crate) fn count(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &
     }
 }
 
-fn log_lines(
+/// The lines that a query finds in a range.
+pub(crate) fn log_lines(
     engine: &Engine,
     expr: &LogExpr,
     range: TimeRange,

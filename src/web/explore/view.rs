@@ -10,10 +10,11 @@ use crate::web::explore::facets::{Facet, Stream, facets};
 use crate::web::explore::fault::Fault;
 use crate::web::explore::histogram::{Bar, Histogram, LevelCount};
 use crate::web::explore::level::Level;
+use crate::web::explore::line::{self, permalink};
 use crate::web::explore::look::Same;
 use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::paging::{Cursor, Page};
-use crate::web::explore::rows::{self, LineKey, Row, Telling};
+use crate::web::explore::rows::{self, Row, Telling};
 use crate::web::explore::span::{Link, Span};
 use crate::web::explore::state::State;
 use crate::web::explore::switches::{self, Switches};
@@ -263,6 +264,23 @@ pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Stream], cho
     facets(streams, &expr.selector).into_iter().map(view).collect()
 }
 
+/// How the rows of a view are told.
+pub(crate) fn telling<'a>(state: &'a State, marker: &'a Marker, now: Timestamp) -> Telling<'a> {
+    let (zone, look) = (&state.zone.zone, &state.look);
+    Telling { marker, zone, look, reading: state.reading, say: state.say, now }
+}
+
+/// Rows with the pages of their lines.
+pub(crate) fn row_views(state: &State, rows: Vec<Row>) -> Vec<RowView> {
+    let row = |mut row: Row| {
+        for line in row.same.iter_mut().flat_map(|same| &mut same.lines) {
+            line.href = line::href(state, line.key);
+        }
+        RowView { href: line::href(state, row.key), row }
+    };
+    rows.into_iter().map(row).collect()
+}
+
 /// The rows of a view and what stands around them.
 pub(crate) fn lines(
     state: &State,
@@ -273,14 +291,6 @@ pub(crate) fn lines(
     part: Part,
     now: Timestamp,
 ) -> Lines {
-    let base = format!("/explore/line?{}&line=", State { line: None, ..state.clone() }.params());
-    let row = |mut row: Row| {
-        let href = |key: LineKey| format!("{base}{key}");
-        for line in row.same.iter_mut().flat_map(|same| &mut same.lines) {
-            line.href = href(line.key);
-        }
-        RowView { href: href(row.key), row }
-    };
     let marker = Marker::of(expr);
     let mut notices = Vec::new();
     let histogram = histogram.map_err(|error| notices.push(state.say.not_counted(&error))).ok();
@@ -289,15 +299,13 @@ pub(crate) fn lines(
     let seen = state.cursor.filter(|_| part == Part::Rows).map(Cursor::timestamp);
     let total = histogram.as_ref().map(|histogram| histogram.total);
     let summary = summary(state, page, total, cut);
-    let telling = Telling {
-        marker: &marker,
-        zone: &state.zone.zone,
-        look: &state.look,
-        reading: state.reading,
-        say: state.say,
-        now,
-    };
-    let rows: Vec<RowView> = rows::rows(&page.rows, state.direction, &telling, seen).into_iter().map(row).collect();
+    let telling = telling(state, &marker, now);
+    let is_amid = state.cursor.is_some() || state.line.is_some();
+    let mut rows = rows::rows(&page.rows, state.direction, &telling, seen);
+    if let Some(key) = state.line {
+        permalink::anchor(&mut rows, key);
+    }
+    let rows = row_views(state, rows);
     if state.look.same != Same::Never {
         notices.push(state.say.put_together(page.rows.len(), rows.len()));
     }
@@ -311,7 +319,7 @@ pub(crate) fn lines(
         notices,
         older: page.older.map(|cursor| state.at(Some(cursor)).url()),
         newer: page.newer.map(|cursor| state.at(Some(cursor)).url()),
-        first: state.cursor.map(|_| state.at(None).url()),
+        first: is_amid.then(|| state.at(None).url()),
         direction: state.direction,
     }
 }
@@ -323,15 +331,16 @@ fn summary(state: &State, page: &Page<LogLine>, total: Option<u64>, cut: bool) -
     let count = grouped(shown);
     let is_cut = cut || page.older.is_some() || page.newer.is_some();
     let total = total.filter(|total| *total >= shown).map(grouped);
-    match (is_cut, state.cursor, state.direction, total) {
+    let is_amid = state.cursor.is_some() || state.line.is_some();
+    match (is_cut, is_amid, state.direction, total) {
         (false, ..) if shown == 1 => say.one_line().to_owned(),
         (false, ..) => say.all_lines_shown(&count),
-        (true, Some(_), _, Some(total)) => say.some_of(&count, &total),
-        (true, Some(_), _, None) => say.some_of_more(&count),
-        (true, None, Direction::Backward, Some(total)) => say.newest_of(&count, &total),
-        (true, None, Direction::Backward, None) => say.newest_of_more(&count),
-        (true, None, Direction::Forward, Some(total)) => say.oldest_of(&count, &total),
-        (true, None, Direction::Forward, None) => say.oldest_of_more(&count),
+        (true, true, _, Some(total)) => say.some_of(&count, &total),
+        (true, true, _, None) => say.some_of_more(&count),
+        (true, false, Direction::Backward, Some(total)) => say.newest_of(&count, &total),
+        (true, false, Direction::Backward, None) => say.newest_of_more(&count),
+        (true, false, Direction::Forward, Some(total)) => say.oldest_of(&count, &total),
+        (true, false, Direction::Forward, None) => say.oldest_of_more(&count),
     }
 }
 

@@ -16,6 +16,7 @@ mod doors;
 mod home;
 mod install;
 mod keep;
+mod line;
 mod live;
 mod problems;
 mod read;
@@ -132,8 +133,18 @@ mod tests {
     use crate::web::language::*;
 
     /// The texts of every area.
-    const AREAS: &[&[(&str, &[&str], &str)]] =
-        &[account::ALL, admin::ALL, chrome::ALL, doors::ALL, home::ALL, install::ALL, keep::ALL, live::ALL, read::ALL];
+    const AREAS: &[&[(&str, &[&str], &str)]] = &[
+        account::ALL,
+        admin::ALL,
+        chrome::ALL,
+        doors::ALL,
+        home::ALL,
+        install::ALL,
+        keep::ALL,
+        line::ALL,
+        live::ALL,
+        read::ALL,
+    ];
 
     /// Texts that are the same everywhere.
     const SAME: [&str; 0] = [];
