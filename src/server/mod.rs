@@ -142,7 +142,7 @@ fn is_open_to_others(folder: &Path) -> bool {
     std::fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
 }
 
-/// Where people, tokens and saved queries are kept in a data folder.
+/// Where people, tokens, saved queries and snapshots are kept in a data folder.
 pub fn db_path(data: &Path) -> PathBuf {
     data.join("logcafe.db")
 }

@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Deserialize;
 
@@ -170,7 +170,8 @@ async fn lines(mut reading: Reading) -> Result<Body, Error> {
             Err(_) => Some((Err(std::io::Error::other("the download broke off")), (None, None))),
         }
     });
-    Ok(Body::from_stream(parts))
+    // compression asks once more after the end
+    Ok(Body::from_stream(parts.fuse()))
 }
 
 /// The points of a metric query, as many as its chart has.

@@ -8,10 +8,12 @@ use axum::routing::{get, post};
 use http::HeaderMap;
 use serde::Deserialize;
 
-use crate::db::history::{self, AGE_DAYS_MAX, Asked, Memory, PER_PERSON_MAX};
+use crate::db::Db;
+use crate::db::history::{self, AGE_DAYS_MAX, Memory, PER_PERSON_MAX};
 use crate::web::auth::SignedIn;
 use crate::web::explore::state::State as View;
-use crate::web::keep::{Tab, explore_url, holds_words, question_of, range_words};
+use crate::web::explore::view::Asked;
+use crate::web::keep::{Reader, Tab, explore_url, holds_words, question_of};
 use crate::web::page::{Page, When, now, render};
 use crate::web::{Context, Error, next};
 
@@ -36,8 +38,13 @@ pub(in crate::web) async fn note(context: &Context, viewer: &SignedIn, view: &Vi
         return;
     }
     let (user_id, question) = (viewer.user.id, question_of(view));
+    let note = move |db: &Db| match Asked::read(&question.query) {
+        // what cannot be run would only be found again to fail again
+        Asked::Nothing(_) => Ok(()),
+        Asked::Lines(_) | Asked::Numbers(_) => history::note(db, user_id, &question, now()),
+    };
     // the cause of a failure is in our log
-    context.ask(move |db| history::note(db, user_id, &question, now())).await.ok();
+    context.ask(note).await.ok();
 }
 
 #[derive(Template)]
@@ -51,7 +58,7 @@ struct HistoryPage {
 }
 
 struct Item {
-    asked: Asked,
+    asked: history::Asked,
     when: When,
     range: String,
     url: String,
@@ -60,12 +67,12 @@ struct Item {
 }
 
 impl Item {
-    fn new(asked: Asked, page: &Page) -> Item {
+    fn new(asked: history::Asked, reader: &Reader) -> Item {
         let question = &asked.question;
         let url = explore_url(&question.query, &question.from, &question.to, &question.more);
         Item {
             when: When::new(asked.asked_at, now()),
-            range: range_words(&question.from, &question.to, page.say),
+            range: reader.range_words(&question.from, &question.to),
             star: url.replacen("/explore?", "/saved/new?", 1),
             url,
             asked,
@@ -85,13 +92,14 @@ async fn list(
     State(context): State<Context>,
     viewer: SignedIn,
     page: Page,
+    reader: Reader,
     Query(wanted): Query<Wanted>,
 ) -> Result<Html<String>, Error> {
     let user_id = viewer.user.id;
     let found = context.ask(move |db| Ok((history::list(db, user_id, now())?, history::memory(db, user_id)?)));
     let (found, memory) = found.await?;
-    let fits = |asked: &Asked| holds_words(&wanted.find, [asked.question.query.as_str()]);
-    let mut items: Vec<Item> = found.into_iter().filter(fits).map(|asked| Item::new(asked, &page)).collect();
+    let fits = |asked: &history::Asked| holds_words(&wanted.find, [asked.question.query.as_str()]);
+    let mut items: Vec<Item> = found.into_iter().filter(fits).map(|asked| Item::new(asked, &reader)).collect();
     let is_cut = wanted.all != "1" && items.len() > SHOWN_MAX;
     if is_cut {
         items.truncate(SHOWN_MAX);

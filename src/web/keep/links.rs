@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 use crate::web::auth::SignedIn;
 use crate::web::explore::moment::Moment;
 use crate::web::explore::state::{self, Params, State as View};
-use crate::web::keep::{Reader, Tab};
+use crate::web::keep::{Reader, Tab, span_words};
 use crate::web::page::{Page, When, now, render};
 use crate::web::{Context, Error, origin};
 
@@ -50,6 +50,7 @@ struct Item {
     link: ShortLink,
     url: String,
     query: String,
+    range: String,
     made: When,
     mine: bool,
 }
@@ -72,18 +73,6 @@ fn moves(view: &View) -> bool {
     matches!((view.from, view.to), (Moment::FromNow(_), _) | (_, Moment::FromNow(_)))
 }
 
-/// The span that a view shows, in its zone.
-fn range_words(view: &View, page: &Page) -> String {
-    let zone = &view.zone;
-    match (view.from, view.to) {
-        (Moment::FromNow(_), Moment::NOW) => page.say.keep_last_span(view.from.to_string().trim_start_matches("now-")),
-        (from, to) => {
-            let range = page.say.keep_from_to(&from.field(&zone.zone), &to.field(&zone.zone));
-            format!("{range} ({})", zone.name)
-        }
-    }
-}
-
 async fn make(
     State(context): State<Context>,
     viewer: SignedIn,
@@ -99,7 +88,7 @@ async fn make(
     let link = context.ask(move |db| short_links::make(db, &maker, &params, now())).await?;
     let made = Made {
         url: format!("{}/s/{}", origin(&context, &headers), link.code),
-        range: range_words(&view, &page),
+        range: span_words(view.from, view.to, &view.zone, page.say),
         moves: moves(&view),
         other: moves(&asked).then(|| asked.pairs()),
     };
@@ -107,8 +96,12 @@ async fn make(
         let shown = LinksPage { page, items: Vec::new(), made: Some(made), is_deleted: false };
         return Ok((StatusCode::CREATED, render(&shown.as_made())?).into_response());
     }
-    let shown =
-        LinksPage { items: items(&context, &viewer, &headers).await?, page, made: Some(made), is_deleted: false };
+    let shown = LinksPage {
+        items: items(&context, &viewer, &reader, &headers).await?,
+        page,
+        made: Some(made),
+        is_deleted: false,
+    };
     Ok((StatusCode::CREATED, render(&shown)?).into_response())
 }
 
@@ -129,20 +122,22 @@ async fn list(
     State(context): State<Context>,
     viewer: SignedIn,
     page: Page,
+    reader: Reader,
     headers: HeaderMap,
     Query(shown): Query<Shown>,
 ) -> Result<Html<String>, Error> {
-    let items = items(&context, &viewer, &headers).await?;
+    let items = items(&context, &viewer, &reader, &headers).await?;
     render(&LinksPage { page, items, made: None, is_deleted: shown.done == "deleted" })
 }
 
-async fn items(context: &Context, viewer: &SignedIn, headers: &HeaderMap) -> Result<Vec<Item>, Error> {
+async fn items(context: &Context, viewer: &SignedIn, reader: &Reader, headers: &HeaderMap) -> Result<Vec<Item>, Error> {
     let user = viewer.user.clone();
     let found = context.ask(move |db| short_links::list(db, &user, now())).await?;
     let origin = origin(context, headers);
     let item = |link: ShortLink| Item {
         url: format!("{origin}/s/{}", link.code),
         query: state::value_of(&link.params, "query"),
+        range: reader.range_words(&state::value_of(&link.params, "from"), &state::value_of(&link.params, "to")),
         made: When::new(link.created_at, now()),
         mine: link.maker == viewer.user.name,
         link,

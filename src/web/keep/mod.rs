@@ -19,7 +19,8 @@ use http::request::Parts;
 use crate::db::history::Question;
 use crate::db::saved_queries::View;
 use crate::model::Timestamp;
-use crate::web::explore::state::{self, Params, State};
+use crate::web::explore::moment::Moment;
+use crate::web::explore::state::{self, Params, State, Zone};
 use crate::web::explore::{browser_zone, whole_seconds};
 use crate::web::language::Language;
 use crate::web::page::now;
@@ -91,6 +92,15 @@ struct Reader {
 }
 
 impl Reader {
+    /// A range, as an address has it, in words.
+    fn range_words(&self, from: &str, to: &str) -> String {
+        let zone = Zone::pick(None, self.zone.as_deref());
+        match (Moment::parse(from, self.now, &zone.zone), Moment::parse(to, self.now, &zone.zone)) {
+            (Ok(from), Ok(to)) => span_words(from, to, &zone, self.say),
+            (Err(_), _) | (_, Err(_)) => self.say.keep_from_to(from, to),
+        }
+    }
+
     /// The view that the parameters of an address or a form say.
     fn state(&self, params: &Params) -> State {
         State::read(params, self.zone.as_deref(), self.say, self.now).0
@@ -145,12 +155,16 @@ fn explore_url(query: &str, from: &str, to: &str, more: &str) -> String {
     url
 }
 
-/// A range in words.
-fn range_words(from: &str, to: &str, say: Language) -> String {
-    match from.strip_prefix("now-").filter(|_| to == "now") {
-        Some(span) => say.keep_last_span(span),
-        None => say.keep_from_to(from, to),
+/// A span in words: how long it is where it ends now, else from when to when, the day said once.
+fn span_words(from: Moment, to: Moment, zone: &Zone, say: Language) -> String {
+    if let (Moment::FromNow(nanos @ ..0), Moment::NOW) = (from, to) {
+        return say.keep_last_span(&say.length(-nanos));
     }
+    const DAY_CHARS: usize = "2026-11-22 ".len();
+    let (from, to) = (from.field(&zone.zone), to.field(&zone.zone));
+    let same_day = from.get(..DAY_CHARS).is_some_and(|day| to.starts_with(day) && day.ends_with(' '));
+    let span = say.keep_from_to(&from, if same_day { &to[DAY_CHARS..] } else { &to });
+    format!("{span} ({})", zone.name)
 }
 
 /// Whether every word of `wanted` is somewhere in the texts, in upper or lower case.

@@ -20,11 +20,12 @@ use crate::web::auth::From;
 use crate::web::explore::ansi::Painted;
 use crate::web::explore::histogram::{HEIGHT, WIDTH};
 use crate::web::explore::level::Level;
-use crate::web::explore::moment::zoned;
+use crate::web::explore::moment::{Moment, zoned};
+use crate::web::explore::state::Zone;
 use crate::web::explore::text::{self, Marker, Piece};
 use crate::web::explore::view::Asked;
 use crate::web::keep::frozen::{Frozen, FrozenLine};
-use crate::web::keep::grouped;
+use crate::web::keep::{grouped, span_words};
 use crate::web::language::Language;
 use crate::web::page::{Page, now, render};
 use crate::web::{Context, Error, blocking};
@@ -134,7 +135,7 @@ fn answer(status: StatusCode, page: &SnapshotPage) -> Result<Response, Error> {
 
 fn view(frozen: Frozen, expires_at: Timestamp, number: usize, say: Language) -> Shown {
     let zone = TimeZone::get(&frozen.zone).unwrap_or(TimeZone::UTC);
-    let clock = |timestamp: Timestamp| zoned(timestamp, &zone).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let clock = |timestamp: Timestamp| zoned(timestamp, &zone).strftime("%Y-%m-%d %H:%M").to_string();
     let at = |nanos: i64| clock(Timestamp::from_nanos(nanos));
     let page_count = frozen.lines.len().div_ceil(PAGE_ROWS).max(1);
     let page = number.clamp(1, page_count);
@@ -147,7 +148,11 @@ fn view(frozen: Frozen, expires_at: Timestamp, number: usize, say: Language) -> 
     let level = |(name, count): &(String, u64)| (Level::named(name), grouped(*count));
     Shown {
         rows,
-        range: format!("{} ({})", say.keep_from_to(&at(frozen.from_nanos), &at(frozen.to_nanos)), frozen.zone),
+        range: {
+            let span = (Timestamp::from_nanos(frozen.from_nanos), Timestamp::from_nanos(frozen.to_nanos));
+            let shown_in = Zone { zone: zone.clone(), name: frozen.zone.clone(), chosen: true };
+            span_words(Moment::At(span.0), Moment::At(span.1), &shown_in, say)
+        },
         made: say.snapshot_by(&frozen.maker, &at(frozen.made_at_nanos)),
         ends: say.snapshot_until(&clock(expires_at)),
         summary: summary(&frozen, say),

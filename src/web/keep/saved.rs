@@ -20,7 +20,7 @@ use crate::db::{self, Db};
 use crate::model::Direction;
 use crate::web::auth::SignedIn;
 use crate::web::explore::state::{LIMIT_DEFAULT, Params};
-use crate::web::keep::{Reader, Tab, explore_url, holds_words, range_words, view_of};
+use crate::web::keep::{Reader, Tab, explore_url, holds_words, view_of};
 use crate::web::page::{Page, now, render};
 use crate::web::{Context, Error, next};
 
@@ -94,11 +94,11 @@ struct Item {
 }
 
 impl Item {
-    fn new(saved: SavedQuery, viewer: &SignedIn, page: &Page) -> Item {
+    fn new(saved: SavedQuery, viewer: &SignedIn, reader: &Reader) -> Item {
         Item {
             url: format!("{}&saved={}", address(&saved.view), saved.id),
             mine: saved.owner_id == viewer.user.id,
-            range: range_words(&saved.view.from, &saved.view.to, page.say),
+            range: reader.range_words(&saved.view.from, &saved.view.to),
             tags_typed: saved.tags.join(", "),
             saved,
         }
@@ -169,7 +169,7 @@ impl Draft {
         let state = reader.state(&self.params);
         self.pairs = state.kept().pairs();
         let view = view_of(&state);
-        self.range = range_words(&view.from, &view.to, reader.say);
+        self.range = reader.range_words(&view.from, &view.to);
         self.params.query = Some(view.query.clone());
         view
     }
@@ -183,9 +183,10 @@ async fn list(
     State(context): State<Context>,
     viewer: SignedIn,
     page: Page,
+    reader: Reader,
     Query(wanted): Query<Wanted>,
 ) -> Result<Html<String>, Error> {
-    render(&shown(&context, &viewer, page, wanted, None).await?)
+    render(&shown(&context, &viewer, page, &reader, wanted).await?)
 }
 
 /// The page, with the items that are wanted.
@@ -193,8 +194,8 @@ async fn shown(
     context: &Context,
     viewer: &SignedIn,
     page: Page,
+    reader: &Reader,
     wanted: Wanted,
-    draft: Option<Draft>,
 ) -> Result<SavedPage, Error> {
     let user_id = viewer.user.id;
     let found = context.ask(move |db| saved_queries::list(db, user_id)).await?;
@@ -207,9 +208,9 @@ async fn shown(
         (name.clone(), picked, url)
     };
     let tags = names.into_iter().map(tag).collect();
-    let items = found.into_iter().map(|saved| Item::new(saved, viewer, &page)).filter(|item| item.fits(&wanted));
+    let items = found.into_iter().map(|saved| Item::new(saved, viewer, reader)).filter(|item| item.fits(&wanted));
     let done = done_words(&wanted.done, page.say);
-    Ok(SavedPage { items: items.collect(), page, tags, wanted, done, problem: String::new(), draft })
+    Ok(SavedPage { items: items.collect(), page, tags, wanted, done, problem: String::new(), draft: None })
 }
 
 fn done_words(word: &str, say: crate::web::language::Language) -> &'static str {
@@ -290,13 +291,14 @@ async fn change(
     State(context): State<Context>,
     viewer: SignedIn,
     page: Page,
+    reader: Reader,
     Path(id): Path<i64>,
     Form(draft): Form<Draft>,
 ) -> Result<Response, Error> {
     let user_id = viewer.user.id;
     let title = draft.title();
     let outcome = context.ask(move |db| saved_queries::retitle(db, user_id, id, &title)).await;
-    answer(&context, &viewer, page, outcome, "changed").await
+    answer(&context, &viewer, (page, &reader), outcome, "changed").await
 }
 
 #[derive(Deserialize)]
@@ -309,44 +311,47 @@ async fn pin(
     State(context): State<Context>,
     viewer: SignedIn,
     page: Page,
+    reader: Reader,
     Path(id): Path<i64>,
     Form(Switch { on }): Form<Switch>,
 ) -> Result<Response, Error> {
     let user_id = viewer.user.id;
     let (pin, word) = if on == "1" { (Pin::OnTop, "pinned") } else { (Pin::InLine, "unpinned") };
     let outcome = context.ask(move |db| saved_queries::set_pin(db, user_id, id, pin)).await;
-    answer(&context, &viewer, page, outcome, word).await
+    answer(&context, &viewer, (page, &reader), outcome, word).await
 }
 
 async fn share(
     State(context): State<Context>,
     viewer: SignedIn,
     page: Page,
+    reader: Reader,
     Path(id): Path<i64>,
     Form(Switch { on }): Form<Switch>,
 ) -> Result<Response, Error> {
     let user_id = viewer.user.id;
     let (sharing, word) = if on == "1" { (Sharing::Team, "shared") } else { (Sharing::Private, "unshared") };
     let outcome = context.ask(move |db| saved_queries::set_sharing(db, user_id, id, sharing)).await;
-    answer(&context, &viewer, page, outcome, word).await
+    answer(&context, &viewer, (page, &reader), outcome, word).await
 }
 
 async fn delete(
     State(context): State<Context>,
     viewer: SignedIn,
     page: Page,
+    reader: Reader,
     Path(id): Path<i64>,
 ) -> Result<Response, Error> {
     let user_id = viewer.user.id;
     let outcome = context.ask(move |db| saved_queries::delete(db, user_id, id)).await;
-    answer(&context, &viewer, page, outcome, "deleted").await
+    answer(&context, &viewer, (page, &reader), outcome, "deleted").await
 }
 
 /// Back to the list, with what was done or what could not be.
 async fn answer(
     context: &Context,
     viewer: &SignedIn,
-    page: Page,
+    (page, reader): (Page, &Reader),
     outcome: Result<(), Error>,
     done: &str,
 ) -> Result<Response, Error> {
@@ -354,7 +359,7 @@ async fn answer(
         Ok(()) => Ok(Redirect::to(&format!("/saved?done={done}")).into_response()),
         Err(error) => {
             let problem = error.for_the_form(page.say)?;
-            let mut shown = shown(context, viewer, page, Wanted::default(), None).await?;
+            let mut shown = shown(context, viewer, page, reader, Wanted::default()).await?;
             shown.problem = problem;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&shown)?).into_response())
         }

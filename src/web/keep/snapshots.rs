@@ -16,9 +16,9 @@ use crate::web::auth::SignedIn;
 use crate::web::explore::moment::Moment;
 use crate::web::explore::state::{Params, State as View};
 use crate::web::explore::view::Asked;
-use crate::web::explore::{builder, rows, search};
+use crate::web::explore::{builder, search};
 use crate::web::keep::frozen::{self, Frozen};
-use crate::web::keep::{Reader, Tab, grouped, refused};
+use crate::web::keep::{Reader, Tab, grouped, refused, span_words};
 use crate::web::language::Language;
 use crate::web::page::{Page, When, now, render};
 use crate::web::{Context, Error, blocking, origin};
@@ -61,13 +61,11 @@ impl DraftPage {
     }
 
     fn range(&self) -> String {
-        let zone = &self.view.zone;
-        let (from, to) = (self.view.from.field(&zone.zone), self.view.to.field(&zone.zone));
-        format!("{} ({})", self.page.say.keep_from_to(&from, &to), zone.name)
+        span_words(self.view.from, self.view.to, &self.view.zone, self.page.say)
     }
 
     fn bounds(&self) -> String {
-        self.page.say.snapshot_freezes(&grouped(frozen::LINES_MAX as u64), &rows::size(frozen::BYTES_MAX))
+        self.page.say.snapshot_freezes(&grouped(frozen::LINES_MAX as u64), frozen::BYTES_MAX >> 20)
     }
 }
 

@@ -8,7 +8,8 @@ phrases! {
     save_this_view: "Save this view" | "이 화면 저장";
     saved_name: "Name" | "이름";
     saved_tags: "Tags" | "태그";
-    tags_hint: "Between commas, as in payments, on call" | "쉼표로 구분 (예: 결제, 당직)";
+    saved_tags_typed: "Tags, between commas" | "태그 (쉼표로 구분)";
+    tags_hint: "payments, on call" | "결제, 당직";
     saved_description: "What it is for" | "설명";
     keep_share_with_team: "Share it with everyone here" | "모두에게 공유";
     save_over(name: &str): "Save over “{name}”" | "“{name}”에 덮어쓰기";
@@ -50,6 +51,7 @@ phrases! {
     keep_share: "Share with everyone" | "모두에게 공유";
     keep_unshare: "Stop sharing" | "공유 중지";
     keep_delete: "Delete" | "삭제";
+    keep_back: "Back to the lines" | "로그로 돌아가기";
     open_in_explore: "Open Explore" | "탐색 열기";
 
     history_lead: "What you asked, the last first. Only you see it." | "내가 실행한 쿼리, 최근 순. 나만 볼 수 있습니다.";
@@ -87,7 +89,7 @@ phrases! {
     make_snapshot: "Snapshot for someone without an account" | "계정 없는 사람에게 줄 스냅샷";
     snapshot_title: "Freeze these lines" | "지금 결과로 스냅샷 만들기";
     snapshot_warning: "Anyone who has the link can read what is in it, without signing in: the lines with their labels, the query and your name. Look for passwords, tokens and personal data first." | "링크가 있으면 누구나 로그인 없이 볼 수 있습니다. 로그와 레이블, 쿼리, 내 이름이 담깁니다. 비밀번호, 토큰, 개인정보가 없는지 먼저 확인해 주세요.";
-    snapshot_freezes(lines: &str, size: &str): "It keeps up to {lines} lines or {size} as they are now, also after the logs themselves are gone." | "지금 모습 그대로 최대 {lines}줄 또는 {size}까지 담기며, 원본 로그가 지워져도 남습니다.";
+    snapshot_freezes(lines: &str, size: usize): "It keeps up to {lines} lines or {size} MB as they are now, also after the logs themselves are gone." | "지금 모습 그대로 최대 {lines}줄 또는 {size}MB까지 담기며, 원본 로그가 지워져도 남습니다.";
     snapshot_name: "Title" | "제목";
     snapshot_ends: "The link ends after" | "링크 유효 기간";
     age_hour: "1 hour" | "1시간";
@@ -135,7 +137,7 @@ phrases! {
     export_as: "Download" | "내려받기";
     export_hint(lines: &str): "All lines of the range, up to {lines}." | "기간 안의 모든 로그, 최대 {lines}줄.";
     export_text: "Text" | "텍스트";
-    export_json: "JSON lines" | "JSON(줄 단위)";
-    export_csv: "CSV" | "CSV(표)";
+    export_json: "JSON lines" | "JSON 줄";
+    export_csv: "CSV" | "CSV 표";
     export_failed_query: "This query cannot be run, so there is nothing to download." | "실행할 수 없는 쿼리라 내려받을 것이 없습니다.";
 }
