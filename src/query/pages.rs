@@ -3,7 +3,7 @@
 //! Promises: each line of the range comes once, in order, however many have the same time; a page takes a turn of its
 //! own, so that a long answer keeps nobody waiting; no page needs more memory than one query may use.
 
-use crate::logql::ast::{Expr, LogExpr, Stage};
+use crate::logql::ast::{Expr, LogExpr};
 use crate::model::{Direction, TimeRange, Timestamp};
 use crate::query::{Data, Engine, Error, LogLine, RangeQuery, Ticket, logs};
 
@@ -29,15 +29,6 @@ impl Pages {
     #[must_use]
     pub fn of(self, page_lines: usize) -> Pages {
         Pages { page_lines: page_lines.clamp(1, PAGE_LINES), ..self }
-    }
-
-    pub fn log(&self) -> &LogExpr {
-        &self.log
-    }
-
-    /// Runs a further stage over what is still to be read.
-    pub fn add_stage(&mut self, stage: Stage) {
-        self.log.stages.push(stage);
     }
 
     fn is_over(&self) -> bool {

@@ -94,7 +94,7 @@ for (const width of WIDTHS) {
         await page.locator("#link-text").waitFor();
         await isFit(page, "a link");
         const link = await page.locator("#link-text").innerText();
-        assert.match(link, /\/s\/[a-z2-9]{8}$/);
+        assert.match(link, /\/s\/[a-z0-9]{8}$/);
         const other = await open(browser, { width, script });
         await other.goto(link);
         await other.waitForURL(/\/login/);

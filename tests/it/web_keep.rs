@@ -122,7 +122,7 @@ fn a_short_link_leads_through_the_login_to_the_span_that_was_seen() {
         target.starts_with("/explore?query=%7Bapp%3D%22shop%22%7D&from=20") && target.ends_with("&columns=host"),
         "{target}"
     );
-    assert!(ann.get(&target).expect(200).body.contains("level=error"));
+    assert!(ann.get(&target).expect(200).body.contains("셋"));
 
     let moving = bob.post("/s", &[&form[..], &[("moving", "1")]].concat()).expect(201).body;
     assert!(moving.contains("moves with the clock"));

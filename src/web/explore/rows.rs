@@ -409,24 +409,31 @@ impl Telling<'_> {
         }
     }
 
-    /// The values of the columns: of labels and fields that the query knows, else of those that are in the line.
     fn cells(&self, entry: &Entry<'_>) -> Vec<Field> {
-        let line = entry.first;
-        let sets = [&line.parsed, &line.structured, &line.stream];
-        let is_known = |name: &String| sets.iter().any(|set| set.get(name).is_some()) || name == LINE_COLUMN;
-        let read = if self.look.columns.iter().all(is_known) { None } else { Record::fields(&line.line) };
-        let read = read.map(|(fields, _)| fields).unwrap_or_default();
-        let cell = |name: &String| {
-            let known = sets.iter().find_map(|set| set.get(name)).or_else(|| record::value(&read, name));
-            let value = match known {
-                None if name == LINE_COLUMN => Record::read(&line.line).and_then(|record| record.message),
-                known => known.map(str::to_owned),
-            };
-            let value = value.as_deref().unwrap_or(if name == LINE_COLUMN { &line.line } else { "" });
-            Field { name: name.clone(), value: self.marker.pieces(text::head(value, CELL_BYTES_MAX)) }
+        let columns = &self.look.columns;
+        let field = |(name, value): (&String, String)| Field {
+            name: name.clone(),
+            value: self.marker.pieces(text::head(&value, CELL_BYTES_MAX)),
         };
-        self.look.columns.iter().map(cell).collect()
+        columns.iter().zip(cells(entry.first, columns)).map(field).collect()
     }
+}
+
+/// The values of columns: of labels and fields that the query knows, else of those that are in the line.
+pub(crate) fn cells(line: &LogLine, columns: &[String]) -> Vec<String> {
+    let sets = [&line.parsed, &line.structured, &line.stream];
+    let is_known = |name: &String| sets.iter().any(|set| set.get(name).is_some()) || name == LINE_COLUMN;
+    let read = if columns.iter().all(is_known) { None } else { Record::fields(&line.line) };
+    let read = read.map(|(fields, _)| fields).unwrap_or_default();
+    let cell = |name: &String| {
+        let known = sets.iter().find_map(|set| set.get(name)).or_else(|| record::value(&read, name));
+        let value = match known {
+            None if name == LINE_COLUMN => Record::read(&line.line).and_then(|record| record.message),
+            known => known.map(str::to_owned),
+        };
+        value.unwrap_or_else(|| if name == LINE_COLUMN { line.line.clone() } else { String::new() })
+    };
+    columns.iter().map(cell).collect()
 }
 
 /// Names of labels and fields that the lines have, for columns, the most frequent first.

@@ -21,9 +21,9 @@ use crate::query::{CancelOnDrop, Data, Engine, LogLine, Pages, Parcel, Series, T
 use crate::web::auth::SignedIn;
 use crate::web::explore::histogram::Grid;
 use crate::web::explore::moment::zoned;
+use crate::web::explore::search;
 use crate::web::explore::state::{Params, State as View};
 use crate::web::explore::view::Asked;
-use crate::web::explore::{builder, search};
 use crate::web::keep::table::{Format, Table};
 use crate::web::keep::{Reader, refused};
 use crate::web::page::Page;
@@ -124,19 +124,6 @@ impl Reading {
         self.parcel = Some(self.engine.parcel(part.len(), ticket)?);
         Ok(part)
     }
-
-    /// Where columns are wanted that only a parser finds, and the query has none, lets one find them.
-    fn parse_fields(&mut self, expr: &LogExpr, ticket: &Ticket) -> Result<(), crate::query::Error> {
-        if self.table.columns.is_empty() {
-            return Ok(());
-        }
-        let mut ahead = self.pages.clone().of(1);
-        let first = self.engine.next_page(&mut ahead, ticket)?;
-        if let Some(parser) = first.first().and_then(|line| builder::parser_for(expr, &line.line)) {
-            self.pages.add_stage(parser.stage());
-        }
-        Ok(())
-    }
 }
 
 /// The file as a body. The first part is read before anything is sent, so that what cannot be read is an error page.
@@ -144,8 +131,6 @@ async fn lines(mut reading: Reading) -> Result<Body, Error> {
     let ticket = reading.ticket();
     let _cancel = CancelOnDrop::new(&ticket);
     let first = blocking(move || {
-        let expr = reading.pages.log().clone();
-        reading.parse_fields(&expr, &ticket)?;
         let mut part = reading.table.head().into_bytes();
         part.extend(reading.next(&ticket)?);
         Ok::<_, crate::query::Error>((part, reading))

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::query::LogLine;
 use crate::web::explore::histogram::Histogram;
-use crate::web::explore::rows::{level_of, source_of};
+use crate::web::explore::rows::{self, level_of, source_of};
 use crate::web::explore::text;
-use crate::web::keep::table;
 
 /// Lines that are kept at most.
 pub(in crate::web) const LINES_MAX: usize = 5000;
@@ -120,7 +119,7 @@ impl FrozenLine {
             source: source_of(&line.stream).to_owned(),
             text: text::head(&line.line, LINE_BYTES_MAX).to_owned(),
             labels: line.stream.iter().chain(line.structured.iter()).map(owned).collect(),
-            cells: columns.iter().map(|name| table::value(line, name).unwrap_or("").to_owned()).collect(),
+            cells: rows::cells(line, columns).iter().map(|cell| text::head(cell, LINE_BYTES_MAX).to_owned()).collect(),
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::model::{Labels, Timestamp};
 use crate::query::{LogLine, Series};
 use crate::web::explore::moment::zoned;
-use crate::web::explore::rows::{level_of, source_of};
+use crate::web::explore::rows::{cells, level_of, source_of};
 
 /// So that spreadsheets read the file as UTF-8, which without it they do not.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -65,7 +65,7 @@ struct JsonLine<'a> {
     timestamp_ns: String,
     level: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    columns: Option<BTreeMap<&'a str, &'a str>>,
+    columns: Option<BTreeMap<&'a str, String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -109,8 +109,8 @@ impl Table {
                 let row = if self.columns.is_empty() {
                     csv_row([&*time, level, source_of(&line.stream), &line.stream.to_string(), &line.line])
                 } else {
-                    let values = self.columns.iter().map(|name| value(line, name).unwrap_or(""));
-                    csv_row([&*time, level].into_iter().chain(values))
+                    let values = cells(line, &self.columns);
+                    csv_row([&*time, level].into_iter().chain(values.iter().map(String::as_str)))
                 };
                 out.extend_from_slice(row.as_bytes());
             }
@@ -140,7 +140,7 @@ impl Table {
 
     fn json<'a>(&'a self, line: &'a LogLine) -> JsonLine<'a> {
         let all = |set: &'a Labels| if self.columns.is_empty() { pairs(set) } else { BTreeMap::new() };
-        let named = || self.columns.iter().map(|name| (name.as_str(), value(line, name).unwrap_or(""))).collect();
+        let named = || self.columns.iter().map(String::as_str).zip(cells(line, &self.columns)).collect();
         JsonLine {
             time: self.time(line.timestamp),
             timestamp_ns: line.timestamp.nanos().to_string(),
@@ -156,11 +156,6 @@ impl Table {
     fn time(&self, timestamp: Timestamp) -> String {
         zoned(timestamp, &self.zone).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
     }
-}
-
-/// What a line has under a name: what stages found, else its metadata, else its labels.
-pub(in crate::web) fn value<'a>(line: &'a LogLine, name: &str) -> Option<&'a str> {
-    [&line.parsed, &line.structured, &line.stream].into_iter().find_map(|set| set.get(name))
 }
 
 fn pairs(set: &Labels) -> BTreeMap<&str, &str> {
