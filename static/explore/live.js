@@ -73,6 +73,12 @@ class Live {
     return [...this.list.children].filter(isLine);
   }
 
+  /** The first of the list below the names of its columns. */
+  top() {
+    const first = this.list.firstElementChild;
+    return first?.classList.contains("heads") ? first.nextElementSibling : first;
+  }
+
   // The connection
 
   connect() {
@@ -221,10 +227,14 @@ class Live {
       let last = this.list.querySelector(":scope > .pager")?.previousElementSibling ?? this.list.lastElementChild;
       while (last && !(isLine(last) ? !isNewer(nanosOf(last), nanos) : this.isMark(last))) last = last.previousElementSibling;
       const same = this.headingOf(last)?.textContent === heading?.textContent;
-      (last ? (...nodes) => last.after(...nodes) : (...nodes) => this.list.prepend(...nodes))(...(same || !heading ? items : [heading, ...items]));
+      const nodes = same || !heading ? items : [heading, ...items];
+      const top = this.top();
+      if (last) last.after(...nodes);
+      else if (top) top.before(...nodes);
+      else this.list.append(...nodes);
       return;
     }
-    let next = this.list.firstElementChild;
+    let next = this.top();
     if (next?.classList.contains("day") && next.textContent === heading?.textContent) next = next.nextElementSibling;
     while (next && isLine(next) && isNewer(nanosOf(next), nanos)) next = next.nextElementSibling;
     const same = this.headingOf(next?.previousElementSibling ?? null)?.textContent === heading?.textContent;
@@ -249,7 +259,7 @@ class Live {
     this.place(nanos, items, null);
     if (this.forward) return;
     // above the heading of the day would be above all days
-    const first = this.list.firstElementChild;
+    const first = this.top();
     if (first && this.isMark(first) && first.nextElementSibling?.classList.contains("day")) first.nextElementSibling.after(first);
   }
 
@@ -261,8 +271,9 @@ class Live {
       [row] = parse('<li class="skipped late"><span></span> <a class="button"></a></li>');
       Object.assign(row, { lateCount: 0, from: nanos, to: nanos });
       if (this.forward) (list.querySelector(":scope > .pager") ?? list).before(row);
-      else if (list.firstElementChild?.classList.contains("day")) list.firstElementChild.after(row);
-      else list.prepend(row);
+      else if (this.top()?.classList.contains("day")) this.top().after(row);
+      else if (this.top()) this.top().before(row);
+      else list.append(row);
     }
     row.lateCount += 1;
     if (isNewer(row.from, nanos)) row.from = nanos;
@@ -289,12 +300,11 @@ class Live {
     const older = this.history({ older: `${nanosOf(newestGone)}.0` });
     if (this.forward) {
       let heading = null;
-      while (this.list.firstElementChild !== lines[excess]) {
-        const first = this.list.firstElementChild;
+      for (let first = this.top(); first !== lines[excess]; first = this.top()) {
         if (first.classList.contains("day")) heading = first;
         first.remove();
       }
-      if (heading) this.list.prepend(heading);
+      if (heading) lines[excess].before(heading);
       const link = document.querySelector(".live-older a");
       if (link) {
         link.href = older;
@@ -324,7 +334,7 @@ class Live {
     this.countedAt = clock();
     const fresh = document.createElement("template");
     fresh.innerHTML = counts.html;
-    for (const part of [".histogram", ".about", ".levels"]) {
+    for (const part of [".histogram", ".about > p", ".levels"]) {
       const [old, now] = [document.querySelector(`#explore ${part}`), fresh.content.querySelector(part)];
       // who is about to tap something there finds it as it was
       if (!now || !old || old.matches(":focus-within, :active, :has(details[open])")) continue;
@@ -345,7 +355,8 @@ class Live {
   isHeld() {
     const selection = getSelection();
     const selects = !selection.isCollapsed && this.list.contains(selection.anchorNode);
-    return this.paused || selects || this.isAway() || this.list.querySelector(":scope > .line.opened") !== null;
+    const picks = document.querySelector(".pick-bar")?.checkVisibility();
+    return this.paused || selects || picks || this.isAway() || this.list.querySelector(":scope > .line.opened") !== null;
   }
 
   look() {
