@@ -31,6 +31,7 @@ mod span;
 pub(in crate::web) mod state;
 mod switches;
 pub(in crate::web) mod text;
+mod understand;
 pub(in crate::web) mod view;
 
 use askama::Template;
@@ -42,12 +43,13 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use crate::logql::ast::{LineOp, LogExpr};
-use crate::model::{Direction, Timestamp};
+use crate::model::{Direction, TimeRange, Timestamp};
 use crate::query::CancelOnDrop;
 use crate::web::auth::SignedIn;
 use crate::web::explore::builder::{Case, Search};
 use crate::web::explore::chart::Chart;
 use crate::web::explore::line::permalink::{self, Missing};
+use crate::web::explore::look::Show;
 use crate::web::explore::reading::Reading;
 use crate::web::explore::span::Link;
 use crate::web::explore::state::{Params, State};
@@ -58,7 +60,11 @@ use crate::web::{Context, Error, blocking, cookie, keep, origin};
 
 /// Routes that need a session.
 pub(in crate::web) fn routes() -> Router<Context> {
-    Router::new().route("/explore", get(show)).route("/explore/labels", get(labels::show)).merge(line::routes())
+    Router::new()
+        .route("/explore", get(show))
+        .route("/explore/labels", get(labels::show))
+        .route("/explore/example", get(understand::example::show))
+        .merge(line::routes())
 }
 
 /// The route of what goes on while a page is open, which looks after its session itself.
@@ -147,8 +153,15 @@ impl ExplorePage {
 #[derive(Debug)]
 enum Body {
     Lines(Lines),
-    NoLines { suggestions: Vec<Link> },
-    Numbers { chart: Chart, warnings: Vec<String> },
+    /// What the lines have in common; the first part is what stands above it.
+    Understood(Lines, understand::View),
+    NoLines {
+        suggestions: Vec<Link>,
+    },
+    Numbers {
+        chart: Chart,
+        warnings: Vec<String>,
+    },
     Failed(String),
     Nothing,
 }
@@ -187,12 +200,19 @@ async fn show(
         let range = state.range(now);
         let streams = if part == Part::All { search::streams(&engine, range, &name) } else { Vec::new() };
         let tools = view::tools(&state, &asked, &streams, faults, now);
-        let found = search::find(&engine, &state, &asked, range, part, &ticket);
-        let missing = match &found {
-            Found::Lines { page, .. } => permalink::missing(&engine, &state, &page.rows, &ticket),
-            Found::Numbers { .. } | Found::Failed(_) | Found::Nothing => None,
+        let (body, missing) = match (asked.lines(), range) {
+            (Some(expr), Some(range)) if state.show != Show::Lines => {
+                (understood(&state, expr, range, understand::find(&engine, &state, expr, range, &ticket)), None)
+            }
+            _ => {
+                let found = search::find(&engine, &state, &asked, range, part, &ticket);
+                let missing = match &found {
+                    Found::Lines { page, .. } => permalink::missing(&engine, &state, &page.rows, &ticket),
+                    Found::Numbers { .. } | Found::Failed(_) | Found::Nothing => None,
+                };
+                (body_of(&state, &asked, found, part, now), missing)
+            }
         };
-        let body = body_of(&state, &asked, found, part, now);
         let is_unfed =
             part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, &streams, &name);
         let damages = if matches!(body, Body::Numbers { .. }) { Vec::new() } else { ticket.damages() };
@@ -240,6 +260,20 @@ impl Edit {
             return None;
         };
         Some(builder::text(&edited))
+    }
+}
+
+/// The body of a view of what lines have in common.
+fn understood(
+    state: &State,
+    expr: &LogExpr,
+    range: TimeRange,
+    found: Result<(Lines, understand::View), String>,
+) -> Body {
+    match found {
+        Ok((_, understand::View::Nothing)) => Body::NoLines { suggestions: view::suggestions(state, expr, range) },
+        Ok((lines, view)) => Body::Understood(lines, view),
+        Err(message) => Body::Failed(message),
     }
 }
 

@@ -78,6 +78,16 @@ pub(crate) fn line(engine: &Engine, expr: &LogExpr, key: LineKey, ticket: &Ticke
     Ok(found.into_iter().find(|line| LineKey::of(line) == key))
 }
 
+/// The newest line that a query finds.
+pub(crate) fn newest(
+    engine: &Engine,
+    expr: &LogExpr,
+    range: TimeRange,
+    ticket: &Ticket,
+) -> Result<Option<LogLine>, Error> {
+    Ok(log_lines(engine, expr, range, 1, Direction::Backward, ticket)?.0.into_iter().next())
+}
+
 /// What of an error a person reads.
 pub(crate) fn told(error: &Error) -> String {
     if let Error::Store(source) = error {

@@ -11,6 +11,7 @@ use crate::web::explore::moment::{Moment, Unreadable};
 use crate::web::explore::paging::Cursor;
 use crate::web::explore::reading::{Clock, Reading};
 use crate::web::explore::rows::LineKey;
+use crate::web::explore::understand::ask::Ask;
 use crate::web::language::Language;
 
 /// Rows of a page where the URL does not say: about 20 KB of HTML, and what a thumb is ready to scroll.
@@ -39,6 +40,10 @@ pub(crate) struct Params {
     pub(crate) same: Option<String>,
     pub(crate) columns: Option<String>,
     pub(crate) saved: Option<String>,
+    pub(crate) sort: Option<String>,
+    pub(crate) than: Option<String>,
+    pub(crate) whole: Option<String>,
+    pub(crate) field: Option<String>,
 }
 
 /// One view: everything that its URL says.
@@ -61,6 +66,8 @@ pub(crate) struct State {
     pub(crate) look: Look,
     /// The saved query that was opened, as long as one goes on from it: it can be saved over.
     pub(crate) saved: Option<i64>,
+    /// What is asked of the views of what lines have in common.
+    pub(crate) ask: Ask,
     /// The language of the reader; the address does not hold it, as a link is for anyone.
     pub(crate) say: Language,
     /// How this device reads lines; the address does not hold it either.
@@ -124,11 +131,15 @@ impl State {
         let line = given(&params.line).and_then(LineKey::parse);
         let look = Look::read(given(&params.wrap), given(&params.form), given(&params.same), given(&params.columns));
         let reading = Reading::default();
+        let ask = Ask::read(given(&params.sort), given(&params.than), given(&params.whole), given(&params.field));
         let cursor = older.or(newer);
         // only what goes up to now goes on
         let live = given(&params.live) == Some("1") && to == Moment::NOW && cursor.is_none() && show == Show::Lines;
         let saved = given(&params.saved).and_then(|text| text.parse().ok());
-        (State { query, from, to, limit, direction, zone, cursor, show, live, line, look, saved, say, reading }, faults)
+        (
+            State { query, from, to, limit, direction, zone, cursor, show, live, line, look, saved, ask, say, reading },
+            faults,
+        )
     }
 
     /// The span of time that is shown when the clock says `now`; `None` where it does not end after its start.
@@ -179,6 +190,7 @@ impl State {
         }
         pairs.extend(self.look.pairs());
         pairs.extend(self.saved.map(|id| ("saved", id.to_string())));
+        pairs.extend(self.ask.pairs());
         pairs
     }
 
@@ -231,7 +243,6 @@ impl State {
     }
 
     /// The same query, shown another way, at its first page.
-    #[allow(dead_code, reason = "the views of what lines have in common come with it")]
     pub(crate) fn with_show(&self, show: Show) -> State {
         State { show, cursor: None, line: None, live: false, ..self.clone() }
     }

@@ -20,6 +20,7 @@ mod line;
 mod live;
 mod problems;
 mod read;
+mod understand;
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
@@ -144,6 +145,7 @@ mod tests {
         line::ALL,
         live::ALL,
         read::ALL,
+        understand::ALL,
     ];
 
     /// Texts that are the same everywhere.
