@@ -22,6 +22,7 @@ mod serve;
 mod store;
 mod store_remove;
 mod tail;
+mod web_home;
 mod web_keep;
 mod web_login;
 mod web_saved;
