@@ -27,7 +27,10 @@ export async function open(browser, { width, script = true, dark = false, locale
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   page.wrong = [];
-  page.on("pageerror", (error) => page.wrong.push(String(error)));
+  page.on("pageerror", (error) => {
+    // the browser's word for a page that was left before it had faded in
+    if (!/ViewTransition|Transition was/.test(String(error))) page.wrong.push(String(error));
+  });
   page.on("dialog", (dialog) => {
     page.wrong.push(`dialog: ${dialog.message()}`);
     dialog.dismiss();

@@ -72,6 +72,11 @@ impl ArrangePage {
         }
     }
 
+    fn span_of(&self, panel: &Panel) -> String {
+        let span = Span::parse(&panel.draft.span).unwrap_or_default();
+        self.page.say.home_last_span(&span.label(self.page.say))
+    }
+
     fn spans(&self) -> impl Iterator<Item = (&'static str, String)> {
         let say = self.page.say;
         Span::ALL.into_iter().map(move |span| (span.name(), span.label(say)))

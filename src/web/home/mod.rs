@@ -132,6 +132,8 @@ struct Look {
     user: String,
     /// When a page is sent, whatever is there.
     until: Instant,
+    /// Whether someone waits until all is there.
+    waits: bool,
 }
 
 impl Look {
@@ -142,6 +144,7 @@ impl Look {
             now: now(),
             user: user.user.name.clone(),
             until: Instant::now() + patience.unwrap_or(engine.limits().query_timeout),
+            waits: false,
         }
     }
 
@@ -159,7 +162,8 @@ async fn show(
 ) -> Result<Response, Error> {
     let options = Options::read(&params);
     let patience = (params.wait != "1" && !page.fragment).then_some(PATIENCE);
-    let look = Look::new(&context.engine, &user, page.say, &headers, patience);
+    let mut look = Look::new(&context.engine, &user, page.say, &headers, patience);
+    look.waits = params.wait == "1";
     let push_url = format!("{}/loki/api/v1/push", origin(&context, &headers));
     let user_id = user.user.id;
     let (arrangement, pins) =
@@ -281,7 +285,8 @@ fn glance(engine: &Engine, options: Options, pins: Vec<Key>, look: &Look, ticket
     if !options.all {
         groups.truncate(cards::CARDS_MAX);
     }
-    services::find_last_lines(engine, &options.by, &overview.grid, &mut groups, &look.user, look.until);
+    let until = if look.waits { look.until } else { look.until.min(Instant::now() + services::LAST_LINES_TIME_MAX) };
+    services::find_last_lines(engine, &options.by, &overview.grid, &mut groups, &look.user, until);
     let more = (groups.len() < found_count).then(|| (options.with_all().url(), look.say.home_all(found_count)));
     let services = Services {
         cards: cards::cards(&groups, &options, &pins, look.now, look.say),

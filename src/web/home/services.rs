@@ -32,8 +32,8 @@ const NEWEST_MAX: usize = 100;
 const LAST_BYTES_MAX: usize = 200;
 /// Bytes of a line that are read to find what it says.
 const READ_BYTES_MAX: usize = 16 << 10;
-/// Finding last lines one by one takes no longer on the page.
-const LAST_LINES_TIME_MAX: Duration = Duration::from_millis(250);
+/// Finding last lines takes no longer on a page that is not waited for.
+pub(crate) const LAST_LINES_TIME_MAX: Duration = Duration::from_millis(250);
 
 /// A value of a label, which is a service where it is one of [`NAMES`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,9 +156,8 @@ pub(crate) fn picked(groups: Vec<Group>, options: &Options, is_pinned: impl Fn(&
     groups
 }
 
-/// Finds the last lines of these groups, as many as there is time for.
+/// Finds the last lines of these groups, as many as there is time for until then.
 pub(crate) fn find_last_lines(engine: &Engine, by: &By, grid: &Grid, groups: &mut [Group], user: &str, until: Instant) {
-    let until = until.min(Instant::now() + LAST_LINES_TIME_MAX);
     let ticket = || Ticket::until(until).for_user(user);
     let all = LogExpr { selector: Vec::new(), stages: Vec::new() };
     let newest = newest(engine, all, grid.range, NEWEST_MAX, &ticket()).unwrap_or_default();
