@@ -176,6 +176,17 @@ mod tests {
     }
 
     #[test]
+    fn who_is_only_looked_for_is_not_seen() {
+        let scratch = scratch();
+        let db = &scratch.db;
+        let ann = users::add(db, "ann", "a long password", Role::Admin, NOW).unwrap();
+        let secret = start(db, ann.id, "an open page", NOW).unwrap();
+        let found = peek(db, secret.reveal(), days_later(IDLE_DAYS_MAX - 1)).unwrap().unwrap();
+        assert_eq!(found.seen_at, NOW);
+        assert_eq!(peek(db, secret.reveal(), days_later(IDLE_DAYS_MAX)).unwrap(), None, "it ends like any other");
+    }
+
+    #[test]
     fn a_person_keeps_the_sessions_last_used() {
         let scratch = scratch();
         let db = &scratch.db;

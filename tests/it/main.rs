@@ -12,6 +12,7 @@ mod failpoints;
 mod follow;
 mod golden;
 mod harness;
+mod live;
 mod logql;
 mod needles;
 mod otlp;
