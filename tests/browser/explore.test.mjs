@@ -215,7 +215,7 @@ for (const width of WIDTHS) {
           return item(text);
         };
         await (await change(name)).locator("input[name=name]").fill(`${name} again`);
-        await item(name).getByRole("button", { name: "Rename" }).click();
+        await item(name).getByRole("button", { name: "Save changes" }).click();
         await item(`${name} again`).waitFor();
         await (await change(`${name} again`)).getByRole("button", { name: "Pin to the top" }).click();
         await item(`${name} again`).locator(".badge", { hasText: "Pinned" }).waitFor();

@@ -91,9 +91,9 @@ for (const width of WIDTHS) {
         await explore(page, server, '{app="kiosk"}');
         await openSheet(page);
         await page.locator("#link-here button").click();
-        await page.locator("#link-text").waitFor();
+        await page.locator(".made .secret").waitFor();
         await isFit(page, "a link");
-        const link = await page.locator("#link-text").innerText();
+        const link = await page.locator(".made .secret").innerText();
         assert.match(link, /\/s\/[a-z0-9]{8}$/);
         const other = await open(browser, { width, script });
         await other.goto(link);
@@ -108,6 +108,20 @@ for (const width of WIDTHS) {
         await page.getByText("It moves with the clock").waitFor();
         await page.goto(`${server.url}/saved/links`);
         await isFit(page, "links");
+
+        await explore(page, server, '{app="kiosk"}');
+        if (script) {
+          await rows(page).nth(2).locator(".meta").click();
+          await page.locator(".sheet-line").waitFor();
+        } else {
+          await page.goto(new URL(await rows(page).nth(2).locator(".meta").getAttribute("href"), server.url).href);
+        }
+        await page.locator(".sheet-line details.more > summary").click();
+        await page.locator(".sheet-line form[action='/s'] button").click();
+        await page.locator(".made .secret").waitFor();
+        await isFit(page, "a link to a line");
+        await page.goto(await page.locator(".made .secret").first().innerText());
+        await page.waitForURL(/line=\d+/);
       });
 
       test("a snapshot is read by someone without an account until it is revoked", async () => {

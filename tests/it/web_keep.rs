@@ -128,6 +128,11 @@ fn a_short_link_leads_through_the_login_to_the_span_that_was_seen() {
     assert!(moving.contains("moves with the clock"));
     assert!(bob.get(&link(&moving, "/s/")).expect(303).header("location").contains("from=now-1h"));
 
+    let of_line = bob.post("/s", &[("of", "/explore?query=%7B%7D&from=now-1h&to=now&line=5.a#here")]).expect(201).body;
+    assert!(bob.get(&link(&of_line, "/s/")).expect(303).header("location").ends_with("&line=5.a"));
+    let elsewhere = bob.post("/s", &[("of", "https://evil.example/explore?query=x")]).expect(201).body;
+    assert!(bob.get(&link(&elsewhere, "/s/")).expect(303).header("location").starts_with("/explore?query=&from=20"));
+
     let listed = bob.get("/saved/links").expect(200).body;
     assert!(listed.contains(&path) && listed.contains("opened once"), "{listed}");
     assert!(!ann.get("/saved/links").expect(200).body.contains(&path), "another's links are not listed");

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 
 use crate::db::short_links::{self, ShortLink, UNUSED_DAYS_MAX};
@@ -40,6 +40,7 @@ struct LinksPage {
 /// A link that was just made, and what it shows.
 struct Made {
     url: String,
+    code: String,
     range: String,
     moves: bool,
     /// For the form that makes the other kind, where there are two.
@@ -61,6 +62,16 @@ struct Wish {
     #[serde(flatten)]
     params: Params,
     moving: Option<String>,
+    /// An address of Explore instead of its parameters one by one.
+    of: Option<String>,
+}
+
+impl Wish {
+    fn params(self) -> Params {
+        let address = self.of.filter(|of| of.starts_with("/explore?")).and_then(|of| of.parse::<Uri>().ok());
+        let read = address.and_then(|address| Query::<Params>::try_from_uri(&address).ok());
+        read.map_or(self.params, |Query(params)| params)
+    }
 }
 
 /// The view as it is at this moment.
@@ -81,13 +92,14 @@ async fn make(
     headers: HeaderMap,
     Form(wish): Form<Wish>,
 ) -> Result<Response, Error> {
-    let asked = reader.state(&wish.params).kept();
     let moving = wish.moving.as_deref() == Some("1");
+    let asked = reader.state(&wish.params()).kept();
     let view = if moving { asked.clone() } else { fixed(&asked, reader.now) };
     let (params, maker) = (view.params(), viewer.user.clone());
     let link = context.ask(move |db| short_links::make(db, &maker, &params, now())).await?;
     let made = Made {
         url: format!("{}/s/{}", origin(&context, &headers), link.code),
+        code: link.code,
         range: span_words(view.from, view.to, &view.zone, page.say),
         moves: moves(&view),
         other: moves(&asked).then(|| asked.pairs()),
