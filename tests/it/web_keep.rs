@@ -17,7 +17,7 @@ fn shop() -> TestServer {
     let lines = [
         (start, "level=info first"),
         (start + second, "=HYPERLINK(1) <script>x</script>"),
-        (start + 2 * second, "level=error 셋"),
+        (start + 2 * second, "level=error code=7 셋"),
     ];
     server.push_json_at(&LABELS, &lines).expect(204);
     server
@@ -122,7 +122,7 @@ fn a_short_link_leads_through_the_login_to_the_span_that_was_seen() {
         target.starts_with("/explore?query=%7Bapp%3D%22shop%22%7D&from=20") && target.ends_with("&columns=host"),
         "{target}"
     );
-    assert!(ann.get(&target).expect(200).body.contains("셋"));
+    assert!(ann.get(&target).expect(200).body.contains("All 3 lines"));
 
     let moving = bob.post("/s", &[&form[..], &[("moving", "1")]].concat()).expect(201).body;
     assert!(moving.contains("moves with the clock"));
@@ -171,7 +171,10 @@ fn a_snapshot_is_read_without_a_login_and_leaks_nothing_else() {
     assert!(reply.header("content-security-policy").starts_with("default-src 'none'; style-src 'self';"));
     assert!(!reply.header("content-security-policy").contains("script") && reply.headers.get("set-cookie").is_none());
     let page = reply.body;
-    assert!(page.contains("level=error 셋") && page.contains("app = shop") && page.contains("Made by ann"), "{page}");
+    assert!(
+        page.contains("level=error code=7 셋") && page.contains("app = shop") && page.contains("Made by ann"),
+        "{page}"
+    );
     assert!(page.contains("&#60;script&#62;x") && !page.contains("<script") && !page.contains("<b>Kim"));
     assert!(!page.contains("later") && page.contains("All 3 lines"));
     // whoever is signed in sees the same page: nothing of theirs, nothing that changes anything
@@ -227,19 +230,19 @@ fn a_view_is_downloaded_whole_in_its_order_zone_and_columns() {
     let export =
         |more: &str| ann.get(&ADDRESS.replace("/explore", "/export").replace("now-1h", &format!("now-1h{more}")));
     let text = export("&limit=1&direction=forward&format=txt").expect(200);
-    assert_eq!(text.body, "level=info first\n=HYPERLINK(1) <script>x</script>\nlevel=error 셋\n");
+    assert_eq!(text.body, "level=info first\n=HYPERLINK(1) <script>x</script>\nlevel=error code=7 셋\n");
     assert!(text.header("content-disposition").starts_with("attachment; filename=\"shop-20"));
-    let csv = export("&columns=host,level&zone=Asia%2FSeoul&format=csv").expect(200).body;
+    let csv = export("&columns=host,code&zone=Asia%2FSeoul&format=csv").expect(200).body;
     let rows: Vec<&str> = csv.lines().collect();
-    assert_eq!((rows.len(), rows[0]), (4, "\u{feff}time,level,host,level"));
-    assert!(rows[1].contains("+09:00,error,a,error"), "newest first, with the fields that only a parser finds: {csv}");
+    assert_eq!((rows.len(), rows[0]), (4, "\u{feff}time,level,host,code"));
+    assert!(rows[1].contains("+09:00,error,a,7"), "newest first, with the fields that only a parser finds: {csv}");
     assert!(
         export("&format=csv").body.contains("\"'=HYPERLINK(1) <script>x</script>\"")
             || export("&format=csv").body.contains(",'=HYPERLINK")
     );
     let json = export("&format=jsonl").expect(200).body;
     let first: serde_json::Value = serde_json::from_str(json.lines().next().expect("a line")).expect("JSON");
-    assert_eq!((&first["line"], &first["labels"]["host"]), (&"level=error 셋".into(), &"a".into()));
+    assert_eq!((&first["line"], &first["labels"]["host"]), (&"level=error code=7 셋".into(), &"a".into()));
     ann.get("/export?query=%7Bwrong&format=txt").expect(422);
     let numbers =
         ann.get("/export?query=sum(count_over_time(%7Bapp%3D%22shop%22%7D%5B1h%5D))&format=csv").expect(200).body;
