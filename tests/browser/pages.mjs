@@ -148,7 +148,7 @@ export async function isFit(page, what) {
     // A whole row is the target of its `.meta`, a whole card that of its name; bars of the histogram have the zoom buttons beside them; links in
     // running text are as high as the text.
     for (const element of document.querySelectorAll("a, button, summary, input, select, textarea")) {
-      if (!touch || !seen(element) || element.closest("svg, .skip, p, .text, .fold")) continue;
+      if (!touch || !seen(element) || element.closest("svg, .skip, p, .text, .fold, .pick-box")) continue;
       const whole = element.matches(".meta, .svc > .name, .pane > h2 > a") && element.closest(".line, .svc, .pane");
       const target = whole || (element.closest("label") ?? element);
       const box = target.getBoundingClientRect();

@@ -7,6 +7,7 @@
 pub(in crate::web) mod ansi;
 pub(in crate::web) mod builder;
 pub(in crate::web) mod chart;
+mod copy;
 mod entries;
 mod facets;
 mod fault;
@@ -62,6 +63,7 @@ use crate::web::{Context, Error, blocking, cookie, keep, origin};
 pub(in crate::web) fn routes() -> Router<Context> {
     Router::new()
         .route("/explore", get(show))
+        .route("/explore/copy", get(copy::show))
         .route("/explore/labels", get(labels::show))
         .route("/explore/example", get(understand::example::show))
         .merge(line::routes())

@@ -14,7 +14,7 @@ use crate::query::LogLine;
 use crate::web::explore::ansi::Painted;
 use crate::web::explore::builder::LEVEL_LABEL;
 use crate::web::explore::entries::{Entry, grouped, silences, together};
-use crate::web::explore::fold::{self, Rest};
+use crate::web::explore::fold::{self, Folded, Rest};
 use crate::web::explore::level::Level;
 use crate::web::explore::look::{Form, Look, Same};
 use crate::web::explore::moment::zoned;
@@ -243,7 +243,10 @@ impl Telling<'_> {
         }
         let (whole, is_all) = entry.text();
         let shown = self.shown(entry, &whole);
-        let folded = fold::fold(&shown.painted.plain);
+        let folded = match self.look.form {
+            Form::Pretty if !shown.is_stored => Folded { head: shown.painted.plain.len(), rest: None },
+            Form::Pretty | Form::Message | Form::Raw => fold::fold(&shown.painted.plain),
+        };
         let hit = self.marker.first_hit(&shown.painted.plain[..folded.head]);
         if hit.is_none() && folded.rest.is_none() && !is_all && self.show_far_hit(entry, &mut row) {
             return row;

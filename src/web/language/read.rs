@@ -67,6 +67,7 @@ phrases! {
     selected_none: "Tap lines to select them" | "선택할 로그를 누르세요";
     selected_count: "# selected" | "#개 선택";
     copy_selected: "Copy" | "복사";
+    too_much_to_copy: "These lines are too large to copy; open them one by one." | "복사하기에는 로그가 너무 큽니다. 하나씩 열어 주세요.";
     not_copied: "Could not copy" | "복사하지 못함";
     select_done: "Done" | "완료";
     column_time: "Time" | "시각";
