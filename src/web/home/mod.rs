@@ -90,7 +90,7 @@ struct PanePage {
 /// The services, or why they are not there.
 #[derive(Debug)]
 enum Glance {
-    There(Services),
+    There(Box<Services>),
     /// Nobody pushed anything yet: only our own lines are there.
     Unfed,
     /// They are not counted yet; the addresses are where they will be.
@@ -168,7 +168,7 @@ async fn show(
     let user_id = user.user.id;
     let (arrangement, pins) =
         context.ask(move |db| Ok((panels::arrangement(db, user_id)?, panels::pins(db, user_id)?))).await?;
-    let pins = pins.into_iter().map(|(name, value)| Key { name, value }).collect();
+    let pins: Vec<Key> = pins.into_iter().map(|(name, value)| Key { name, value }).collect();
     let shown = match arrangement.source {
         Source::Nobody => starter(page.say).into_iter().map(|draft| Panel { id: STARTER_ID, draft }).collect(),
         Source::Own | Source::Offered => arrangement.panels,
@@ -179,7 +179,7 @@ async fn show(
     let counting = {
         let (engine, look) = (context.engine.clone(), look.clone());
         tokio::task::spawn_blocking(move || {
-            if has_services { glance(&engine, options, pins, &look, &ticket) } else { Glance::Absent }
+            if has_services { glance(&engine, options, &pins, &look, &ticket) } else { Glance::Absent }
         })
     };
     // htmx asks for the services only: panels are fetched one by one
@@ -262,7 +262,7 @@ async fn pane(
     render(&PanePage { page, pane: panes.remove(0) })
 }
 
-fn glance(engine: &Engine, options: Options, pins: Vec<Key>, look: &Look, ticket: &Ticket) -> Glance {
+fn glance(engine: &Engine, options: Options, pins: &[Key], look: &Look, ticket: &Ticket) -> Glance {
     let overview = match services::overview(engine, &options, look.now, ticket) {
         Ok(overview) => overview,
         Err(QueryError::TimedOut | QueryError::Cancelled | QueryError::Crowded { .. }) => {
@@ -289,7 +289,7 @@ fn glance(engine: &Engine, options: Options, pins: Vec<Key>, look: &Look, ticket
     services::find_last_lines(engine, &options.by, &overview.grid, &mut groups, &look.user, until);
     let more = (groups.len() < found_count).then(|| (options.with_all().url(), look.say.home_all(found_count)));
     let services = Services {
-        cards: cards::cards(&groups, &options, &pins, look.now, look.say),
+        cards: cards::cards(&groups, &options, pins, look.now, look.say),
         any: group_count > 0,
         many: group_count > 1,
         totals: cards::totals(&options.by, found_count, line_count, error_count, look.say),
@@ -299,7 +299,7 @@ fn glance(engine: &Engine, options: Options, pins: Vec<Key>, look: &Look, ticket
         as_of: Clock::at(look.now, &look.zone),
         options,
     };
-    Glance::There(services)
+    Glance::There(Box::new(services))
 }
 
 #[derive(Deserialize)]

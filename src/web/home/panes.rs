@@ -95,7 +95,7 @@ pub(crate) fn content(engine: &Engine, draft: &Draft, now: Timestamp, say: Langu
         (Asked::Nothing(fault), _) => return Content::Failed(fault.message),
         (_, Kind::Services) => return Content::Nothing,
         (Asked::Lines(expr), Kind::Lines) => last_lines(engine, &expr, &grid, say, ticket),
-        (Asked::Lines(expr), Kind::Table) => sources(engine, expr, span, &grid, say, ticket),
+        (Asked::Lines(expr), Kind::Table) => sources(engine, &expr, span, &grid, say, ticket),
         (Asked::Lines(expr), kind) => volume(engine, expr, kind, &grid, say, ticket),
         (Asked::Numbers(_), Kind::Lines) => return Content::Failed(say.home_not_lines().to_owned()),
         (Asked::Numbers(expr), kind) => numbers(engine, expr, kind, &grid, say, ticket),
@@ -138,7 +138,7 @@ fn volume(
 /// Which services the lines are of.
 fn sources(
     engine: &Engine,
-    expr: LogExpr,
+    expr: &LogExpr,
     span: Span,
     grid: &Grid,
     say: Language,
