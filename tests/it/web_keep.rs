@@ -17,7 +17,7 @@ fn shop() -> TestServer {
     let lines = [
         (start, "level=info first"),
         (start + second, "=HYPERLINK(1) <script>x</script>"),
-        (start + 2 * second, "level=error code=7 셋"),
+        (start + 2 * second, "level=error code=7 msg=셋"),
     ];
     server.push_json_at(&LABELS, &lines).expect(204);
     server
@@ -172,7 +172,7 @@ fn a_snapshot_is_read_without_a_login_and_leaks_nothing_else() {
     assert!(!reply.header("content-security-policy").contains("script") && reply.headers.get("set-cookie").is_none());
     let page = reply.body;
     assert!(
-        page.contains("level=error code=7 셋") && page.contains("app = shop") && page.contains("Made by ann"),
+        page.contains("level=error code=7 msg=셋") && page.contains("app = shop") && page.contains("Made by ann"),
         "{page}"
     );
     assert!(page.contains("&#60;script&#62;x") && !page.contains("<script") && !page.contains("<b>Kim"));
@@ -230,7 +230,7 @@ fn a_view_is_downloaded_whole_in_its_order_zone_and_columns() {
     let export =
         |more: &str| ann.get(&ADDRESS.replace("/explore", "/export").replace("now-1h", &format!("now-1h{more}")));
     let text = export("&limit=1&direction=forward&format=txt").expect(200);
-    assert_eq!(text.body, "level=info first\n=HYPERLINK(1) <script>x</script>\nlevel=error code=7 셋\n");
+    assert_eq!(text.body, "level=info first\n=HYPERLINK(1) <script>x</script>\nlevel=error code=7 msg=셋\n");
     assert!(text.header("content-disposition").starts_with("attachment; filename=\"shop-20"));
     let csv = export("&columns=host,code&zone=Asia%2FSeoul&format=csv").expect(200).body;
     let rows: Vec<&str> = csv.lines().collect();
@@ -242,7 +242,7 @@ fn a_view_is_downloaded_whole_in_its_order_zone_and_columns() {
     );
     let json = export("&format=jsonl").expect(200).body;
     let first: serde_json::Value = serde_json::from_str(json.lines().next().expect("a line")).expect("JSON");
-    assert_eq!((&first["line"], &first["labels"]["host"]), (&"level=error code=7 셋".into(), &"a".into()));
+    assert_eq!((&first["line"], &first["labels"]["host"]), (&"level=error code=7 msg=셋".into(), &"a".into()));
     ann.get("/export?query=%7Bwrong&format=txt").expect(422);
     let numbers =
         ann.get("/export?query=sum(count_over_time(%7Bapp%3D%22shop%22%7D%5B1h%5D))&format=csv").expect(200).body;
