@@ -4,6 +4,7 @@
 //! Never: IO, a clock, threads; it does not know where lines come from.
 
 pub mod ast;
+pub mod complete;
 mod error;
 #[cfg(test)]
 mod generate;

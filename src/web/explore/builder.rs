@@ -58,31 +58,9 @@ impl Parser {
     }
 }
 
-/// A condition of the query in words, and the query without it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Chip {
-    pub(crate) text: String,
-    pub(crate) without: LogExpr,
-}
-
 /// The query as LogQL.
 pub(crate) fn text(expr: &LogExpr) -> String {
     Expr::Log(expr.clone()).to_string()
-}
-
-/// Every condition but those of the search box and of the levels, which have places of their own.
-pub(crate) fn chips(expr: &LogExpr) -> Vec<Chip> {
-    let search = search_index(expr);
-    let selector = expr.selector.iter().enumerate().map(|(index, matcher)| {
-        let mut without = expr.clone();
-        without.selector.remove(index);
-        Chip { text: matcher_words(matcher), without }
-    });
-    let stages = expr.stages.iter().enumerate();
-    let shown = stages.filter(|(index, stage)| Some(*index) != search && level_values(stage).is_none());
-    selector
-        .chain(shown.map(|(index, stage)| Chip { text: stage_words(stage), without: without_stage(expr, index) }))
-        .collect()
 }
 
 /// What the search box shows: the first filter for a plain text.
@@ -239,17 +217,12 @@ fn is_key_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
-fn without_stage(expr: &LogExpr, index: usize) -> LogExpr {
-    let mut without = expr.clone();
-    without.stages.remove(index);
-    without
-}
-
 fn line_stage(op: LineOp, text: String) -> Stage {
     Stage::Line(LineFilter { op, alternatives: vec![LineTest::Text(text)] })
 }
 
-fn search_index(expr: &LogExpr) -> Option<usize> {
+/// Which stage the search box stands for.
+pub(crate) fn search_index(expr: &LogExpr) -> Option<usize> {
     expr.stages.iter().position(|stage| searched(stage).is_some())
 }
 
@@ -297,7 +270,8 @@ fn values_of(op: MatchOp, value: &str) -> Option<Vec<String>> {
     }
 }
 
-fn level_values(stage: &Stage) -> Option<Vec<String>> {
+/// The levels that a stage picks, where it does nothing else.
+pub(crate) fn level_values(stage: &Stage) -> Option<Vec<String>> {
     match stage {
         Stage::Label(LabelFilter::Text { name, op: op @ (MatchOp::Equal | MatchOp::Regex), value })
             if name == LEVEL_LABEL =>
@@ -321,39 +295,12 @@ fn level_names(level: Level) -> &'static [&'static str] {
     }
 }
 
-fn matcher_words(matcher: &Matcher) -> String {
-    compare_words(matcher.name(), matcher.op(), matcher.value())
-}
-
-fn compare_words(name: &str, op: MatchOp, value: &str) -> String {
-    let values = values_of(op, value).map(|values| values.join(" or "));
-    match (op, values) {
-        (MatchOp::Equal | MatchOp::Regex, Some(values)) => format!("{name} = {values}"),
-        (MatchOp::NotEqual | MatchOp::NotRegex, Some(values)) => format!("{name} ≠ {values}"),
-        (op, None) => format!("{name} {} {value}", op.sign()),
-    }
-}
-
-fn stage_words(stage: &Stage) -> String {
-    let plain = Expr::Log(LogExpr { selector: Vec::new(), stages: vec![stage.clone()] }).to_string();
-    let plain = plain.strip_prefix("{}").unwrap_or(&plain).trim().to_owned();
-    match stage {
-        Stage::Label(LabelFilter::Text { name, op, value }) => compare_words(name, *op, value),
-        Stage::Line(LineFilter { op, alternatives }) => match (op, alternatives.as_slice()) {
-            (LineOp::Contains, [LineTest::Text(text)]) => format!("“{text}”"),
-            (LineOp::NotContains, [LineTest::Text(text)]) => format!("not “{text}”"),
-            _ => plain,
-        },
-        _ => plain,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::logql::ast::{Expr, LineOp, LogExpr};
     use crate::web::explore::builder::{
-        Case, Origin, Parser, Search, Want, chips, levels, parser_for, picked, search, text, with_line_filter,
-        with_search, with_toggled_label, with_toggled_level, with_value, without_levels,
+        Case, Origin, Parser, Search, Want, levels, parser_for, picked, search, text, with_line_filter, with_search,
+        with_toggled_label, with_toggled_level, with_value, without_levels,
     };
     use crate::web::explore::level::Level;
 
@@ -432,29 +379,6 @@ mod tests {
         check(&with_value(&either, Origin::Stream, "app", "db", Want::With), r#"{app="db"}"#);
         let logfmt = with_value(&start, Origin::Parsed(Some(Parser::Logfmt)), "user", "김", Want::With);
         check(&logfmt, r#"{app="web"} | logfmt | user="김""#);
-    }
-
-    #[test]
-    fn every_condition_has_a_chip_that_takes_it_away() {
-        let query = r#"{app=~"web|db", host!~"x.*"} |= "find" |= "more" != "less" | detected_level="error" | json | status="500" | took>5s | line_format "{{.msg}}""#;
-        let found = chips(&expr(query));
-        let texts: Vec<&str> = found.iter().map(|chip| chip.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            [
-                "app = web or db",
-                "host !~ x.*",
-                "“more”",
-                "not “less”",
-                "| json",
-                "status = 500",
-                "| took>5s",
-                "| line_format \"{{.msg}}\"",
-            ]
-        );
-        assert_eq!(found[0].without.selector.len(), 1);
-        assert!(!text(&found[4].without).contains("json"));
-        assert_eq!(chips(&expr("{}")), []);
     }
 
     #[test]

@@ -61,6 +61,18 @@ pub(crate) fn facets(streams: &[Stream], selector: &[Matcher]) -> Vec<Facet> {
     facets
 }
 
+/// Those that have `text` in their name, whole; of others the values that have it.
+pub(crate) fn matching(facets: Vec<Facet>, text: &str) -> Vec<Facet> {
+    let text = text.to_lowercase();
+    let narrowed = facets.into_iter().map(|mut facet| {
+        if !facet.name.to_lowercase().contains(&text) {
+            facet.choices.retain(|choice| choice.value.to_lowercase().contains(&text));
+        }
+        facet
+    });
+    narrowed.filter(|facet| !facet.choices.is_empty()).collect()
+}
+
 fn facet(name: &str, values: HashMap<&str, Option<u64>>, selector: &[Matcher]) -> Facet {
     let picked = builder::picked(selector, name);
     let choice = |(value, line_count): (&str, Option<u64>)| Choice {
@@ -79,7 +91,7 @@ fn facet(name: &str, values: HashMap<&str, Option<u64>>, selector: &[Matcher]) -
 #[cfg(test)]
 mod tests {
     use crate::model::{Labels, MatchOp, Matcher};
-    use crate::web::explore::facets::{Choice, Facet, Stream, facets};
+    use crate::web::explore::facets::{Choice, Facet, Stream, facets, matching};
 
     fn shown(selector: &[Matcher]) -> String {
         let stream = |app, host, line_count| Stream {
@@ -110,6 +122,20 @@ mod tests {
             shown(&[either, Matcher::equal("host", "b")]),
             "service_name[db:4 web:2] app[*db:4 *web:2] host[*b:6 a:5]"
         );
+    }
+
+    #[test]
+    fn labels_are_found_by_their_names_and_values() {
+        let stream = Stream { labels: Labels::from([("app", "web"), ("host", "webhost-1")]), line_count: None };
+        let found = |text| {
+            let found = matching(facets(&[stream.clone()], &[]), text);
+            found.iter().map(|facet| facet.name.clone()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(found(""), "app host");
+        assert_eq!(found("WEB"), "app host");
+        assert_eq!(found("app"), "app");
+        assert_eq!(found("-1"), "host");
+        assert_eq!(found("no"), "");
     }
 
     #[test]

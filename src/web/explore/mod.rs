@@ -7,8 +7,11 @@
 pub(in crate::web) mod ansi;
 pub(in crate::web) mod builder;
 pub(in crate::web) mod chart;
+pub(in crate::web) mod chips;
+mod complete;
 mod copy;
 mod entries;
+mod explain;
 mod facets;
 mod fault;
 mod fold;
@@ -22,7 +25,9 @@ mod literal;
 mod live;
 pub(in crate::web) mod look;
 pub(in crate::web) mod moment;
+mod near;
 mod paging;
+mod quotes;
 pub(in crate::web) mod reading;
 pub(in crate::web) mod record;
 pub(in crate::web) mod rows;
@@ -30,6 +35,7 @@ mod same;
 pub(in crate::web) mod search;
 mod span;
 pub(in crate::web) mod state;
+mod suggest;
 mod switches;
 pub(in crate::web) mod text;
 mod understand;
@@ -47,8 +53,9 @@ use crate::logql::ast::{LineOp, LogExpr};
 use crate::model::{Direction, TimeRange, Timestamp};
 use crate::query::CancelOnDrop;
 use crate::web::auth::SignedIn;
-use crate::web::explore::builder::{Case, Search};
+use crate::web::explore::builder::{Case, Origin, Search, Want};
 use crate::web::explore::chart::Chart;
+use crate::web::explore::facets::Stream;
 use crate::web::explore::line::permalink::{self, Missing};
 use crate::web::explore::look::Show;
 use crate::web::explore::reading::Reading;
@@ -65,6 +72,7 @@ pub(in crate::web) fn routes() -> Router<Context> {
         .route("/explore", get(show))
         .route("/explore/copy", get(copy::show))
         .route("/explore/labels", get(labels::show))
+        .route("/explore/complete", get(complete::show))
         .route("/explore/example", get(understand::example::show))
         .merge(line::routes())
 }
@@ -81,8 +89,9 @@ struct Edit {
     contains: Option<String>,
     /// Given when upper and lower case are the same.
     either_case: Option<String>,
-    /// A further line filter: its kind and text.
+    /// A further condition: its kind, the label or field that it is about, and its text.
     filter: Option<String>,
+    filter_name: Option<String>,
     filter_text: Option<String>,
     /// A label and a value to pick.
     label: Option<String>,
@@ -184,7 +193,12 @@ async fn show(
     if let Some(state) = columns.applied(&state) {
         return Ok(Redirect::to(&state.url()).into_response());
     }
-    let (edited, state) = blocking(move || (edit.applied(&state), state)).await?;
+    let (engine, name) = (context.engine.clone(), user.user.name.clone());
+    let (edited, state) = blocking(move || {
+        let origin = |expr: &LogExpr, field: &str| complete::origin(&engine, expr, field, state.range(now), &name);
+        (edit.applied(&state, origin), state)
+    })
+    .await?;
     if let Some(query) = edited {
         return Ok(Redirect::to(&state.with_query(query).url()).into_response());
     }
@@ -203,16 +217,17 @@ async fn show(
         let streams = if part == Part::All { search::streams(&engine, range, &name) } else { Vec::new() };
         let tools = view::tools(&state, &asked, &streams, faults, now);
         let (body, missing) = match (asked.lines(), range) {
-            (Some(expr), Some(range)) if state.show != Show::Lines => {
-                (understood(&state, expr, range, understand::find(&engine, &state, expr, range, &ticket)), None)
-            }
+            (Some(expr), Some(range)) if state.show != Show::Lines => (
+                understood(&state, expr, &streams, range, understand::find(&engine, &state, expr, range, &ticket)),
+                None,
+            ),
             _ => {
                 let found = search::find(&engine, &state, &asked, range, part, &ticket);
                 let missing = match &found {
                     Found::Lines { page, .. } => permalink::missing(&engine, &state, &page.rows, &ticket),
                     Found::Numbers { .. } | Found::Failed(_) | Found::Nothing => None,
                 };
-                (body_of(&state, &asked, found, part, now), missing)
+                (body_of(&state, &asked, found, part, now, &streams), missing)
             }
         };
         let is_unfed =
@@ -241,7 +256,7 @@ async fn show(
 
 impl Edit {
     /// The query as a form changed it; `None` where no form was sent.
-    fn applied(&self, state: &State) -> Option<String> {
+    fn applied(&self, state: &State, origin: impl Fn(&LogExpr, &str) -> Origin) -> Option<String> {
         let asked = Asked::read(&state.query);
         let all = LogExpr { selector: Vec::new(), stages: Vec::new() };
         let expr = asked.lines().unwrap_or(&all);
@@ -249,13 +264,16 @@ impl Edit {
             let case = if self.either_case.is_some() { Case::Either } else { Case::Exact };
             builder::with_search(expr, &Search { text: text.trim().to_owned(), case })
         } else if let (Some(kind), Some(text)) = (&self.filter, &self.filter_text) {
-            let op = match kind.as_str() {
-                "excludes" => LineOp::NotContains,
-                "matches" => LineOp::Matches,
-                "matches-not" => LineOp::NotMatches,
-                _ => LineOp::Contains,
-            };
-            if text.is_empty() { expr.clone() } else { builder::with_line_filter(expr, op, text) }
+            let field = self.filter_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+            match (kind.as_str(), field) {
+                ("is", Some(field)) => builder::with_value(expr, origin(expr, field), field, text, Want::With),
+                ("is-not", Some(field)) => builder::with_value(expr, origin(expr, field), field, text, Want::Without),
+                _ if text.is_empty() => expr.clone(),
+                ("excludes", _) => builder::with_line_filter(expr, LineOp::NotContains, text),
+                ("matches", _) => builder::with_line_filter(expr, LineOp::Matches, text),
+                ("matches-not", _) => builder::with_line_filter(expr, LineOp::NotMatches, text),
+                _ => builder::with_line_filter(expr, LineOp::Contains, text),
+            }
         } else if let (Some(label), Some(value)) = (&self.label, &self.value) {
             builder::with_toggled_label(expr, label, value)
         } else {
@@ -269,21 +287,24 @@ impl Edit {
 fn understood(
     state: &State,
     expr: &LogExpr,
+    streams: &[Stream],
     range: TimeRange,
     found: Result<(Lines, understand::View), String>,
 ) -> Body {
     match found {
-        Ok((_, understand::View::Nothing)) => Body::NoLines { suggestions: view::suggestions(state, expr, range) },
+        Ok((_, understand::View::Nothing)) => {
+            Body::NoLines { suggestions: suggest::suggestions(state, expr, range, streams) }
+        }
         Ok((lines, view)) => Body::Understood(lines, view),
         Err(message) => Body::Failed(message),
     }
 }
 
-fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestamp) -> Body {
+fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestamp, streams: &[Stream]) -> Body {
     match (found, asked.lines()) {
         (Found::Lines { page, cut, histogram }, Some(expr)) => {
             if page.rows.is_empty() && state.cursor.is_none() && !state.live {
-                let suggestions = state.range(now).map(|range| view::suggestions(state, expr, range));
+                let suggestions = state.range(now).map(|range| suggest::suggestions(state, expr, range, streams));
                 return Body::NoLines { suggestions: suggestions.unwrap_or_default() };
             }
             let total = histogram.as_ref().ok().and_then(Option::as_ref).map(|histogram| histogram.total);
@@ -313,6 +334,7 @@ pub(in crate::web) fn whole_seconds(now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use crate::model::Timestamp;
+    use crate::web::explore::builder::Origin;
     use crate::web::explore::state::{Params, State};
     use crate::web::explore::{Edit, whole_seconds};
     use crate::web::language::Language;
@@ -321,7 +343,8 @@ mod tests {
         let uri = format!("http://logcafe/?{form}").parse().unwrap();
         let edit = axum::extract::Query::<Edit>::try_from_uri(&uri).unwrap().0;
         let params = Params { query: Some(query.to_owned()), ..Params::default() };
-        edit.applied(&State::read(&params, None, Language::English, Timestamp::from_secs(0)).0)
+        let state = State::read(&params, None, Language::English, Timestamp::from_secs(0)).0;
+        edit.applied(&state, |_, _| Origin::Stream)
     }
 
     #[test]
@@ -334,6 +357,9 @@ mod tests {
         check("filter=excludes&filter_text=y", r#"{app="web"} |= "x" != "y""#);
         check("filter=matches&filter_text=y%2B", r#"{app="web"} |= "x" |~ "y+""#);
         check("filter=contains&filter_text=", query);
+        check("filter=is&filter_name=+host&filter_text=a", r#"{app="web", host="a"} |= "x""#);
+        check("filter=is-not&filter_name=app&filter_text=db", r#"{app="web", app!="db"} |= "x""#);
+        check("filter=is&filter_name=&filter_text=y", r#"{app="web"} |= "x" |= "y""#);
         check("label=host&value=a", r#"{app="web", host="a"} |= "x""#);
         assert_eq!(applied(query, ""), None);
         assert_eq!(applied("{wrong", "contains=x").as_deref(), Some("{} |= \"x\""));

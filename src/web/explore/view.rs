@@ -1,11 +1,13 @@
 //! The page as the template sees it: texts and addresses, nothing left to decide. Pure.
 
-use crate::logql;
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
-use crate::model::{Direction, TimeRange, Timestamp};
+use crate::logql::{self, Class, highlight};
+use crate::model::{Direction, Timestamp};
 use crate::query::LogLine;
-use crate::web::explore::builder::{self, Case, Search};
+use crate::web::explore::builder::{self, Search};
 use crate::web::explore::chart::{self, Chart};
+use crate::web::explore::chips::{Chip, chips};
+use crate::web::explore::explain::{Step, explain};
 use crate::web::explore::facets::{Facet, Stream, facets};
 use crate::web::explore::fault::Fault;
 use crate::web::explore::histogram::{Bar, Histogram, LevelCount};
@@ -14,6 +16,7 @@ use crate::web::explore::line::{self, permalink};
 use crate::web::explore::look::Same;
 use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::paging::{Cursor, Page};
+use crate::web::explore::quotes;
 use crate::web::explore::rows::{self, Row, Telling};
 use crate::web::explore::span::{Link, Span};
 use crate::web::explore::state::State;
@@ -40,15 +43,24 @@ impl Asked {
         if query.trim().is_empty() {
             return Asked::Lines(LogExpr { selector: Vec::new(), stages: Vec::new() });
         }
-        // phones write quotes of their own; inside a text that is quoted rightly they stay
-        let parsed = logql::parse_lenient(query).or_else(|error| {
-            let plain = query.replace(['“', '”', '„'], "\"");
-            logql::parse_lenient(&plain).map_err(|_| error)
+        let quoted = quotes::straightened(query);
+        let parsed = logql::parse_lenient(&quoted).or_else(|error| {
+            // a straight quote may open what a curly one closes
+            logql::parse_lenient(&quotes::all_straightened(query)).map_err(|_| error)
         });
         match parsed {
             Ok(Expr::Log(expr)) => Asked::Lines(expr),
             Ok(Expr::Metric(expr)) => Asked::Numbers(expr),
-            Err(error) => Asked::Nothing(Fault::of(query, &error)),
+            Err(error) => Asked::Nothing(Fault::of(&quoted, &error)),
+        }
+    }
+
+    /// The whole expression, where it could be read.
+    fn expr(&self) -> Option<Expr> {
+        match self {
+            Asked::Lines(expr) => Some(Expr::Log(expr.clone())),
+            Asked::Numbers(expr) => Some(Expr::Metric(expr.clone())),
+            Asked::Nothing(_) => None,
         }
     }
 
@@ -95,14 +107,27 @@ pub(crate) struct Tools {
     pub(crate) time_faults: Vec<String>,
     /// None where the query is not about lines.
     pub(crate) search: Option<Search>,
-    pub(crate) chips: Vec<Link>,
+    pub(crate) chips: Vec<ChipView>,
     pub(crate) facets: Vec<FacetView>,
     pub(crate) more_labels: Option<String>,
     pub(crate) fault: Option<Fault>,
     /// The query as LogQL, as written in its box.
     pub(crate) query: String,
+    /// The same, cut into what it is made of, each with a class of the style sheet.
+    pub(crate) pieces: Vec<(&'static str, String)>,
+    /// What it does, step by step.
+    pub(crate) steps: Vec<Step>,
     pub(crate) all_lines: String,
     pub(crate) order: Link,
+}
+
+/// A condition, the view without it, and the one with its opposite.
+#[derive(Debug)]
+pub(crate) struct ChipView {
+    pub(crate) text: String,
+    pub(crate) remove: String,
+    pub(crate) flip: Option<String>,
+    pub(crate) negative: bool,
 }
 
 /// A label and its values to pick from.
@@ -195,14 +220,18 @@ pub(crate) fn tools(
     time_faults: Vec<String>,
     now: Timestamp,
 ) -> Tools {
-    let expr = asked.lines();
-    let chip = |chip: builder::Chip| Link {
+    let (expr, say) = (asked.lines(), state.say);
+    let query = shown_query(state, expr);
+    let leads_to = |expr: &LogExpr| state.with_query(builder::text(expr)).url();
+    let chip = |chip: Chip| ChipView {
+        remove: leads_to(&chip.without),
+        flip: chip.flipped.as_ref().map(leads_to),
         text: chip.text,
-        href: state.with_query(builder::text(&chip.without)).url(),
-        current: false,
+        negative: chip.negative,
     };
     let range = state.range(now);
-    let all: Vec<FacetView> = expr.map(|expr| facet_views(state, expr, streams, CHOICES_MAX)).unwrap_or_default();
+    let all: Vec<FacetView> =
+        expr.map(|expr| facet_views(state, expr, facets(streams, &expr.selector), CHOICES_MAX)).unwrap_or_default();
     let is_cut = all.len() > FACETS_MAX || all.iter().any(|facet| facet.hidden_count > 0);
     let other = match state.direction {
         Direction::Backward => Direction::Forward,
@@ -214,20 +243,22 @@ pub(crate) fn tools(
     };
     let mut faults = time_faults;
     if range.is_none() {
-        faults.push("the range ends before it begins; swap its two times".to_owned());
+        faults.push(say.span_backwards().to_owned());
     }
     Tools {
         span: range.map(|range| Span::of(state, range, now)),
         time_faults: faults,
         search: expr.map(builder::search),
-        chips: expr.map(|expr| builder::chips(expr).into_iter().map(chip).collect()).unwrap_or_default(),
+        chips: expr.map(|expr| chips(expr, say).into_iter().map(chip).collect()).unwrap_or_default(),
         facets: all.into_iter().take(FACETS_MAX).collect(),
         more_labels: is_cut.then(|| format!("/explore/labels?{}", state.params())),
         fault: match asked {
             Asked::Nothing(fault) => Some(fault.clone()),
             Asked::Lines(_) | Asked::Numbers(_) => None,
         },
-        query: shown_query(state, expr),
+        pieces: pieces(&query),
+        query,
+        steps: asked.expr().map(|expr| explain(&expr, say)).unwrap_or_default(),
         all_lines: state.with_query("").url(),
         order: Link {
             text: order_text.to_owned(),
@@ -235,6 +266,12 @@ pub(crate) fn tools(
             current: false,
         },
     }
+}
+
+/// The pieces of a query with the classes of their kinds; blanks have none.
+fn pieces(query: &str) -> Vec<(&'static str, String)> {
+    let class = |class: Class| if class == Class::Blank { "" } else { class.name() };
+    highlight(query).into_iter().map(|piece| (class(piece.class), query[piece.span].to_owned())).collect()
 }
 
 /// A query without a condition reads best as nothing, and words as what they mean.
@@ -247,7 +284,7 @@ fn shown_query(state: &State, expr: Option<&LogExpr>) -> String {
 }
 
 /// Labels and values with the views that picking them leads to.
-pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Stream], choices_max: usize) -> Vec<FacetView> {
+pub(crate) fn facet_views(state: &State, expr: &LogExpr, facets: Vec<Facet>, choices_max: usize) -> Vec<FacetView> {
     let view = |facet: Facet| {
         let hidden_count = facet.choices.len().saturating_sub(choices_max);
         let choices = facet.choices.into_iter().take(choices_max).map(|choice| {
@@ -261,7 +298,7 @@ pub(crate) fn facet_views(state: &State, expr: &LogExpr, streams: &[Stream], cho
         });
         FacetView { choices: choices.collect(), hidden_count, name: facet.name }
     };
-    facets(streams, &expr.selector).into_iter().map(view).collect()
+    facets.into_iter().map(view).collect()
 }
 
 /// How the rows of a view are told.
@@ -370,30 +407,6 @@ fn histogram_view(state: &State, histogram: Histogram) -> HistogramView {
     HistogramView { bars, histogram }
 }
 
-/// What to try where nothing was found: the query with less, the range with more.
-pub(crate) fn suggestions(state: &State, expr: &LogExpr, range: TimeRange) -> Vec<Link> {
-    let mut links = Vec::new();
-    let mut suggest = |text: String, edited: LogExpr| {
-        links.push(Link { text, href: state.with_query(builder::text(&edited)).url(), current: false });
-    };
-    let search = builder::search(expr);
-    if !search.text.is_empty() && search.case == Case::Exact {
-        let either = Search { case: Case::Either, ..search.clone() };
-        suggest(format!("“{}” in upper or lower case", search.text), builder::with_search(expr, &either));
-    }
-    if !builder::levels(expr).is_empty() {
-        suggest("All levels".to_owned(), builder::without_levels(expr));
-    }
-    if !search.text.is_empty() {
-        suggest(format!("Without “{}”", search.text), builder::with_search(expr, &Search::default()));
-    }
-    for chip in builder::chips(expr).into_iter().take(4) {
-        suggest(format!("Without {}", chip.text), chip.without);
-    }
-    links.extend(Span::longer(state, range));
-    links
-}
-
 /// `84`, `1.2k`, `3.4M`
 pub(crate) fn short_count(count: u64) -> String {
     match count {
@@ -412,7 +425,7 @@ mod tests {
     use crate::web::explore::histogram::{Grid, Histogram};
     use crate::web::explore::paging::{Cursor, Page};
     use crate::web::explore::state::{Params, State};
-    use crate::web::explore::view::{Asked, Part, lines, short_count, suggestions, tools};
+    use crate::web::explore::view::{Asked, Part, lines, short_count, tools};
     use crate::web::language::Language;
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_358_760);
@@ -479,27 +492,6 @@ mod tests {
         assert!(wrong.search.is_none() && wrong.fault.is_some());
         assert_eq!(wrong.query, "{app=");
         assert_eq!(shown("{app=“web”} |= “time”").search.unwrap().text, "time");
-    }
-
-    #[test]
-    fn where_nothing_is_found_less_is_asked_of_more_time() {
-        let state = state("{app=\"web\"} |= \"Err\" | detected_level=\"error\"");
-        let asked = Asked::read(&state.query);
-        let found = suggestions(&state, asked.lines().unwrap(), state.range(NOW).unwrap());
-        let texts: Vec<&str> = found.iter().map(|link| link.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            [
-                "“Err” in upper or lower case",
-                "All levels",
-                "Without “Err”",
-                "Without app = web",
-                "Last 6 hours",
-                "Last 24 hours",
-                "Last 7 days",
-                "Last 30 days",
-            ]
-        );
     }
 
     #[test]

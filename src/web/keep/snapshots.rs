@@ -16,7 +16,7 @@ use crate::web::auth::SignedIn;
 use crate::web::explore::moment::Moment;
 use crate::web::explore::state::{Params, State as View};
 use crate::web::explore::view::Asked;
-use crate::web::explore::{builder, search};
+use crate::web::explore::{builder, chips, search};
 use crate::web::keep::frozen::{self, Frozen};
 use crate::web::keep::{Reader, Tab, grouped, refused, span_words};
 use crate::web::language::Language;
@@ -178,7 +178,7 @@ fn result(
 ) -> Result<Frozen, query::Error> {
     let mut frozen = Frozen {
         query: builder::text(expr),
-        conditions: conditions(expr),
+        conditions: conditions(expr, view.say),
         from_nanos: range.start.nanos(),
         to_nanos: range.end.nanos(),
         zone: view.zone.name.clone(),
@@ -201,8 +201,8 @@ fn result(
 }
 
 /// The query in words.
-fn conditions(expr: &LogExpr) -> Vec<String> {
-    let mut words: Vec<String> = builder::chips(expr).into_iter().map(|chip| chip.text).collect();
+fn conditions(expr: &LogExpr, say: Language) -> Vec<String> {
+    let mut words: Vec<String> = chips::chips(expr, say).into_iter().map(|chip| chip.text).collect();
     let search = builder::search(expr);
     if !search.text.is_empty() {
         words.push(format!("“{}”", search.text));

@@ -13,6 +13,8 @@ mod admin;
 mod chrome;
 mod date;
 mod doors;
+mod explain;
+mod find;
 mod home;
 mod install;
 mod keep;
@@ -139,6 +141,8 @@ mod tests {
         admin::ALL,
         chrome::ALL,
         doors::ALL,
+        explain::ALL,
+        find::ALL,
         home::ALL,
         install::ALL,
         keep::ALL,
