@@ -122,7 +122,13 @@ const dress = (box) => {
   editor.after(list);
   for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-haspopup", "listbox"], ["aria-controls", list.id], ["aria-expanded", "false"]]) box.setAttribute(name, value);
   paint(box.value, layer);
-  box.addEventListener("input", () => { paint(box.value, layer); complete(box, 120); });
+  const told = box.form.parentElement.querySelector(".explained");
+  box.addEventListener("input", () => {
+    paint(box.value, layer);
+    // the words are those of the query that is shown
+    if (told) told.hidden = box.value !== box.defaultValue;
+    complete(box, 120);
+  });
   box.addEventListener("compositionstart", () => { box.composing = true; shut(box); });
   box.addEventListener("compositionend", () => { box.composing = false; complete(box, 120); });
   box.addEventListener("click", () => complete(box, 0));

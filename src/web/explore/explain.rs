@@ -89,7 +89,7 @@ impl Teller {
             ahead => texts.push(say.explain_offset_ahead(&exact(ahead.saturating_neg(), say))),
         }
         texts.extend(range.grouping.as_ref().map(|grouping| grouping_words(grouping, say)));
-        let length = duration::format(range.log.range_ns);
+        let length = short(range.log.range_ns);
         let grouping = range.grouping.as_ref().map(|grouping| format!(" {grouping}")).unwrap_or_default();
         self.tell(format!("{}([{length}]){grouping}", range.op.name()), texts.join(" "));
     }
@@ -363,7 +363,18 @@ fn exact(nanos: i64, say: Language) -> String {
     let (minute, hour) = (60 * SECOND, 3600 * SECOND);
     let units = [(hour, SECOND), (24 * hour, minute), (i64::MAX, hour)];
     let whole = units.into_iter().find(|(below, _)| nanos < *below).is_none_or(|(_, unit)| nanos % unit == 0);
-    if whole && nanos > 0 { say.length(nanos) } else { duration::format(nanos) }
+    if whole && nanos > 0 { say.length(nanos) } else { short(nanos) }
+}
+
+/// As LogQL writes it, without the zeros at its end: `5m`, `1h30m`.
+fn short(nanos: i64) -> String {
+    let mut text = duration::format(nanos);
+    for (end, zeros) in [("m0s", "0s"), ("h0m", "0m")] {
+        if text.ends_with(end) {
+            text.truncate(text.len() - zeros.len());
+        }
+    }
+    text
 }
 
 fn size(bytes: u64) -> String {
@@ -430,7 +441,7 @@ mod tests {
                 r#"{app="web"} → Looks at lines whose labels fit: app is “web”."#,
                 "| json → Reads each line as JSON: all its fields can be used from here on.",
                 "| unwrap duration(took) → Takes took as a length of time, in seconds.",
-                "quantile_over_time([5m0s]) → At each point, gives the value that 99 % of took stay at or below, over the 5 min before it. Looks 1 h further back in time.",
+                "quantile_over_time([5m]) → At each point, gives the value that 99 % of took stay at or below, over the 5 min before it. Looks 1 h further back in time.",
                 "sum by (app) → Adds the series up. One result for each value of app.",
                 "topk(3) → Keeps the 3 series with the greatest values.",
             ],
@@ -438,7 +449,7 @@ mod tests {
                 r#"{app="web"} → 레이블이 다음과 같은 줄을 봅니다: app 값이 “web”."#,
                 "| json → 각 줄을 JSON으로 읽습니다. 여기서부터 모든 필드를 쓸 수 있습니다.",
                 "| unwrap duration(took) → took 값을 시간(초)으로 읽어 씁니다.",
-                "quantile_over_time([5m0s]) → 각 시점마다 직전 5분 동안 took 값의 99%가 넘지 않는 값(백분위수)을 구합니다. 1시간 전의 값을 봅니다.",
+                "quantile_over_time([5m]) → 각 시점마다 직전 5분 동안 took 값의 99%가 넘지 않는 값(백분위수)을 구합니다. 1시간 전의 값을 봅니다.",
                 "sum by (app) → 시계열을 더합니다. app 값마다 결과를 하나씩 냅니다.",
                 "topk(3) → 값이 큰 시계열 3개만 남깁니다.",
             ],
