@@ -18,7 +18,7 @@ before(async () => {
   await page.fill("[name=username]", "mina");
   await page.fill("[name=password]", PASSWORD);
   await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL(/\/explore/);
+  await page.waitForURL((url) => url.pathname === "/");
   await page.context().close();
   now = Date.now();
   await server.push(samples(now - HOUR).filter((stream) => stream.labels.app !== "kiosk"));
@@ -76,7 +76,7 @@ for (const width of WIDTHS) {
         await page.locator(".st-field[open]").waitFor();
         assert.deepEqual(await page.locator(".st-field .st-name").allInnerTexts(), ["region"]);
         await isFit(page, "one field");
-        await follow(page, page.locator(".st-values .pick a").first(), /region%3D%22busan/);
+        await follow(page, page.locator(".st-values .st-pick a").first(), /region%3D%22busan/);
         assert.match(await page.locator(".st-read").innerText(), /all 300 lines/);
         await page.goBack();
         await page.waitForURL((url) => !url.search.includes("busan"));
