@@ -129,7 +129,7 @@ for (const width of WIDTHS) {
         const panel = (title) => page.locator(".arrange > li").filter({ has: page.locator(".item-name", { hasText: title }) });
         assert.equal(await page.locator(".arrange > li").count(), 2);
         const add = async (fields) => {
-          await page.goto(`${server.url}/home/arrange?${new URLSearchParams({ query: fields.query })}`);
+          await page.goto(`${server.url}/arrange?${new URLSearchParams({ query: fields.query })}`);
           await page.fill("#add [name=title]", fields.title);
           await page.selectOption("#add [name=kind]", fields.kind);
           await page.selectOption("#add [name=span]", "6h");
@@ -165,7 +165,7 @@ for (const width of WIDTHS) {
         await pane("Mended").locator("h2 a").click();
         await page.waitForURL(/explore\?/);
         assert.equal(queryOf(page), '{app="kiosk"}');
-        await page.goto(`${server.url}/home/arrange`);
+        await page.goto(`${server.url}/arrange`);
         await panel("Services").locator("summary").click();
         await panel("Services").getByRole("button", { name: "Remove" }).click();
         await page.locator(".notice.good", { hasText: "Removed." }).waitFor();
@@ -175,7 +175,7 @@ for (const width of WIDTHS) {
       });
 
       test("what a log says is only text here", async () => {
-        await page.goto(`${server.url}/home/arrange?query=${encodeURIComponent('{job="hostile"}')}`);
+        await page.goto(`${server.url}/arrange?query=${encodeURIComponent('{job="hostile"}')}`);
         await page.selectOption("#add [name=kind]", "lines");
         await page.fill("#add [name=title]", "<img src=x onerror=document.title='owned'>");
         await page.click("#add button.primary");

@@ -41,9 +41,9 @@ fn services_are_counted_sorted_grouped_and_light() {
     assert_eq!(found.matches("class=\"svc\"").count(), 1);
     let piece = ann.get_with("/", &HTMX).expect(200).body;
     assert!(piece.trim_start().starts_with("<section") && !piece.contains("<html"), "{piece}");
-    let last = ann.get("/home/last?name=app&value=service-03&range=1h").expect(200).body;
+    let last = ann.get("/services/last?name=app&value=service-03&range=1h").expect(200).body;
     assert!(last.contains("last words of 3"), "{last}");
-    ann.get("/home/last?name=app&value=nobody").expect(404);
+    ann.get("/services/last?name=app&value=nobody").expect(404);
 }
 
 #[test]
@@ -61,10 +61,10 @@ fn a_person_pins_services_for_themselves() {
     };
     assert_eq!(first(&ann).as_deref(), Some("service-00"));
     let pin = [("pin", "service_name=service-02"), ("next", "/?sort=name")];
-    assert_eq!(ann.post("/home/pin", &pin).expect(303).header("location"), "/?sort=name");
+    assert_eq!(ann.post("/services/pin", &pin).expect(303).header("location"), "/?sort=name");
     assert_eq!(first(&ann).as_deref(), Some("service-02"));
     assert_eq!(first(&bob).as_deref(), Some("service-00"));
-    ann.post("/home/pin", &pin).expect(303);
+    ann.post("/services/pin", &pin).expect(303);
     assert_eq!(first(&ann).as_deref(), Some("service-00"));
 }
 
@@ -74,10 +74,10 @@ fn panels_show_what_was_asked_and_keep_their_errors_in() {
     push_services(&server, 4);
     let ann = Browser::signed_in(&server, "ann", Role::Reader);
     let add = |title, query, kind| {
-        let location = ann.post("/home/panels", &panel(title, query, kind)).expect(303).header("location").to_owned();
+        let location = ann.post("/panels", &panel(title, query, kind)).expect(303).header("location").to_owned();
         location.rsplit_once("#panel-").expect("the new panel").1.to_owned()
     };
-    let content = |id: &str| ann.get(&format!("/home/panels/{id}")).expect(200).body;
+    let content = |id: &str| ann.get(&format!("/panels/{id}")).expect(200).body;
     let count = content(&add("All", "{}", "count"));
     assert!(count.contains(">12<") || count.contains(">12 <"), "{count}");
     let number = content(&add("", "sum(count_over_time({}[1h]))", "count"));
@@ -102,9 +102,9 @@ fn what_everyone_begins_with_is_fetched_by_itself_too() {
     let server = TestServer::start();
     push_services(&server, 2);
     let ann = Browser::signed_in(&server, "ann", Role::Reader);
-    let starter = ann.get("/home/panels/0").expect(200).body;
+    let starter = ann.get("/panels/0").expect(200).body;
     assert!(starter.contains("<p class=\"figure bad\">2"), "{starter}");
-    ann.get("/home/panels/99").expect(404);
+    ann.get("/panels/99").expect(404);
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn a_home_is_arranged_by_its_owner_and_offered_by_admins() {
     push_services(&server, 1);
     let ann = Browser::signed_in(&server, "ann", Role::Admin);
     let bob = Browser::signed_in(&server, "bob", Role::Reader);
-    assert!(ann.get("/home/arrange").expect(200).body.contains("Make it mine"));
-    ann.post("/home/arrange", &[]).expect(303);
-    ann.post("/home/panels", &panel("Milk", "{} |= \"milk\"", "count")).expect(303);
+    assert!(ann.get("/arrange").expect(200).body.contains("Make it mine"));
+    ann.post("/arrange", &[]).expect(303);
+    ann.post("/panels", &panel("Milk", "{} |= \"milk\"", "count")).expect(303);
     let titles = |browser: &Browser| {
         let page = browser.get("/?wait=1").expect(200).body;
         let shown = ["Errors", "Services", "Milk"].map(|title| (page.find(&format!(">{title}</")), title));
@@ -124,27 +124,27 @@ fn a_home_is_arranged_by_its_owner_and_offered_by_admins() {
         shown.into_iter().map(|(_, title)| title).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(titles(&ann), "Errors Services Milk");
-    ann.post("/home/panels/3/move", &[("to", "up")]).expect(303);
+    ann.post("/panels/3/move", &[("to", "up")]).expect(303);
     assert_eq!(titles(&ann), "Errors Milk Services");
-    ann.post("/home/panels/3/move", &[("to", "0")]).expect(303);
+    ann.post("/panels/3/move", &[("to", "0")]).expect(303);
     assert_eq!(titles(&ann), "Milk Errors Services");
 
-    bob.post("/home/panels/3/move", &[("to", "up")]).expect(422);
-    bob.post("/home/panels/3/remove", &[]).expect(422);
-    bob.post("/home/panels/3", &panel("Mine", "{}", "count")).expect(422);
-    bob.get("/home/panels/3").expect(404);
-    bob.post("/home/offer", &[("on", "1")]).expect(403);
+    bob.post("/panels/3/move", &[("to", "up")]).expect(422);
+    bob.post("/panels/3/remove", &[]).expect(422);
+    bob.post("/panels/3", &panel("Mine", "{}", "count")).expect(422);
+    bob.get("/panels/3").expect(404);
+    bob.post("/arrange/offer", &[("on", "1")]).expect(403);
     assert_eq!(titles(&bob), "Errors Services");
 
-    ann.post("/home/offer", &[("on", "1")]).expect(303);
+    ann.post("/arrange/offer", &[("on", "1")]).expect(303);
     assert_eq!(titles(&bob), "Milk Errors Services", "who has none of their own sees what is offered");
-    bob.post("/home/arrange", &[]).expect(303);
-    ann.post("/home/offer", &[("on", "0")]).expect(303);
+    bob.post("/arrange", &[]).expect(303);
+    ann.post("/arrange/offer", &[("on", "0")]).expect(303);
     assert_eq!(titles(&bob), "Milk Errors Services", "what was made one's own stays");
-    ann.post("/home/panels/1/remove", &[]).expect(303);
+    ann.post("/panels/1/remove", &[]).expect(303);
     assert_eq!((titles(&ann).as_str(), titles(&bob).as_str()), ("Milk Services", "Milk Errors Services"));
     let long = "x".repeat(100);
-    let refused = ann.post("/home/panels", &panel(&long, "{}", "count")).expect(422).body;
+    let refused = ann.post("/panels", &panel(&long, "{}", "count")).expect(422).body;
     assert!(refused.contains("at most 80 characters") && refused.contains(&long), "the form keeps what was typed");
 }
 
@@ -155,13 +155,13 @@ fn a_saved_query_becomes_a_panel_that_follows_it() {
     let ann = Browser::signed_in(&server, "ann", Role::Reader);
     let saved = [("name", "Milk"), ("query", "{} |= \"milk\""), ("from", "now-6h"), ("to", "now")];
     ann.post("/saved", &saved).expect(303);
-    let form = ann.get("/home/arrange?saved=1").expect(200).body;
+    let form = ann.get("/arrange?saved=1").expect(200).body;
     assert!(form.contains("<option value=\"1\" selected>Milk</option>"), "{form}");
     assert!(form.contains("<option value=\"6h\" selected>"), "{form}");
-    let location = ann.post("/home/panels", &[("saved", "1"), ("kind", "count"), ("span", "6h"), ("next", "/")]);
+    let location = ann.post("/panels", &[("saved", "1"), ("kind", "count"), ("span", "6h"), ("next", "/")]);
     let location = location.expect(303).header("location").to_owned();
     let id = location.strip_prefix("/#panel-").expect("home, at the panel").to_owned();
-    let content = ann.get(&format!("/home/panels/{id}")).expect(200).body;
+    let content = ann.get(&format!("/panels/{id}")).expect(200).body;
     assert!(content.contains(">Milk</a>") && content.contains("<p class=\"figure bad\">2"), "{content}");
-    ann.post("/home/panels", &[("saved", "99"), ("kind", "count")]).expect(422);
+    ann.post("/panels", &[("saved", "99"), ("kind", "count")]).expect(422);
 }

@@ -24,12 +24,12 @@ use crate::web::{Context, Error, next};
 /// Routes that need a session.
 pub(crate) fn routes() -> Router<Context> {
     Router::new()
-        .route("/home/arrange", get(show).post(begin))
-        .route("/home/panels", post(add))
-        .route("/home/panels/{id}", post(change))
-        .route("/home/panels/{id}/move", post(place))
-        .route("/home/panels/{id}/remove", post(remove))
-        .route("/home/offer", post(offer))
+        .route("/arrange", get(show).post(begin))
+        .route("/panels", post(add))
+        .route("/panels/{id}", post(change))
+        .route("/panels/{id}/move", post(place))
+        .route("/panels/{id}/remove", post(remove))
+        .route("/arrange/offer", post(offer))
 }
 
 #[derive(Debug, Template)]
@@ -203,7 +203,7 @@ async fn shown(context: &Context, user: &SignedIn, page: Page, shown: Shown) -> 
 async fn begin(Shared(context): Shared<Context>, user: SignedIn, page: Page) -> Result<Redirect, Error> {
     let (user_id, begun) = (user.user.id, starter(page.say));
     context.ask(move |db| panels::adopt(db, user_id, &begun)).await?;
-    Ok(Redirect::to("/home/arrange"))
+    Ok(Redirect::to("/arrange"))
 }
 
 async fn add(
@@ -220,7 +220,7 @@ async fn add(
     };
     match context.ask(adding).await {
         Ok(id) => {
-            let next = next::checked(&fields.next).unwrap_or("/home/arrange?done=added");
+            let next = next::checked(&fields.next).unwrap_or("/arrange?done=added");
             Ok(Redirect::to(&format!("{next}#panel-{id}")).into_response())
         }
         Err(error) => {
@@ -249,7 +249,7 @@ async fn change(
         panels::change(db, user_id, id, &draft)
     };
     let outcome = context.ask(changing).await;
-    answer(&context, &user, page, outcome, &format!("/home/arrange?done=changed#panel-{id}")).await
+    answer(&context, &user, page, outcome, &format!("/arrange?done=changed#panel-{id}")).await
 }
 
 /// Whether a text area gave back what was put into it.
@@ -281,7 +281,7 @@ async fn place(
         panels::place(db, user_id, id, index)
     };
     let outcome = context.ask(moving).await;
-    answer(&context, &user, page, outcome, &format!("/home/arrange#panel-{id}")).await
+    answer(&context, &user, page, outcome, &format!("/arrange#panel-{id}")).await
 }
 
 async fn remove(
@@ -292,7 +292,7 @@ async fn remove(
 ) -> Result<Response, Error> {
     let user_id = user.user.id;
     let outcome = context.ask(move |db| panels::remove(db, user_id, id)).await;
-    answer(&context, &user, page, outcome, "/home/arrange?done=removed").await
+    answer(&context, &user, page, outcome, "/arrange?done=removed").await
 }
 
 #[derive(Deserialize)]
@@ -313,7 +313,7 @@ async fn offer(
     let user_id = user.user.id;
     let (change, done) = if on == "1" { (true, "offered") } else { (false, "withdrawn") };
     context.ask(move |db| if change { panels::offer(db, user_id) } else { panels::withdraw(db) }).await?;
-    Ok(Redirect::to(&format!("/home/arrange?done={done}")).into_response())
+    Ok(Redirect::to(&format!("/arrange?done={done}")).into_response())
 }
 
 /// On to `next`, or back to the page with what could not be done.

@@ -189,7 +189,7 @@ pub(crate) fn explore_url(query: &str, span: Span) -> String {
 
 /// Where the last line of a group is asked for.
 fn last_url(key: &Key, span: Span) -> String {
-    let mut url = "/home/last?name=".to_owned();
+    let mut url = "/services/last?name=".to_owned();
     escape_into(&mut url, &key.name);
     url.push_str("&value=");
     escape_into(&mut url, &key.value);
@@ -249,7 +249,7 @@ mod tests {
         let said = |index: usize| shown[index].lines_change.as_deref();
         assert_eq!((said(0), said(1)), (Some("▲ 3×"), Some("new")));
         assert!(shown[0].pinned && !shown[1].pinned);
-        assert!(matches!(&shown[1].last, LastView::Later { url } if url == "/home/last?name=app&value=c&range=1h"));
+        assert!(matches!(&shown[1].last, LastView::Later { url } if url == "/services/last?name=app&value=c&range=1h"));
         let fresh = cards(&[group("a", 30, 0)], &options, &[], NOW, Language::English);
         assert!(fresh[0].lines_change.is_none(), "on the first day nothing is new");
     }

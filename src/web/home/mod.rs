@@ -48,9 +48,9 @@ const STARTER_ID: i64 = 0;
 pub(in crate::web) fn routes() -> Router<Context> {
     Router::new()
         .route("/", get(show))
-        .route("/home/last", get(last))
-        .route("/home/pin", post(pin))
-        .route("/home/panels/{id}", get(pane))
+        .route("/services/last", get(last))
+        .route("/services/pin", post(pin))
+        .route("/panels/{id}", get(pane))
         .merge(arrange::routes())
 }
 
