@@ -62,6 +62,7 @@ pub(crate) struct LevelCount {
 /// What is drawn.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Histogram {
+    pub(crate) grid: Grid,
     pub(crate) bars: Vec<Bar>,
     /// Every level that occurs, whether it is drawn or not.
     pub(crate) levels: Vec<LevelCount>,
@@ -75,7 +76,8 @@ pub(crate) struct Bar {
     pub(crate) span: TimeRange,
     pub(crate) x: f64,
     pub(crate) width: f64,
-    /// Of what is tapped, up to the next bar.
+    /// Of what is tapped: halfway to the bars beside it, as a thumb means the nearest one.
+    pub(crate) hit_x: f64,
     pub(crate) hit_width: f64,
     pub(crate) shares: Vec<Share>,
     pub(crate) counts: Vec<LevelCount>,
@@ -127,7 +129,8 @@ impl Grid {
         usize::try_from(offset.div_euclid(self.step_ns)).ok().filter(|index| *index < self.bar_count)
     }
 
-    fn span(&self, index: usize) -> TimeRange {
+    /// The span of a bar.
+    pub(crate) fn span(&self, index: usize) -> TimeRange {
         let start = self.range.start.plus_nanos(self.step_ns.saturating_mul(index as i64));
         TimeRange::new(start, start.plus_nanos(self.step_ns).min(self.range.end))
     }
@@ -159,13 +162,26 @@ impl Histogram {
             span: grid.span(index),
             x: round(width * index as f64),
             width: round(width * BAR_WIDTH),
-            hit_width: round(width),
+            hit_x: 0.0,
+            hit_width: 0.0,
             shares: shares(counts, highest),
             counts: counts.clone(),
         });
         let total = drawn.iter().map(|bar| sum(bar)).sum();
-        Histogram { bars: bars.collect(), levels, total }
+        Histogram { grid: *grid, bars: within_reach(bars.collect(), width), levels, total }
     }
+}
+
+/// Divides the drawing among the bars: each point belongs to the nearest.
+fn within_reach(mut bars: Vec<Bar>, width: f64) -> Vec<Bar> {
+    let middles: Vec<f64> = bars.iter().map(|bar| bar.x + width / 2.0).collect();
+    for (index, bar) in bars.iter_mut().enumerate() {
+        let before = index.checked_sub(1).and_then(|before| middles.get(before));
+        let start = before.map_or(0.0, |before| f64::midpoint(*before, middles[index]));
+        let end = middles.get(index + 1).map_or(f64::from(WIDTH), |after| f64::midpoint(middles[index], *after));
+        (bar.hit_x, bar.hit_width) = (round(start), round(end - start));
+    }
+    bars
 }
 
 fn bar_counts(bar: &[u64; Level::ALL.len()], is_shown: impl Fn(Level) -> bool) -> Vec<LevelCount> {
@@ -244,6 +260,8 @@ mod tests {
         let heights: Vec<_> = first.shares.iter().map(|share| (share.level, share.y, share.height)).collect();
         assert_eq!(heights, [(Level::Error, 48.0, 16.0), (Level::Info, 0.0, 48.0)]);
         assert_eq!(drawn.bars[2].shares[0].height, 2.0);
+        let reach: Vec<_> = drawn.bars.iter().map(|bar| (bar.hit_x, bar.hit_width)).collect();
+        assert_eq!(reach, [(0.0, 30.0), (30.0, 590.0), (620.0, 580.0)]);
         assert_eq!(drawn.levels[0], LevelCount { level: Level::Critical, count: 1 });
     }
 

@@ -1,5 +1,7 @@
 //! Levels of lines: how serious, which letter, which colour, in which order.
 
+use crate::web::language::Language;
+
 /// How serious a line is, as Loki's `detected_level` names it. The most serious comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Level {
@@ -52,6 +54,19 @@ impl Level {
             Level::Debug => "D",
             Level::Trace => "T",
             Level::Unknown => "–",
+        }
+    }
+
+    /// The word for it in the language of the page.
+    pub(crate) fn said(self, say: Language) -> &'static str {
+        match self {
+            Level::Critical => say.critical(),
+            Level::Error => say.error(),
+            Level::Warn => say.warn(),
+            Level::Info => say.info(),
+            Level::Debug => say.debug(),
+            Level::Trace => say.trace(),
+            Level::Unknown => say.unknown_level(),
         }
     }
 }

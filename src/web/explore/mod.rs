@@ -5,9 +5,12 @@
 //! what the template shows.
 
 pub(in crate::web) mod ansi;
+mod axis;
 pub(in crate::web) mod builder;
+mod calendar;
 pub(in crate::web) mod chart;
 pub(in crate::web) mod chips;
+mod clock;
 mod complete;
 mod copy;
 mod entries;
@@ -17,6 +20,8 @@ mod fault;
 mod fold;
 mod frames;
 pub(in crate::web) mod histogram;
+mod jump;
+mod korean;
 mod labels;
 pub(in crate::web) mod level;
 mod line;
@@ -34,12 +39,14 @@ pub(in crate::web) mod rows;
 mod same;
 pub(in crate::web) mod search;
 mod span;
+pub(in crate::web) mod spoken;
 pub(in crate::web) mod state;
 mod suggest;
 mod switches;
 pub(in crate::web) mod text;
 mod understand;
 pub(in crate::web) mod view;
+pub(in crate::web) mod zone;
 
 use askama::Template;
 use axum::Router;
@@ -74,6 +81,8 @@ pub(in crate::web) fn routes() -> Router<Context> {
         .route("/explore/labels", get(labels::show))
         .route("/explore/complete", get(complete::show))
         .route("/explore/example", get(understand::example::show))
+        .route("/explore/jump", get(jump::show))
+        .route("/explore/time", get(clock::show))
         .merge(line::routes())
 }
 
@@ -208,14 +217,18 @@ async fn show(
     let (asked_view, opened_id) = (state.clone(), state.saved);
     let engine = context.engine.clone();
     let name = user.user.name.clone();
-    let faults = faults.iter().map(ToString::to_string).collect();
+    if params.typed.is_some() && faults.is_empty() {
+        return Ok(Redirect::to(&state.url()).into_response());
+    }
     let below = page.fragment && headers.get("hx-target").is_some_and(|target| target.as_bytes().ends_with(b"#pager"));
     let part = if below { Part::Rows } else { Part::All };
+    let missed = params.missed;
     let found = blocking(move || {
         let asked = Asked::read(&state.query);
         let range = state.range(now);
         let streams = if part == Part::All { search::streams(&engine, range, &name) } else { Vec::new() };
-        let tools = view::tools(&state, &asked, &streams, faults, now);
+        let mut tools = view::tools(&state, &asked, &streams, &faults, now);
+        tools.notes.extend(missed.and_then(|text| jump::told_missed(&text, state.say)));
         let (body, missing) = match (asked.lines(), range) {
             (Some(expr), Some(range)) if state.show != Show::Lines => (
                 understood(&state, expr, &streams, range, understand::find(&engine, &state, expr, range, &ticket)),

@@ -2,16 +2,18 @@
 //!
 //! Promises: `State::read(params of state.url())` is the same state. Pure.
 
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::model::{Direction, TimeRange, Timestamp};
 use crate::web::explore::look::{Form, Look, Show};
-use crate::web::explore::moment::{Moment, Unreadable};
+use crate::web::explore::moment::Moment;
 use crate::web::explore::paging::Cursor;
 use crate::web::explore::reading::{Clock, Reading};
 use crate::web::explore::rows::LineKey;
+use crate::web::explore::span::{self, Manner, Typed};
+use crate::web::explore::spoken::{Edge, Twist};
 use crate::web::explore::understand::ask::Ask;
+use crate::web::explore::zone::{UnknownZone, Zone};
 use crate::web::language::Language;
 
 /// Rows of a page where the URL does not say: about 20 KB of HTML, and what a thumb is ready to scroll.
@@ -30,6 +32,10 @@ pub(crate) struct Params {
     pub(crate) limit: Option<String>,
     pub(crate) direction: Option<String>,
     pub(crate) zone: Option<String>,
+    /// Given where the span comes from the fields of the page.
+    pub(crate) typed: Option<String>,
+    /// Given after a jump that found nothing.
+    pub(crate) missed: Option<String>,
     pub(crate) older: Option<String>,
     pub(crate) newer: Option<String>,
     pub(crate) show: Option<String>,
@@ -74,28 +80,28 @@ pub(crate) struct State {
     pub(crate) reading: Reading,
 }
 
-/// The time zone that times are shown in and read in.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Zone {
-    pub(crate) zone: TimeZone,
-    pub(crate) name: String,
-    /// Whether the URL names it; otherwise it is the one that the browser is in.
-    pub(crate) chosen: bool,
+/// A part of the address that cannot be read, or not in one way, for whoever wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    Time {
+        edge: Edge,
+        text: String,
+    },
+    Zone(UnknownZone),
+    /// It can be read, but the clocks were changed then.
+    Twisted(Twist),
 }
 
-impl Zone {
-    /// The zone named in the URL, else the browser's, else UTC.
-    pub(crate) fn pick(named: Option<&str>, browser: Option<&str>) -> Zone {
-        let find = |name: &str, chosen| {
-            let zone = TimeZone::get(name).ok()?;
-            let name = zone.iana_name().unwrap_or("UTC").to_owned();
-            Some(Zone { zone, name, chosen })
-        };
-        named.and_then(|name| find(name, true)).or_else(|| browser.and_then(|name| find(name, false))).unwrap_or(Zone {
-            zone: TimeZone::UTC,
-            name: "UTC".to_owned(),
-            chosen: false,
-        })
+impl Unreadable {
+    /// What to write instead.
+    pub(crate) fn told(&self, say: Language) -> String {
+        match self {
+            Unreadable::Time { text, .. } => say.time_unread(text),
+            Unreadable::Zone(UnknownZone { name, guess: Some(guess) }) => say.zone_guess(name, guess),
+            Unreadable::Zone(UnknownZone { name, guess: None }) => say.zone_unknown(name),
+            Unreadable::Twisted(Twist::Skipped) => say.is_skipped().to_owned(),
+            Unreadable::Twisted(Twist::Twice) => say.is_twice().to_owned(),
+        }
     }
 }
 
@@ -107,17 +113,11 @@ impl State {
         say: Language,
         now: Timestamp,
     ) -> (State, Vec<Unreadable>) {
-        let zone = Zone::pick(given(&params.zone), browser_zone);
-        let mut faults = Vec::new();
-        let mut moment = |text: &Option<String>, default| match given(text) {
-            None => default,
-            Some(text) => Moment::parse(text, now, &zone.zone).unwrap_or_else(|fault| {
-                faults.push(fault);
-                default
-            }),
-        };
-        let from = moment(&params.from, FROM_DEFAULT);
-        let to = moment(&params.to, Moment::NOW);
+        let (zone, unknown) = Zone::pick(given(&params.zone), browser_zone);
+        let mut faults: Vec<Unreadable> = unknown.map(Unreadable::Zone).into_iter().collect();
+        let manner = if given(&params.typed).is_some() { Manner::Typed } else { Manner::Addressed };
+        let typed = Typed::read(given(&params.from), given(&params.to), manner, now, &zone.zone);
+        let (from, to) = span::given(typed, (FROM_DEFAULT, Moment::NOW), &mut faults);
         let limit = given(&params.limit).and_then(|text| text.parse().ok()).unwrap_or(LIMIT_DEFAULT);
         let direction = match given(&params.direction) {
             Some("forward") => Direction::Forward,
@@ -379,8 +379,9 @@ mod tests {
             Language::English,
             NOW,
         );
-        assert_eq!(faults.len(), 1);
-        assert!(faults[0].to_string().contains("\"soon\""));
+        let told: Vec<String> = faults.iter().map(|fault| fault.told(Language::English)).collect();
+        assert_eq!(faults.len(), 2);
+        assert!(told[0].contains("no time zone “Mars”") && told[1].contains("“soon”"), "{told:?}");
         assert_eq!(state.from, Moment::FromNow(-3_600_000_000_000));
         assert_eq!((state.zone.name.as_str(), state.zone.chosen), ("Asia/Seoul", false));
     }

@@ -19,7 +19,7 @@ use crate::web::explore::paging::{Cursor, Page};
 use crate::web::explore::quotes;
 use crate::web::explore::rows::{self, Row, Telling};
 use crate::web::explore::span::{Link, Span};
-use crate::web::explore::state::State;
+use crate::web::explore::state::{State, Unreadable};
 use crate::web::explore::switches::{self, Switches};
 use crate::web::explore::text::{self, Marker, Piece};
 
@@ -105,6 +105,7 @@ pub(crate) enum Found {
 pub(crate) struct Tools {
     pub(crate) span: Option<Span>,
     pub(crate) time_faults: Vec<String>,
+    pub(crate) notes: Vec<&'static str>,
     /// None where the query is not about lines.
     pub(crate) search: Option<Search>,
     pub(crate) chips: Vec<ChipView>,
@@ -162,6 +163,10 @@ pub(crate) struct LevelView {
 pub(crate) struct HistogramView {
     pub(crate) histogram: Histogram,
     pub(crate) bars: Vec<BarLink>,
+    /// For a script that selects several bars: when the first begins, how long each is, how many there are.
+    pub(crate) start_millis: f64,
+    pub(crate) step_millis: f64,
+    pub(crate) bar_count: usize,
 }
 
 #[derive(Debug)]
@@ -186,6 +191,8 @@ pub(crate) struct Lines {
     pub(crate) direction: Direction,
     /// The switches of how lines look; not where only rows are wanted.
     pub(crate) switches: Option<Switches>,
+    /// Where one reads, as far as the address says it.
+    pub(crate) place: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -217,7 +224,7 @@ pub(crate) fn tools(
     state: &State,
     asked: &Asked,
     streams: &[Stream],
-    time_faults: Vec<String>,
+    time_faults: &[Unreadable],
     now: Timestamp,
 ) -> Tools {
     let (expr, say) = (asked.lines(), state.say);
@@ -241,13 +248,14 @@ pub(crate) fn tools(
         Direction::Backward => state.say.newest_first(),
         Direction::Forward => state.say.oldest_first(),
     };
-    let mut faults = time_faults;
+    let mut faults: Vec<String> = time_faults.iter().map(|fault| fault.told(state.say)).collect();
     if range.is_none() {
-        faults.push(say.span_backwards().to_owned());
+        faults.push(state.say.ends_before_it_begins().to_owned());
     }
     Tools {
-        span: range.map(|range| Span::of(state, range, now)),
+        span: range.map(|range| Span::of(state, range, now).keeping(time_faults)),
         time_faults: faults,
+        notes: Vec::new(),
         search: expr.map(builder::search),
         chips: expr.map(|expr| chips(expr, say).into_iter().map(chip).collect()).unwrap_or_default(),
         facets: all.into_iter().take(FACETS_MAX).collect(),
@@ -358,6 +366,7 @@ pub(crate) fn lines(
         newer: page.newer.map(|cursor| state.at(Some(cursor)).url()),
         first: is_amid.then(|| state.at(None).url()),
         direction: state.direction,
+        place: state.line.map(|key| key.timestamp).or_else(|| page.rows.first().map(|line| line.timestamp)),
     }
 }
 
@@ -394,17 +403,31 @@ fn level_views(state: &State, expr: &LogExpr, histogram: &Histogram) -> Vec<Leve
 
 fn histogram_view(state: &State, histogram: Histogram) -> HistogramView {
     let zone = &state.zone.zone;
+    let grid = histogram.grid;
+    let is_long = grid.range.end.nanos().saturating_sub(grid.range.start.nanos()) > 86_400_000_000_000;
+    let today = zoned(grid.range.end, zone).date();
+    let time = |time: Timestamp| {
+        let local = zoned(time, zone);
+        let clock = local.strftime("%H:%M:%S");
+        if is_long { format!("{} {clock}", state.say.date(local.date(), today)) } else { clock.to_string() }
+    };
     let link = |bar: &Bar| {
-        let counts: Vec<String> =
-            bar.counts.iter().map(|known| format!("{} {}", known.count, known.level.name())).collect();
-        let time = |time: Timestamp| zoned(time, zone).strftime("%H:%M:%S").to_string();
+        let count = |known: &LevelCount| {
+            state.say.bar_lines(&chart::grouped(&known.count.to_string()), known.level.said(state.say))
+        };
+        let counts: Vec<String> = bar.counts.iter().map(count).collect();
         BarLink {
             href: state.with_span(Moment::At(bar.span.start), Moment::At(bar.span.end)).url(),
             title: format!("{} – {}: {}", time(bar.span.start), time(bar.span.end), counts.join(", ")),
         }
     };
-    let bars = histogram.bars.iter().map(link).collect();
-    HistogramView { bars, histogram }
+    HistogramView {
+        bars: histogram.bars.iter().map(link).collect(),
+        start_millis: grid.range.start.nanos() as f64 / 1e6,
+        step_millis: grid.step_ns as f64 / 1e6,
+        bar_count: grid.bar_count,
+        histogram,
+    }
 }
 
 /// `84`, `1.2k`, `3.4M`
@@ -477,7 +500,7 @@ mod tests {
         let streams = [Stream { labels: Labels::from([("app", "web")]), line_count: Some(1) }];
         let shown = |query: &str| {
             let state = state(query);
-            tools(&state, &Asked::read(&state.query), &streams, vec![], NOW)
+            tools(&state, &Asked::read(&state.query), &streams, &[], NOW)
         };
         let words = shown("timeout");
         assert_eq!(words.search.unwrap().text, "timeout");

@@ -28,8 +28,8 @@ use crate::model::Timestamp;
 use crate::query::{CancelOnDrop, Engine, Error as QueryError, Ticket};
 use crate::web::auth::SignedIn;
 use crate::web::explore::browser_zone;
-use crate::web::explore::state::Zone;
 use crate::web::explore::text::Piece;
+use crate::web::explore::zone::Zone;
 use crate::web::home::cards::{Clock, LastView, Services};
 use crate::web::home::options::{By, Options, Params};
 use crate::web::home::panes::{Content, Picture};
@@ -140,7 +140,7 @@ impl Look {
     fn new(engine: &Engine, user: &SignedIn, say: Language, headers: &HeaderMap, patience: Option<Duration>) -> Look {
         Look {
             say,
-            zone: Zone::pick(None, browser_zone(headers).as_deref()).zone,
+            zone: Zone::pick(None, browser_zone(headers).as_deref()).0.zone,
             now: now(),
             user: user.user.name.clone(),
             until: Instant::now() + patience.unwrap_or(engine.limits().query_timeout),

@@ -20,7 +20,9 @@ use crate::db::history::Question;
 use crate::db::saved_queries::View;
 use crate::model::Timestamp;
 use crate::web::explore::moment::Moment;
-use crate::web::explore::state::{self, Params, State, Zone};
+use crate::web::explore::spoken::{self, Edge};
+use crate::web::explore::state::{self, Params, State};
+use crate::web::explore::zone::Zone;
 use crate::web::explore::{browser_zone, whole_seconds};
 use crate::web::language::Language;
 use crate::web::page::now;
@@ -94,10 +96,11 @@ struct Reader {
 impl Reader {
     /// A range, as an address has it, in words.
     fn range_words(&self, from: &str, to: &str) -> String {
-        let zone = Zone::pick(None, self.zone.as_deref());
-        match (Moment::parse(from, self.now, &zone.zone), Moment::parse(to, self.now, &zone.zone)) {
-            (Ok(from), Ok(to)) => span_words(from, to, &zone, self.say),
-            (Err(_), _) | (_, Err(_)) => self.say.keep_from_to(from, to),
+        let (zone, _) = Zone::pick(None, self.zone.as_deref());
+        let read = |text, edge| spoken::read(text, edge, self.now, &zone.zone);
+        match (read(from, Edge::Start), read(to, Edge::End)) {
+            (Some(from), Some(to)) => span_words(from.moment, to.moment, &zone, self.say),
+            (None, _) | (_, None) => self.say.keep_from_to(from, to),
         }
     }
 

@@ -21,9 +21,9 @@ use crate::web::explore::ansi::Painted;
 use crate::web::explore::histogram::{HEIGHT, WIDTH};
 use crate::web::explore::level::Level;
 use crate::web::explore::moment::{Moment, zoned};
-use crate::web::explore::state::Zone;
 use crate::web::explore::text::{self, Marker, Piece};
 use crate::web::explore::view::Asked;
+use crate::web::explore::zone::Zone;
 use crate::web::keep::frozen::{Frozen, FrozenLine};
 use crate::web::keep::{grouped, span_words};
 use crate::web::language::Language;
@@ -134,7 +134,7 @@ fn answer(status: StatusCode, page: &SnapshotPage) -> Result<Response, Error> {
 }
 
 fn view(frozen: Frozen, expires_at: Timestamp, number: usize, say: Language) -> Shown {
-    let zone = TimeZone::get(&frozen.zone).unwrap_or(TimeZone::UTC);
+    let zone = Zone::pick(Some(&frozen.zone), None).0.zone;
     let clock = |timestamp: Timestamp| zoned(timestamp, &zone).strftime("%Y-%m-%d %H:%M").to_string();
     let at = |nanos: i64| clock(Timestamp::from_nanos(nanos));
     let page_count = frozen.lines.len().div_ceil(PAGE_ROWS).max(1);
@@ -150,7 +150,7 @@ fn view(frozen: Frozen, expires_at: Timestamp, number: usize, say: Language) -> 
         rows,
         range: {
             let span = (Timestamp::from_nanos(frozen.from_nanos), Timestamp::from_nanos(frozen.to_nanos));
-            let shown_in = Zone { zone: zone.clone(), name: frozen.zone.clone(), chosen: true };
+            let shown_in = Zone { zone: zone.clone(), name: frozen.zone.clone(), chosen: true, local: None };
             span_words(Moment::At(span.0), Moment::At(span.1), &shown_in, say)
         },
         made: say.snapshot_by(&frozen.maker, &at(frozen.made_at_nanos)),

@@ -86,7 +86,6 @@ phrases! {
     try_without(text: &str): "Without {text}" | "{text} 조건 빼기";
     did_you_mean(word: &str): "Did you mean {word}?" | "{word}을(를) 찾으셨나요?";
 
-    span_backwards: "the range ends before it begins; swap its two times" | "끝나는 시각이 시작 시각보다 앞섭니다. 두 시각을 바꿔 주세요";
 
     feed_title: "Send your first lines" | "첫 로그 보내기";
     feed_point: "Point Promtail at this address, in the clients part of its promtail.yaml:" | "Promtail의 promtail.yaml에서 clients 부분에 이 주소를 넣으세요.";

@@ -22,6 +22,7 @@ mod line;
 mod live;
 mod problems;
 mod read;
+mod time;
 mod understand;
 
 use http::HeaderMap;
@@ -149,6 +150,7 @@ mod tests {
         line::ALL,
         live::ALL,
         read::ALL,
+        time::ALL,
         understand::ALL,
     ];
 

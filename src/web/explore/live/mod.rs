@@ -357,7 +357,7 @@ impl Live {
             let total = histogram.total;
             let asked = Asked::Lines(expr);
             let expr = asked.lines()?;
-            let tools = view::tools(&state, &asked, &[], Vec::new(), now);
+            let tools = view::tools(&state, &asked, &[], &[], now);
             let none = Rows { rows: Vec::new(), older: None, newer: None };
             let mut lines = view::lines(&state, expr, &none, false, Ok(Some(histogram)), Part::All, now);
             lines.summary = news::total(&state, total);

@@ -1,0 +1,63 @@
+//! The control of time, the histogram and the jumps.
+
+use crate::web::language::phrases;
+
+phrases! {
+    time: "Time" | "시간";
+    last(length: &str): "Last {length}" | "최근 {length}";
+    preset_minutes(count: i64): "{count} min" | "{count}분";
+    preset_hours(count: i64): "1 hour" / "{count} hours" | "{count}시간";
+    preset_days(count: i64): "{count} days" | "{count}일";
+    zoom_in: "Zoom in" | "확대";
+    zoom_out: "Zoom out" | "축소";
+    earlier: "Earlier" | "이전 구간";
+    later: "Later" | "다음 구간";
+    span_from: "From" | "시작";
+    span_to: "To" | "끝";
+    now: "now" | "지금";
+    show_span: "Show" | "보기";
+    span_hint: "“17:30”, “yesterday 17:30”, “3 hours ago”, a date, or any timestamp or range from a log." | "“17:30”, “어제 17:30”, “3시간 전”, 날짜, 또는 로그에서 복사한 시각이나 구간을 그대로 입력하세요.";
+    time_zone: "Time zone" | "시간대";
+    times_in(zone: &str): "Times in {zone}; change to the other" | "{zone} 기준 시각, 시간대 바꾸기";
+    pick_dates: "Pick from a calendar" | "달력에서 고르기";
+    reading_is: "Read as" | "이렇게 읽었어요";
+    around_time: "around that time; for everything since, write “now” under To" | "그 시각 전후입니다. 이후 전체를 보려면 끝에 “지금”을 입력하세요";
+    is_skipped: "The clocks were put forward over this time; the time after it is taken." | "시계를 앞당긴 시간대라 없는 시각입니다. 바로 뒤 시각으로 읽었습니다.";
+    is_twice: "The clocks were put back, so this time was twice; the offset says which is taken." | "시계를 늦춘 시간대라 두 번 있던 시각입니다. 어느 쪽인지는 UTC 차이를 보세요.";
+    time_unread(text: &str): "Cannot read “{text}” as a time. Write for example 17:30, yesterday 17:30, 3 hours ago or 2026-11-22 17:30:00." | "“{text}”은(는) 시각으로 읽을 수 없습니다. 17:30, 어제 17:30, 3시간 전, 2026-11-22 17:30:00처럼 입력하세요.";
+    zone_unknown(name: &str): "There is no time zone “{name}”. Write for example Asia/Seoul, Berlin, UTC or +09:00." | "“{name}” 시간대가 없습니다. Asia/Seoul, Berlin, UTC, +09:00처럼 입력하세요.";
+    zone_guess(name: &str, guess: &str): "There is no time zone “{name}”. Did you mean {guess}?" | "“{name}” 시간대가 없습니다. 혹시 {guess}인가요?";
+    ends_before_it_begins: "The range ends before it begins; swap its two times." | "끝이 시작보다 앞입니다. 두 시각을 바꿔 보세요.";
+    last_hour: "Last 1 hour" | "최근 1시간";
+    zoom_to: "Zoom to" | "이 구간 보기:";
+    bar_lines(count: &str, level: &str): "{count} {level}" | "{level} {count}줄";
+    levels: "Levels" | "심각도";
+    level_lines(level: &str, count: &str): "{level}: {count} lines" | "{level}: {count}줄";
+    level_picked(level: &str, count: &str): "{level}: {count} lines, picked" | "{level}: {count}줄, 선택됨";
+    critical: "critical" | "치명";
+    error: "error" | "오류";
+    warn: "warn" | "경고";
+    info: "info" | "정보";
+    debug: "debug" | "디버그";
+    trace: "trace" | "추적";
+    unknown_level: "unknown" | "알 수 없음";
+    jump: "Jump" | "이동";
+    jump_hint: "From the line you are reading" | "지금 읽는 줄에서";
+    jump_errors: "Error" | "오류";
+    jump_gaps: "Silence" | "공백";
+    jump_spikes: "Spike" | "급증";
+    jump_earlier: "Earlier" | "앞으로";
+    jump_later: "Later" | "뒤로";
+    previous_error: "Previous error" | "이전 오류";
+    next_error: "Next error" | "다음 오류";
+    previous_gap: "Previous gap" | "이전 공백";
+    next_gap: "Next gap" | "다음 공백";
+    previous_spike: "Previous spike" | "이전 급증";
+    next_spike: "Next spike" | "다음 급증";
+    no_earlier_error: "No error before this line in this range." | "이 구간에서 이 줄보다 앞선 오류가 없습니다.";
+    no_later_error: "No error after this line in this range." | "이 구간에서 이 줄보다 뒤의 오류가 없습니다.";
+    no_earlier_gap: "No unusual gap before this line in this range." | "이 구간에서 이 줄보다 앞에 긴 공백이 없습니다.";
+    no_later_gap: "No unusual gap after this line in this range." | "이 구간에서 이 줄보다 뒤에 긴 공백이 없습니다.";
+    no_earlier_spike: "No spike before this line in this range." | "이 구간에서 이 줄보다 앞에 급증이 없습니다.";
+    no_later_spike: "No spike after this line in this range." | "이 구간에서 이 줄보다 뒤에 급증이 없습니다.";
+}
