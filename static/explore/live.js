@@ -48,7 +48,8 @@ class Live {
     on(window, "scroll", () => this.look());
     on(window, "resize", () => this.look());
     on(document, "selectionchange", () => this.look());
-    on(document, "click", () => requestAnimationFrame(() => this.look()));
+    for (const name of ["click", "keyup"]) on(document, name, () => requestAnimationFrame(() => this.look()));
+    on(window, "popstate", () => requestAnimationFrame(() => this.look()));
     on(document, "htmx:after:swap", () => this.look());
     on(document, "visibilitychange", () => this.seen());
     on(window, "online", () => this.retry());
@@ -136,6 +137,7 @@ class Live {
   listen() {
     if (this.source && Date.now() - this.heard > SILENCE_MAX) this.lost();
     this.calm();
+    this.look();
   }
 
   /** A page that nobody sees asks for nothing; one that is seen again fills what it missed. */

@@ -95,6 +95,8 @@ test("nothing of a log and no page of a person is ever in a cache", async () => 
   await rows(page).first().waitFor();
   await page.locator(".line time").first().click();
   await page.locator(".sheet-line").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator(".sheet-line").waitFor({ state: "hidden" });
   await page.locator("#pager a").click();
   await rows(page).nth(150).waitFor();
   const line = await page.locator(".line .meta").first().getAttribute("href");

@@ -105,12 +105,15 @@ for (const width of WIDTHS) {
       await page.locator(".sheet-line").waitFor();
       await push("payments", [`behind ${width}`]);
       await page.locator(".live-words", { hasText: "(1 new)" }).waitFor();
-      await page.click(".live-act");
+      assert.equal(await line(page, `behind ${width}`).count(), 0);
+      await page.keyboard.press("Escape");
       await line(page, `behind ${width}`).waitFor();
       // a row that came in opens as the others do
       await line(page, `behind ${width}`).locator("> .text").click();
-      await page.locator(".line.opened .sheet-line", { hasText: `behind ${width}` }).waitFor();
+      await page.locator(".sheet-line", { hasText: `behind ${width}` }).waitFor();
       await isFit(page, "an open line");
+      await page.keyboard.press("Escape");
+      await strip(page, "live").waitFor();
     });
 
     test("oldest first, the newest line is at the end and stays in sight", async () => {
