@@ -27,6 +27,8 @@ use crate::web::page::now;
 const TEXT_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a value that are shown; all of them are copied.
 const VALUE_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a value that one can filter for.
+const FILTER_BYTES_MAX: usize = 2 << 10;
 /// From so many fields on, there is a box to find one.
 const FIELDS_FEW_MAX: usize = 12;
 /// Patterns of lines longer than this are not shown whole.
@@ -112,8 +114,8 @@ pub(crate) struct Field {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) value: Vec<Piece>,
-    pub(crate) with: Switch,
-    pub(crate) without: Switch,
+    /// The view with only its value and the one without it; none where the value is too long for an address.
+    pub(crate) filters: Option<(Switch, Switch)>,
     /// None where its name cannot be that of a column.
     pub(crate) column: Option<Switch>,
     pub(crate) top_href: String,
@@ -349,8 +351,8 @@ fn field(
         id: id.clone(),
         name: name.to_owned(),
         value: text::revealed(text::head(value, VALUE_BYTES_MAX)),
-        with: switch(Want::With),
-        without: switch(Want::Without),
+        // an address that holds more is taken by no server, and makes the page as large as the line
+        filters: (value.len() <= FILTER_BYTES_MAX).then(|| (switch(Want::With), switch(Want::Without))),
         column: column(state, name),
         top_href: wished(Wish { top: (!is_top).then(|| id.clone()), ..wish.clone() }),
         value_url,
