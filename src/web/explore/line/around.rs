@@ -141,7 +141,7 @@ fn lines_around(
         later: more(later, format!("after-{}", reach.after)),
         back: State { line: None, ..state.clone() }.url(),
         explore: in_explore(state, &builder::text(&lines), stored_key, &near),
-        rows: row_views(state, &Marker::of(expr), near, stored_key),
+        rows: row_views(state, &Marker::of(expr), &near, stored_key),
     }))
 }
 
@@ -167,7 +167,7 @@ fn plain(state: &State) -> State {
 }
 
 /// The oldest first, as in the file. Each row can be led to by how far it is from the line.
-fn row_views(state: &State, marker: &Marker, near: Vicinity<query::LogLine>, key: LineKey) -> Vec<RowView> {
+fn row_views(state: &State, marker: &Marker, near: &Vicinity<query::LogLine>, key: LineKey) -> Vec<RowView> {
     let mut rows = rows::rows(&near.lines, Direction::Forward, &view::telling(&plain(state), marker, now()), None);
     let own = near.own.unwrap_or(near.lines.len());
     let keys: Vec<LineKey> = near.lines.iter().map(LineKey::of).collect();
