@@ -16,7 +16,7 @@ before(async () => {
   await page.fill("[name=username]", "mina");
   await page.fill("[name=password]", PASSWORD);
   await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL(/\/explore/);
+  await page.waitForURL((url) => !url.pathname.startsWith("/setup"));
   await page.context().close();
   await server.push(reading(Date.now()));
 });
