@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::query::{self, CancelOnDrop};
 use crate::web::auth::SignedIn;
-use crate::web::explore::rows::LineKey;
+use crate::web::explore::key::LineKey;
 use crate::web::explore::state::{Params, State};
 use crate::web::explore::view::Asked;
 use crate::web::explore::{browser_zone, search};

@@ -36,7 +36,7 @@ struct Teller {
 }
 
 impl Teller {
-    fn tell(&mut self, code: impl ToString, text: impl Into<String>) {
+    fn tell(&mut self, code: &impl ToString, text: impl Into<String>) {
         self.steps.push(Step { code: code.to_string(), text: text.into() });
     }
 
@@ -48,7 +48,7 @@ impl Teller {
             Some(conditions) => say.explain_streams(&conditions),
         };
         let bare = LogExpr { selector: log.selector.clone(), stages: Vec::new() };
-        self.tell(Expr::Log(bare), text);
+        self.tell(&Expr::Log(bare), text);
         for stage in &log.stages {
             self.tell(stage, stage_words(stage, say));
         }
@@ -68,7 +68,7 @@ impl Teller {
             MetricExpr::LabelReplace(replace) => {
                 self.metric(&replace.inner);
                 let LabelReplace { target, replacement, source, pattern, .. } = replace.as_ref();
-                self.tell("label_replace", say.explain_label_replace(target, replacement, source, pattern));
+                self.tell(&"label_replace", say.explain_label_replace(target, replacement, source, pattern));
             }
         }
     }
@@ -77,9 +77,9 @@ impl Teller {
         let say = self.say;
         self.log(&range.log.log);
         if let Some(unwrap) = &range.log.unwrap {
-            self.tell(format!("| unwrap {}", unwrap_code(unwrap)), unwrap_words(unwrap, say));
+            self.tell(&format!("| unwrap {}", unwrap_code(unwrap)), unwrap_words(unwrap, say));
             for filter in &unwrap.filters {
-                self.tell(format!("| {filter}"), say.explain_filter(&filter_words(filter, say)));
+                self.tell(&format!("| {filter}"), say.explain_filter(&filter_words(filter, say)));
             }
         }
         let mut texts = vec![range_words(range, say)];
@@ -91,7 +91,7 @@ impl Teller {
         texts.extend(range.grouping.as_ref().map(|grouping| grouping_words(grouping, say)));
         let length = short(range.log.range_ns);
         let grouping = range.grouping.as_ref().map(|grouping| format!(" {grouping}")).unwrap_or_default();
-        self.tell(format!("{}([{length}]){grouping}", range.op.name()), texts.join(" "));
+        self.tell(&format!("{}([{length}]){grouping}", range.op.name()), texts.join(" "));
     }
 
     fn vector(&mut self, vector: &VectorAggregation) {
@@ -122,14 +122,14 @@ impl Teller {
         let text = [done].into_iter().chain(grouped).collect::<Vec<_>>().join(" ");
         let parameter = vector.parameter.map(|count| format!("({count})")).unwrap_or_default();
         let grouping = vector.grouping.as_ref().map(|grouping| format!(" {grouping}")).unwrap_or_default();
-        self.tell(format!("{}{parameter}{grouping}", vector.op.name()), text);
+        self.tell(&format!("{}{parameter}{grouping}", vector.op.name()), text);
     }
 
     fn binary(&mut self, binary: &Binary) {
         let say = self.say;
-        self.tell("", say.explain_left());
+        self.tell(&"", say.explain_left());
         self.metric(&binary.lhs);
-        self.tell("", say.explain_right());
+        self.tell(&"", say.explain_right());
         self.metric(&binary.rhs);
         let mut texts = vec![operator_words(binary.op, &binary.modifier, say)];
         if let Some(matching) = &binary.modifier.matching {
@@ -147,7 +147,7 @@ impl Teller {
                 copied.filter(|labels| !labels.is_empty()).map(|labels| say.explain_copied(&labels.join(", "))),
             );
         }
-        self.tell(binary.op.sign(), texts.join(" "));
+        self.tell(&binary.op.sign(), texts.join(" "));
     }
 }
 
@@ -379,7 +379,7 @@ fn short(nanos: i64) -> String {
 
 fn size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
-    match units.into_iter().find(|(_, unit)| bytes >= *unit && bytes % (unit / 10) == 0) {
+    match units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(unit / 10)) {
         Some((name, unit)) => format!("{} {name}", bytes as f64 / unit as f64),
         None => format!("{bytes} B"),
     }

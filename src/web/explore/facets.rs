@@ -128,7 +128,7 @@ mod tests {
     fn labels_are_found_by_their_names_and_values() {
         let stream = Stream { labels: Labels::from([("app", "web"), ("host", "webhost-1")]), line_count: None };
         let found = |text| {
-            let found = matching(facets(&[stream.clone()], &[]), text);
+            let found = matching(facets(std::slice::from_ref(&stream), &[]), text);
             found.iter().map(|facet| facet.name.clone()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(found(""), "app host");

@@ -11,6 +11,7 @@ mod calendar;
 pub(in crate::web) mod chart;
 pub(in crate::web) mod chips;
 mod clock;
+pub(crate) mod columns;
 mod complete;
 mod copy;
 mod entries;
@@ -21,6 +22,7 @@ mod fold;
 mod frames;
 pub(in crate::web) mod histogram;
 mod jump;
+pub(crate) mod key;
 mod korean;
 mod labels;
 pub(in crate::web) mod level;
@@ -58,7 +60,7 @@ use serde::Deserialize;
 
 use crate::logql::ast::{LineOp, LogExpr};
 use crate::model::{Direction, TimeRange, Timestamp};
-use crate::query::CancelOnDrop;
+use crate::query::{CancelOnDrop, Engine, Ticket};
 use crate::web::auth::SignedIn;
 use crate::web::explore::builder::{Case, Origin, Search, Want};
 use crate::web::explore::chart::Chart;
@@ -229,20 +231,7 @@ async fn show(
         let streams = if part == Part::All { search::streams(&engine, range, &name) } else { Vec::new() };
         let mut tools = view::tools(&state, &asked, &streams, &faults, now);
         tools.notes.extend(missed.and_then(|text| jump::told_missed(&text, state.say)));
-        let (body, missing) = match (asked.lines(), range) {
-            (Some(expr), Some(range)) if state.show != Show::Lines => (
-                understood(&state, expr, &streams, range, understand::find(&engine, &state, expr, range, &ticket)),
-                None,
-            ),
-            _ => {
-                let found = search::find(&engine, &state, &asked, range, part, &ticket);
-                let missing = match &found {
-                    Found::Lines { page, .. } => permalink::missing(&engine, &state, &page.rows, &ticket),
-                    Found::Numbers { .. } | Found::Failed(_) | Found::Nothing => None,
-                };
-                (body_of(&state, &asked, found, part, now, &streams), missing)
-            }
-        };
+        let (body, missing) = below_tools(&engine, &state, &asked, part, now, &streams, &ticket);
         let is_unfed =
             part == Part::All && !matches!(body, Body::Numbers { .. }) && !search::is_fed(&engine, &streams, &name);
         let damages = if matches!(body, Body::Numbers { .. }) { Vec::new() } else { ticket.damages() };
@@ -311,6 +300,30 @@ fn understood(
         Ok((lines, view)) => Body::Understood(lines, view),
         Err(message) => Body::Failed(message),
     }
+}
+
+/// What stands below the tools, and whether the line to open at is not in it.
+fn below_tools(
+    engine: &Engine,
+    state: &State,
+    asked: &Asked,
+    part: Part,
+    now: Timestamp,
+    streams: &[Stream],
+    ticket: &Ticket,
+) -> (Body, Option<Missing>) {
+    let range = state.range(now);
+    if let (Some(expr), Some(range)) = (asked.lines(), range)
+        && state.show != Show::Lines
+    {
+        return (understood(state, expr, streams, range, understand::find(engine, state, expr, range, ticket)), None);
+    }
+    let found = search::find(engine, state, asked, range, part, ticket);
+    let missing = match &found {
+        Found::Lines { page, .. } => permalink::missing(engine, state, &page.rows, ticket),
+        Found::Numbers { .. } | Found::Failed(_) | Found::Nothing => None,
+    };
+    (body_of(state, asked, found, part, now, streams), missing)
 }
 
 fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestamp, streams: &[Stream]) -> Body {

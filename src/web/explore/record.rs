@@ -76,10 +76,7 @@ pub(crate) struct Record {
 impl Record {
     /// Reads a line that is one JSON object, or pairs of logfmt and nothing else with a message among them.
     pub(crate) fn read(line: &str) -> Option<Record> {
-        let (mut fields, is_json) = match Record::fields(line) {
-            Some(fields) => fields,
-            None => return None,
-        };
+        let (mut fields, is_json) = Record::fields(line)?;
         let is_message = |value: &str| !value.trim().is_empty() && !value.starts_with(['{', '[']);
         let place = MESSAGES
             .iter()

@@ -3,18 +3,16 @@
 //! Promises: a row whose `is_exact` is set holds its lines byte for byte, names of characters and escapes turned back;
 //! another says with its keys where they are. However large a line is, its row is small.
 
-use std::collections::HashMap;
-use std::fmt;
-
 use jiff::tz::TimeZone;
-use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::model::{Direction, Labels, Timestamp};
 use crate::query::LogLine;
 use crate::web::explore::ansi::Painted;
 use crate::web::explore::builder::LEVEL_LABEL;
+use crate::web::explore::columns;
 use crate::web::explore::entries::{Entry, grouped, silences, together};
 use crate::web::explore::fold::{self, Folded, Rest};
+use crate::web::explore::key::LineKey;
 use crate::web::explore::level::Level;
 use crate::web::explore::look::{Form, Look, Same};
 use crate::web::explore::moment::zoned;
@@ -36,43 +34,9 @@ const FIELDS_MAX: usize = 8;
 const FIELD_BYTES_MAX: usize = 72;
 /// Bytes of a value in a column.
 const CELL_BYTES_MAX: usize = 400;
-/// The name of a column that holds the line itself.
-pub(crate) const LINE_COLUMN: &str = "line";
 /// Lines that are the same as another that are listed below it, and how much of each.
 const SAME_MAX: usize = 200;
 const SAME_BYTES_MAX: usize = 200;
-
-/// Which line of a view a row shows: its time, and a hash of its stream, text and metadata. As exact duplicates are
-/// stored once, that is one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LineKey {
-    pub(crate) timestamp: Timestamp,
-    pub(crate) hash: u64,
-}
-
-impl LineKey {
-    pub(crate) fn of(line: &LogLine) -> LineKey {
-        let mut hasher = Xxh3Default::new();
-        hasher.update(&line.stream.fingerprint().to_le_bytes());
-        hasher.update(&line.structured.fingerprint().to_le_bytes());
-        hasher.update(line.line.as_bytes());
-        LineKey { timestamp: line.timestamp, hash: hasher.digest() }
-    }
-
-    /// Reads what `Display` writes.
-    pub(crate) fn parse(text: &str) -> Option<LineKey> {
-        let (nanos, hash) = text.split_once('.')?;
-        let timestamp = Timestamp::from_nanos(nanos.parse().ok()?);
-        Some(LineKey { timestamp, hash: u64::from_str_radix(hash, 16).ok()? })
-    }
-}
-
-/// As it stands in a URL.
-impl fmt::Display for LineKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}.{:x}", self.timestamp.nanos(), self.hash)
-    }
-}
 
 /// A line of the answer, or several that belong together, as shown.
 #[derive(Debug)]
@@ -418,67 +382,22 @@ impl Telling<'_> {
             name: name.clone(),
             value: self.marker.pieces(text::head(&value, CELL_BYTES_MAX)),
         };
-        columns.iter().zip(cells(entry.first, columns)).map(field).collect()
+        columns.iter().zip(columns::cells(entry.first, columns)).map(field).collect()
     }
-}
-
-/// The values of columns: of labels and fields that the query knows, else of those that are in the line.
-pub(crate) fn cells(line: &LogLine, columns: &[String]) -> Vec<String> {
-    let sets = [&line.parsed, &line.structured, &line.stream];
-    let is_known = |name: &String| sets.iter().any(|set| set.get(name).is_some()) || name == LINE_COLUMN;
-    let read = if columns.iter().all(is_known) { None } else { Record::fields(&line.line) };
-    let read = read.map(|(fields, _)| fields).unwrap_or_default();
-    let cell = |name: &String| {
-        let known = sets.iter().find_map(|set| set.get(name)).or_else(|| record::value(&read, name));
-        let value = match known {
-            None if name == LINE_COLUMN => Record::read(&line.line).and_then(|record| record.message),
-            known => known.map(str::to_owned),
-        };
-        value.unwrap_or_else(|| if name == LINE_COLUMN { line.line.clone() } else { String::new() })
-    };
-    columns.iter().map(cell).collect()
-}
-
-/// Names of labels and fields that the lines have, for columns, the most frequent first.
-pub(crate) fn names(lines: &[LogLine], names_max: usize) -> Vec<String> {
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut count = |name: &str| {
-        let place = *places.entry(name.to_owned()).or_insert_with(|| {
-            counts.push((name.to_owned(), 0));
-            counts.len() - 1
-        });
-        counts[place].1 += 1;
-    };
-    for line in lines {
-        Record::fields(&line.line)
-            .map(|(fields, _)| fields)
-            .unwrap_or_default()
-            .iter()
-            .for_each(|(name, _)| count(name));
-        let sets = [&line.parsed, &line.structured, &line.stream];
-        sets.iter()
-            .flat_map(|set| set.iter())
-            .filter(|(name, _)| !name.starts_with("__"))
-            .for_each(|(name, _)| count(name));
-    }
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts.into_iter().map(|(name, _)| name).take(names_max).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use jiff::tz::TimeZone;
 
     use crate::logql::ast::{LineFilter, LineOp, LineTest, LogExpr, Stage};
     use crate::model::{Direction, Labels, Timestamp};
     use crate::query::LogLine;
+    use crate::web::explore::columns;
     use crate::web::explore::level::Level;
     use crate::web::explore::look::{Form, Look, Same};
     use crate::web::explore::reading::Reading;
-    use crate::web::explore::rows::{self, LineKey, Row, Telling};
+    use crate::web::explore::rows::{self, Row, Telling};
     use crate::web::explore::text::{Marker, Piece};
     use crate::web::language::Language;
 
@@ -571,15 +490,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_one_stream_and_time_are_told_apart() {
-        let lines = [line(1, "a", "x"), line(1, "a", "y"), line(1, "b", "z")];
-        let rows = rows(&lines, Direction::Forward, &Marker::default(), &TimeZone::UTC);
-        let keys: HashSet<LineKey> = rows.iter().map(|row| row.key).collect();
-        assert_eq!(keys.len(), 3);
-        assert_eq!(LineKey::parse(&rows[0].key.to_string()), Some(rows[0].key));
-    }
-
-    #[test]
     fn a_record_shows_its_message_and_fields_and_what_was_searched_for() {
         let text = r#"{"level":"error","msg":"declined\n  at https://x.example/a","orderId":4001,"n1":1,"n2":2,"n3":3,"n4":4,"n5":5,"n6":6,"n7":7,"n8":8,"last":"needle"}"#;
         let shown = |needle: &str, form| {
@@ -641,7 +551,7 @@ mod tests {
             .map(|row| row.cells.iter().map(|cell| plain(&cell.value)).collect::<Vec<_>>().join("|"))
             .collect();
         assert_eq!(cells, ["a||7|m|error", "b|200||x y|error", "c|500||text|error"]);
-        assert_eq!(rows::names(&lines, 3), ["detected_level", "service_name", "msg"]);
+        assert_eq!(columns::names(&lines, 3), ["detected_level", "service_name", "msg"]);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use crate::web::explore::builder;
 use crate::web::explore::chart::Chart;
 use crate::web::explore::facets::Stream;
 use crate::web::explore::histogram::{self, Grid, Histogram};
+use crate::web::explore::key::LineKey;
 use crate::web::explore::line::permalink;
 use crate::web::explore::paging::Fetch;
-use crate::web::explore::rows::LineKey;
 use crate::web::explore::state::State;
 use crate::web::explore::view::{Asked, Found, Part};
 

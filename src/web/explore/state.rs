@@ -5,11 +5,11 @@
 use serde::Deserialize;
 
 use crate::model::{Direction, TimeRange, Timestamp};
+use crate::web::explore::key::LineKey;
 use crate::web::explore::look::{Form, Look, Show};
 use crate::web::explore::moment::Moment;
 use crate::web::explore::paging::Cursor;
 use crate::web::explore::reading::{Clock, Reading};
-use crate::web::explore::rows::LineKey;
 use crate::web::explore::span::{self, Manner, Typed};
 use crate::web::explore::spoken::{Edge, Twist};
 use crate::web::explore::understand::ask::Ask;

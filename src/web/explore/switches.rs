@@ -1,8 +1,8 @@
 //! The switches of how lines look, with the views that they lead to. Pure.
 
+use crate::web::explore::columns::LINE_COLUMN;
 use crate::web::explore::look::{Form, Look, Same};
 use crate::web::explore::reading::{Clock, Size};
-use crate::web::explore::rows::LINE_COLUMN;
 use crate::web::explore::span::Link;
 use crate::web::explore::state::State;
 

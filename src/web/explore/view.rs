@@ -7,6 +7,7 @@ use crate::query::LogLine;
 use crate::web::explore::builder::{self, Search};
 use crate::web::explore::chart::{self, Chart};
 use crate::web::explore::chips::{Chip, chips};
+use crate::web::explore::columns;
 use crate::web::explore::explain::{Step, explain};
 use crate::web::explore::facets::{Facet, Stream, facets};
 use crate::web::explore::fault::Fault;
@@ -354,7 +355,7 @@ pub(crate) fn lines(
     if state.look.same != Same::Never {
         notices.push(state.say.put_together(page.rows.len(), rows.len()));
     }
-    let switches = (part == Part::All).then(|| Switches::of(state, rows::names(&page.rows, switches::NAMES_MAX)));
+    let switches = (part == Part::All).then(|| Switches::of(state, columns::names(&page.rows, switches::NAMES_MAX)));
     Lines {
         rows,
         switches,

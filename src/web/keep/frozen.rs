@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::query::LogLine;
+use crate::web::explore::columns;
 use crate::web::explore::histogram::Histogram;
-use crate::web::explore::rows::{self, level_of, source_of};
+use crate::web::explore::rows::{level_of, source_of};
 use crate::web::explore::text;
 
 /// Lines that are kept at most.
@@ -119,7 +120,10 @@ impl FrozenLine {
             source: source_of(&line.stream).to_owned(),
             text: text::head(&line.line, LINE_BYTES_MAX).to_owned(),
             labels: line.stream.iter().chain(line.structured.iter()).map(owned).collect(),
-            cells: rows::cells(line, columns).iter().map(|cell| text::head(cell, LINE_BYTES_MAX).to_owned()).collect(),
+            cells: columns::cells(line, columns)
+                .iter()
+                .map(|cell| text::head(cell, LINE_BYTES_MAX).to_owned())
+                .collect(),
         }
     }
 

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::model::{Labels, Timestamp};
 use crate::query::{LogLine, Series};
+use crate::web::explore::columns::cells;
 use crate::web::explore::moment::zoned;
-use crate::web::explore::rows::{cells, level_of, source_of};
+use crate::web::explore::rows::{level_of, source_of};
 
 /// So that spreadsheets read the file as UTF-8, which without it they do not.
 const BYTE_ORDER_MARK: &str = "\u{feff}";

@@ -4,7 +4,7 @@ use crate::logql::ast::LogExpr;
 use crate::model::{Direction, Labels, Matcher, TimeRange};
 use crate::query::{Engine, Error, LogLine, Ticket};
 use crate::web::explore::builder::{self, Parser};
-use crate::web::explore::rows::LineKey;
+use crate::web::explore::key::LineKey;
 use crate::web::explore::search;
 
 /// A line that is there.

@@ -3,11 +3,12 @@
 use crate::logql::ast::LogExpr;
 use crate::model::{Direction, TimeRange, Timestamp};
 use crate::query::{Engine, Error, LogLine, Ticket};
+use crate::web::explore::key::LineKey;
 use crate::web::explore::line::locate;
 use crate::web::explore::line::vicinity::{self, Reach};
 use crate::web::explore::moment::Moment;
 use crate::web::explore::paging::{Cursor, Page};
-use crate::web::explore::rows::{LineKey, Row};
+use crate::web::explore::rows::Row;
 use crate::web::explore::state::State;
 
 /// What the row of the line is called in its page.
@@ -95,8 +96,9 @@ pub(crate) fn anchor(rows: &mut [Row], key: LineKey) {
 mod tests {
     use crate::model::{Direction, Labels, Timestamp};
     use crate::query::LogLine;
+    use crate::web::explore::key::LineKey;
     use crate::web::explore::line::permalink::{anchor, url, with_span_of_line};
-    use crate::web::explore::rows::{self, LineKey};
+    use crate::web::explore::rows;
     use crate::web::explore::state::{Params, State};
     use crate::web::explore::text::Marker;
     use crate::web::explore::view;

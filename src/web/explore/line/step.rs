@@ -3,9 +3,9 @@
 use crate::logql::ast::LogExpr;
 use crate::model::{Direction, Timestamp};
 use crate::query::{Engine, Error, Ticket};
+use crate::web::explore::key::LineKey;
 use crate::web::explore::line::permalink;
 use crate::web::explore::line::vicinity::{self, Reach};
-use crate::web::explore::rows::LineKey;
 use crate::web::explore::state::State;
 
 /// Reads what an address says.

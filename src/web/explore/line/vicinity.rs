@@ -6,8 +6,8 @@
 use crate::logql::ast::LogExpr;
 use crate::model::{Direction, TimeRange, Timestamp};
 use crate::query::{Engine, Error, LogLine, Ticket};
+use crate::web::explore::key::LineKey;
 use crate::web::explore::paging::{Edge, Rows};
-use crate::web::explore::rows::LineKey;
 use crate::web::explore::search;
 
 /// Lines around a place, the oldest first.

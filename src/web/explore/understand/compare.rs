@@ -11,8 +11,7 @@ use jiff::ToSpan;
 use crate::logql::ast::{LineOp, LogExpr};
 use crate::model::{Labels, TimeRange, Timestamp};
 use crate::query::{
-    ChangeQuery, ChangedPattern, Changes, Coverage, Data, Engine, Error, FieldOrigin, FieldProfile, InstantQuery,
-    Profile, ProfileQuery, Ticket,
+    ChangeQuery, ChangedPattern, Changes, Coverage, Data, Engine, Error, InstantQuery, ProfileQuery, Ticket,
 };
 use crate::web::explore::builder::{self, LEVEL_LABEL, Want};
 use crate::web::explore::histogram;
@@ -23,11 +22,9 @@ use crate::web::explore::span::Link;
 use crate::web::explore::state::State;
 use crate::web::explore::text::{self, Piece};
 use crate::web::explore::understand::ask::{Ask, Than};
-use crate::web::explore::understand::fields::origin_of;
+use crate::web::explore::understand::outliers::{ValueChange, value_changes};
 use crate::web::explore::understand::patterns::path;
-use crate::web::explore::understand::{
-    Bit, Read, View, bits, lines_of, number, percent, read_of, reading_time, with_pattern,
-};
+use crate::web::explore::understand::{Bit, Read, View, bits, lines_of, number, read_of, reading_time, with_pattern};
 
 /// Patterns that are told apart; those beyond are the rarest.
 const FOUND_MAX: usize = 5000;
@@ -36,20 +33,17 @@ const ROWS_MAX: usize = 12;
 /// Parts of each range that a trend is drawn of.
 const TREND_PARTS: u32 = 15;
 /// A change is told when it is this far from chance, in standard deviations, and by such a ratio.
-const SIGNIFICANCE_MIN: f64 = 4.0;
-const RATIO_MIN: f64 = 1.5;
+pub(crate) const SIGNIFICANCE_MIN: f64 = 4.0;
+pub(crate) const RATIO_MIN: f64 = 1.5;
 /// Values of a field that are compared.
 const VALUES_COMPARED: usize = 500;
-/// Values of one field that are told, and of all.
-const VALUES_OF_FIELD: usize = 2;
-const VALUES_MAX: usize = 12;
 /// Looking at the fields of one range takes this long at most, and counting all lines of it this long.
 const FIELDS_TIME: Duration = Duration::from_millis(400);
 const COUNTING_TIME: Duration = Duration::from_secs(2);
 /// Characters of a value that are shown.
-const VALUE_BYTES_MAX: usize = 120;
+pub(crate) const VALUE_BYTES_MAX: usize = 120;
 /// Labels that tell what wrote a line, as rows show it.
-const SOURCES: [&str; 9] =
+pub(crate) const SOURCES: [&str; 9] =
     ["service_name", "service", "app", "container", "compose_service", "job", "unit", "filename", "host"];
 
 /// What the comparison shows.
@@ -102,16 +96,6 @@ pub(crate) struct PatternChange {
     pub(crate) change: String,
     pub(crate) trend_before: String,
     pub(crate) trend_now: String,
-    pub(crate) href: String,
-}
-
-/// A value that more of the lines have than before.
-#[derive(Debug)]
-pub(crate) struct ValueChange {
-    pub(crate) name: String,
-    pub(crate) value: Vec<Piece>,
-    pub(crate) now: String,
-    pub(crate) before: String,
     pub(crate) href: String,
 }
 
@@ -210,7 +194,7 @@ fn view(
             state,
             text::revealed(say.compare_all_lines()),
             (sum(&now), sum(&before)),
-            lines_of(state, expr),
+            &lines_of(state, expr),
         ));
         levels = level_changes(state, expr, &now, &before);
         services = service_changes(state, expr, &now, &before);
@@ -263,7 +247,7 @@ fn span_text(state: &State, range: TimeRange) -> String {
     }
 }
 
-fn change(state: &State, name: Vec<Piece>, (now, before): (u64, u64), lines: State) -> Change {
+fn change(state: &State, name: Vec<Piece>, (now, before): (u64, u64), lines: &State) -> Change {
     let (text, turn) = ratio_text(state, now as f64, before as f64);
     Change { name, level: None, now: number(now), before: number(before), change: text, turn, href: lines.url() }
 }
@@ -299,7 +283,7 @@ fn level_changes(state: &State, expr: &LogExpr, now: &Counts, before: &Counts) -
         let counts = (of(now, level), of(before, level));
         (counts != (0, 0)).then(|| {
             let only = builder::with_toggled_level(&builder::without_levels(expr), level);
-            let shown = change(state, text::revealed(level.name()), counts, lines_of(state, &only));
+            let shown = change(state, text::revealed(level.name()), counts, &lines_of(state, &only));
             Change { level: Some(level), ..shown }
         })
     };
@@ -324,14 +308,14 @@ fn service_changes(state: &State, expr: &LogExpr, now: &Counts, before: &Counts)
     }
     let view = |(source, (now, before, name)): (&str, (u64, u64, &'static str))| {
         let only = builder::with_value(expr, builder::Origin::Stream, name, source, Want::With);
-        change(state, text::revealed(text::head(source, VALUE_BYTES_MAX)), (now, before), lines_of(state, &only))
+        change(state, text::revealed(text::head(source, VALUE_BYTES_MAX)), (now, before), &lines_of(state, &only))
     };
     services.into_iter().take(ROWS_MAX).map(view).collect()
 }
 
 /// How far two counts are from being of the same rate, in standard deviations; each with the part of its lines that was
 /// read.
-fn significance((now, now_part): (u64, f64), (before, before_part): (u64, f64)) -> f64 {
+pub(crate) fn significance((now, now_part): (u64, f64), (before, before_part): (u64, f64)) -> f64 {
     let (all, part) = ((now + before) as f64, now_part / (now_part + before_part).max(f64::MIN_POSITIVE));
     let spread = (all * part * (1.0 - part)).sqrt();
     if spread > 0.0 { (now as f64 - all * part) / spread } else { 0.0 }
@@ -425,67 +409,14 @@ fn about(count: u64, part: f64) -> String {
     }
 }
 
-/// Values that clearly more of the lines have than before.
-fn value_changes(state: &State, expr: &LogExpr, now: &Profile, before: &Profile) -> Vec<ValueChange> {
-    struct Found<'a> {
-        field: &'a FieldProfile,
-        value: &'a str,
-        counts: (u64, u64),
-        significance: f64,
-    }
-    let then: HashMap<(FieldOrigin, &str), &FieldProfile> =
-        before.fields.iter().map(|field| ((field.origin, field.name.as_str()), field)).collect();
-    let (lines_now, lines_before) = (now.line_count.max(1) as f64, before.line_count.max(1) as f64);
-    let mut found: Vec<Found<'_>> = Vec::new();
-    for field in &now.fields {
-        // what is different in each line is not what lines have in common
-        let is_id = field.value_count * 2 > field.line_count;
-        if is_id || field.name == LEVEL_LABEL || SOURCES.contains(&field.name.as_str()) {
-            continue;
-        }
-        let known = then.get(&(field.origin, field.name.as_str()));
-        let known: HashMap<&str, u64> =
-            known.iter().flat_map(|field| &field.top).map(|(value, count)| (value.as_str(), *count)).collect();
-        for (value, count) in &field.top {
-            let past = known.get(value.as_str()).copied().unwrap_or(0);
-            let (share, share_before) = (*count as f64 / lines_now, past as f64 / lines_before);
-            let significance = significance((*count, lines_now), (past, lines_before));
-            if significance >= SIGNIFICANCE_MIN && share >= share_before * RATIO_MIN {
-                found.push(Found { field, value, counts: (*count, past), significance });
-            }
-        }
-    }
-    found.sort_by(|a, b| b.significance.total_cmp(&a.significance));
-    let mut told: Vec<Found<'_>> = Vec::new();
-    for one in found {
-        let of_field = told.iter().filter(|other| other.field.name == one.field.name).count();
-        // two names for one thing are told once
-        let is_known = told.iter().any(|other| other.counts == one.counts);
-        if told.len() < VALUES_MAX && of_field < VALUES_OF_FIELD && !is_known {
-            told.push(one);
-        }
-    }
-    let view = |one: Found<'_>| {
-        let only = builder::with_value(expr, origin_of(one.field.origin), &one.field.name, one.value, Want::With);
-        ValueChange {
-            name: one.field.name.clone(),
-            value: text::revealed(text::head(one.value, VALUE_BYTES_MAX)),
-            now: percent(one.counts.0 as f64 / lines_now),
-            before: percent(one.counts.1 as f64 / lines_before),
-            href: lines_of(state, &only).url(),
-        }
-    };
-    told.into_iter().map(view).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use crate::model::{Labels, TimeRange, Timestamp};
-    use crate::query::{ChangedPattern, Changes, Coverage, FieldOrigin, FieldProfile, Profile, Stats};
+    use crate::query::{ChangedPattern, Changes, Coverage, Stats};
     use crate::web::explore::state::{Params, State};
     use crate::web::explore::understand::ask::Than;
     use crate::web::explore::understand::compare::{
-        Compared, about, is_earlier, other_range, ratio_text, significance, span_text, value_changes, view,
+        Compared, about, is_earlier, other_range, ratio_text, significance, span_text, view,
     };
     use crate::web::explore::view::Asked;
     use crate::web::language::Language;
@@ -587,41 +518,5 @@ mod tests {
             ["=", "×3", "+12 %", "−75 %"]
         );
         assert_eq!([told(0.0, 5.0), told(5.0, 0.0), told(12_345.0, 1.0)], ["gone", "new", "×12,345"]);
-    }
-
-    #[test]
-    fn values_that_stand_out_are_told_once() {
-        let field = |name: &str, top: &[(&str, u64)]| FieldProfile {
-            name: name.to_owned(),
-            origin: FieldOrigin::Json,
-            line_count: 1000,
-            value_count: top.len() as u64,
-            is_estimated: false,
-            top: top.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect(),
-            numbers: None,
-        };
-        let profile = |fields| Profile {
-            fields,
-            line_count: 1000,
-            coverage: Coverage { read: 1000, all: 1000 },
-            is_cut: false,
-            stats: Stats::default(),
-            warnings: Vec::new(),
-        };
-        let now = profile(vec![
-            field("status", &[("500", 300), ("200", 700)]),
-            field("code", &[("E500", 300), ("OK", 700)]),
-            field("host", &[("a", 1000)]),
-        ]);
-        let before = profile(vec![
-            field("status", &[("500", 10), ("200", 990)]),
-            field("code", &[("E500", 10), ("OK", 990)]),
-            field("host", &[("b", 1000)]),
-        ]);
-        let asked = Asked::read("{}");
-        let found = value_changes(&state(), asked.lines().expect("lines"), &now, &before);
-        let told: Vec<_> = found.iter().map(|it| (it.name.as_str(), it.now.as_str(), it.before.as_str())).collect();
-        assert_eq!(told, [("status", "30 %", "1 %")]);
-        assert!(found[0].href.contains("%7C+json+%7C+status%3D%22500%22"));
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod ask;
 pub(crate) mod compare;
 pub(crate) mod example;
 pub(crate) mod fields;
+pub(crate) mod outliers;
 pub(crate) mod patterns;
 
 use std::time::Duration;
