@@ -260,6 +260,10 @@ fn problem(query: &str, at: usize, message: &str, hint: Option<&str>) -> Problem
         (true, _) => missing(query),
         (false, _) => match complete::place(query, at).wanted {
             Wanted::Onward { counted: true } if rest.starts_with(')') => Problem::NeedsRange,
+            // a bracket around lines that no function has counted
+            Wanted::Onward { counted: false } if rest.starts_with(')') && !query[..at].trim_end().ends_with(')') => {
+                Problem::NeedsNumbers
+            }
             Wanted::Stage { .. } => Problem::NeedsStage,
             _ => Problem::Unexpected,
         },
@@ -339,8 +343,9 @@ mod tests {
         check("sum_over_time({app=\"a\"}[5m])", "This function needs a field to take as a number");
         check("count_over_time({app=\"a\"} | unwrap x [5m])", "This function counts lines, not values of a field");
         check("topk(rate({app=\"a\"}[5m]))", "This function needs a number first");
-        check("rate({app=\"a\"}[5m]) by (app)", "This cannot stand here: by");
-        check("sum({app=\"a\"}) / 2", "This cannot stand here: )");
+        check("rate({app=\"a\"}[5m]) by (app)", "This function cannot group");
+        check("sum({app=\"a\"}) / 2", "Only numbers can be calculated with, not lines");
+        check("rate({app=\"a\"}[5m]))", "This cannot stand here: )");
         check("{app=~\"(\"}", "This is not a valid regular expression");
         check("{app=\"a\"} | regexp \"x\"", "The pattern names nothing to take out");
     }
