@@ -96,7 +96,8 @@ const pale = (page) =>
     while (walker.nextNode()) {
       const element = walker.currentNode.parentElement;
       if (!walker.currentNode.textContent.trim() || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-      if (element.closest("script, style, template, noscript, option, datalist, title, :disabled, [aria-disabled=true], .sr-only, [aria-hidden=true]")) continue;
+      // the letters of a painted textarea are seen in the layer under it, so that is what is measured
+      if (element.closest("script, style, template, noscript, option, datalist, title, :disabled, [aria-disabled=true], .sr-only, [aria-hidden=true]:not(.layer), .painted > textarea")) continue;
       const style = getComputedStyle(element);
       const ground = behind(element);
       const { rgb, alpha } = parse(style.color);
