@@ -93,7 +93,7 @@ pub fn place(text: &str, at: usize) -> Place {
     if tokens.last().is_some_and(|token| token.class == Class::Comment && token.end == at) {
         return Place { wanted: Wanted::Unknown, typed: String::new(), span: at..at };
     }
-    if let Some(token) = begun.filter(|_| true) {
+    if let Some(token) = begun {
         let span = token.start..replaced_end(text, at, open.is_some());
         let typed = text[token.start..at].trim_start_matches(['"', '`']).to_owned();
         tokens.pop();

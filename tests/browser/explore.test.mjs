@@ -303,6 +303,6 @@ async function openPanel(page, name) {
 }
 
 async function counted(page) {
-  const text = await page.locator(".about p").innerText();
+  const text = await page.locator(".about p[role=status]").innerText();
   return Number(/(?:of|All) ([\d,]+) line|^(1) line/.exec(text).slice(1).find(Boolean).replaceAll(",", ""));
 }
