@@ -303,7 +303,7 @@ mod tests {
             "  File \"/app/.venv/lib/python3.12/site-packages/flask/app.py\", line 3, in f",
             "\t/usr/local/go/src/net/http/server.go:2947 +0x1",
             "\tnet/http/server.go:2947",
-            "\t/root/go/pkg/mod/github.com/gin-gonic/gin@v1.9/x.go:3 +0x1",
+            "\t/srv/go/pkg/mod/github.com/gin-gonic/gin@v1.9/x.go:3 +0x1",
             "   0: std::panicking::begin_panic",
             "   1: <core::future::F as x>::y",
             "\tfrom /usr/lib/ruby/gems/3.2/gems/rack-2/lib/rack.rb:10:in 'call'",
