@@ -123,6 +123,80 @@ fn nothing_is_left_lying_about() {
     findings.check();
 }
 
+/// What a page says stands in `src/web/language`, where a language that is missing does not compile.
+#[test]
+fn templates_say_nothing_by_themselves() {
+    /// Names, which are the same in every language.
+    const NAMES: [&str; 8] = ["logcafe", "LogQL", "Enter", "Esc", "UTC", "JSON", "CSV", "QR"];
+    let mut findings = Findings::default();
+    for file in every_text_file().into_iter().filter(|file| file.path.starts_with("templates")) {
+        for (at, said) in said_by_markup(&file.text) {
+            let is_foreign = |word: &&str| word.chars().filter(|letter| letter.is_alphabetic()).count() > 1;
+            let words = said.split(|letter: char| !letter.is_alphanumeric() && letter != '\'');
+            for word in words.filter(is_foreign).filter(|word| !NAMES.contains(word)) {
+                findings.add(&file, file.line_at(at), format!("“{word}”: give it a name in src/web/language"));
+            }
+        }
+    }
+    findings.check();
+}
+
+/// The texts between tags, and those in attributes that people read or hear, without what askama puts in.
+fn said_by_markup(template: &str) -> Vec<(usize, String)> {
+    const SPOKEN: [&str; 6] = ["aria-label", "title", "placeholder", "alt", "data-copied", "data-key-label"];
+    let mut said = Vec::new();
+    let plain = without_askama(template);
+    let mut silent: Option<&str> = None;
+    let mut at = 0;
+    while at < plain.len() {
+        let rest = &plain[at..];
+        if rest.starts_with('<') {
+            let end = rest.find('>').map_or(rest.len(), |end| end + 1);
+            let tag = &rest[1..end.saturating_sub(1).max(1)];
+            let name = tag.split([' ', '\n', '/']).next().unwrap_or("");
+            // what is copied into files of machines, and drawings
+            if ["pre", "script", "style"].contains(&name) {
+                silent = Some(if name == "pre" { "/pre" } else { "" });
+            } else if silent.is_some_and(|closing| tag.starts_with(closing)) {
+                silent = None;
+            }
+            for name in SPOKEN {
+                let Some(begin) = tag.find(&format!(" {name}=\"")) else { continue };
+                let value = tag[begin + name.len() + 3..].split('"').next().unwrap_or("");
+                said.push((at, value.to_owned()));
+            }
+            at += end;
+        } else {
+            let end = rest.find('<').unwrap_or(rest.len());
+            if silent.is_none() {
+                said.push((at, rest[..end].to_owned()));
+            }
+            at += end;
+        }
+    }
+    said
+}
+
+/// The markup with spaces in place of askama's parts and HTML's entities, so that places stay.
+fn without_askama(template: &str) -> String {
+    let mut plain = template.to_owned();
+    for (open, close) in [
+        ("{% block main_class %}", "{% endblock %}"),
+        ("{{", "}}"),
+        ("{%", "%}"),
+        ("{#", "#}"),
+        ("<!--", "-->"),
+        ("<!", ">"),
+    ] {
+        while let Some(begin) = plain.find(open) {
+            let end = plain[begin..].find(close).map_or(plain.len(), |end| begin + end + close.len());
+            let blank: String = plain[begin..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+            plain.replace_range(begin..end, &blank);
+        }
+    }
+    plain
+}
+
 /// A path or a host of the machine that something was written on works nowhere else.
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
