@@ -9,7 +9,7 @@ const isTyping = (element) => element.closest("input:not([type=checkbox]):not([t
 const isSeen = (element) => element.checkVisibility();
 
 /** Rows and other things that one goes through, in their order. */
-const steps = () => [...document.querySelectorAll(".lines > .line > .meta, [data-step]")].filter(isSeen);
+const steps = () => [...document.querySelectorAll(".lines > .line > .meta, [data-walk]")].filter(isSeen);
 
 function step(by) {
   const all = steps();
@@ -18,7 +18,7 @@ function step(by) {
   const at = all.indexOf(row?.querySelector(".meta") ?? document.activeElement);
   const next = at < 0 ? all.find((one) => one.getBoundingClientRect().top >= 48) ?? all[0] : all[Math.min(Math.max(at + by, 0), all.length - 1)];
   next.focus();
-  next.closest(".line, [data-step]").scrollIntoView({ block: "nearest" });
+  next.closest(".line, [data-walk]").scrollIntoView({ block: "nearest" });
 }
 
 function act(key) {

@@ -127,10 +127,14 @@ fn nothing_is_left_lying_about() {
 #[test]
 fn templates_say_nothing_by_themselves() {
     /// Names, which are the same in every language.
-    const NAMES: [&str; 8] = ["logcafe", "LogQL", "Enter", "Esc", "UTC", "JSON", "CSV", "QR"];
+    const NAMES: [&str; 8] = ["logcafe", "LogQL", "Enter", "Esc", "UTC", "JSON", "CSV", "ns"];
     let mut findings = Findings::default();
     for file in every_text_file().into_iter().filter(|file| file.path.starts_with("templates")) {
         for (at, said) in said_by_markup(&file.text) {
+            // an example to type, or the name of a time zone
+            if !said.trim().contains(' ') && said.contains(|letter: char| letter == '/' || letter.is_ascii_digit()) {
+                continue;
+            }
             let is_foreign = |word: &&str| word.chars().filter(|letter| letter.is_alphabetic()).count() > 1;
             let words = said.split(|letter: char| !letter.is_alphanumeric() && letter != '\'');
             for word in words.filter(is_foreign).filter(|word| !NAMES.contains(word)) {
