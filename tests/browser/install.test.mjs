@@ -126,7 +126,7 @@ for (const width of WIDTHS) {
     await explore(page, server, '{app="orders"}');
     await page.evaluate(() => navigator.serviceWorker.ready);
     await server.halt();
-    await page.locator(".order").click();
+    await page.locator("a.order").click();
     const banner = page.locator("#offline");
     await banner.waitFor();
     assert.match(await banner.innerText(), /No connection: what you see is from (now|\d+ (second|minute)s? ago)/);
