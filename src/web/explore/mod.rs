@@ -14,6 +14,7 @@ mod clock;
 pub(crate) mod columns;
 mod complete;
 mod copy;
+mod drawing;
 mod entries;
 mod explain;
 mod facets;

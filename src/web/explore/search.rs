@@ -8,6 +8,7 @@ use crate::model::{Direction, Labels, TimeRange};
 use crate::query::{Answer, Data, Engine, Error, InstantQuery, LogLine, RangeQuery, Stats, Ticket};
 use crate::web::explore::builder;
 use crate::web::explore::chart::Chart;
+use crate::web::explore::drawing::{Shape, Unit};
 use crate::web::explore::facets::Stream;
 use crate::web::explore::histogram::{self, Grid, Histogram};
 use crate::web::explore::key::LineKey;
@@ -170,8 +171,14 @@ fn numbers(
     ticket: &Ticket,
 ) -> Result<Found, Error> {
     let step_ns = Grid::new(range).step_ns;
-    let answer = metric(engine, Expr::Metric(expr.clone()), range, step_ns, ticket)?;
-    let chart = Chart::draw(&answer.data, range, step_ns, &state.zone.zone);
+    let asked = Expr::Metric(expr.clone());
+    let answer = if state.drawing.shape == Shape::Instant {
+        let query = InstantQuery { expr: asked, time: range.end, limit: engine.limits().entries_max };
+        engine.instant(&query, ticket)?
+    } else {
+        metric(engine, asked, range, step_ns, ticket)?
+    };
+    let chart = Chart::draw(&answer.data, range, step_ns, state, Unit::of(expr));
     Ok(Found::Numbers { chart, warnings: answer.warnings })
 }
 

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use crate::model::{Direction, TimeRange, Timestamp};
+use crate::web::explore::drawing::{Drawing, Shape, Unit};
 use crate::web::explore::key::LineKey;
 use crate::web::explore::look::{Form, Look, Show};
 use crate::web::explore::moment::Moment;
@@ -34,6 +35,9 @@ pub(crate) struct Params {
     pub(crate) zone: Option<String>,
     /// Given where the span comes from the fields of the page.
     pub(crate) typed: Option<String>,
+    pub(crate) chart: Option<String>,
+    pub(crate) unit: Option<String>,
+    pub(crate) by: Option<String>,
     /// Given after a jump that found nothing.
     pub(crate) missed: Option<String>,
     pub(crate) older: Option<String>,
@@ -70,6 +74,8 @@ pub(crate) struct State {
     /// The line that the page is to open at.
     pub(crate) line: Option<LineKey>,
     pub(crate) look: Look,
+    /// How numbers are shown, where the query asks for some.
+    pub(crate) drawing: Drawing,
     /// The saved query that was opened, as long as one goes on from it: it can be saved over.
     pub(crate) saved: Option<i64>,
     /// What is asked of the views of what lines have in common.
@@ -130,6 +136,7 @@ impl State {
         let show = given(&params.show).map_or(Show::Lines, Show::parse);
         let line = given(&params.line).and_then(LineKey::parse);
         let look = Look::read(given(&params.wrap), given(&params.form), given(&params.same), given(&params.columns));
+        let drawing = Drawing::read(given(&params.chart), given(&params.unit), given(&params.by));
         let reading = Reading::default();
         let ask = Ask::read(given(&params.sort), given(&params.than), given(&params.whole), given(&params.field));
         let cursor = older.or(newer);
@@ -137,7 +144,24 @@ impl State {
         let live = given(&params.live) == Some("1") && to == Moment::NOW && cursor.is_none() && show == Show::Lines;
         let saved = given(&params.saved).and_then(|text| text.parse().ok());
         (
-            State { query, from, to, limit, direction, zone, cursor, show, live, line, look, saved, ask, say, reading },
+            State {
+                query,
+                from,
+                to,
+                limit,
+                direction,
+                zone,
+                cursor,
+                show,
+                live,
+                line,
+                look,
+                drawing,
+                saved,
+                ask,
+                say,
+                reading,
+            },
             faults,
         )
     }
@@ -189,6 +213,7 @@ impl State {
             pairs.push(("line", line.to_string()));
         }
         pairs.extend(self.look.pairs());
+        pairs.extend(self.drawing.pairs());
         pairs.extend(self.saved.map(|id| ("saved", id.to_string())));
         pairs.extend(self.ask.pairs());
         pairs
@@ -245,6 +270,16 @@ impl State {
     /// The same query, shown another way, at its first page.
     pub(crate) fn with_show(&self, show: Show) -> State {
         State { show, cursor: None, line: None, live: false, ..self.clone() }
+    }
+
+    /// The same numbers in another shape.
+    pub(crate) fn with_shape(&self, shape: Shape) -> State {
+        State { drawing: Drawing { shape, ..self.drawing }, ..self.clone() }
+    }
+
+    /// The same numbers in another unit.
+    pub(crate) fn with_unit(&self, unit: Unit) -> State {
+        State { drawing: Drawing { unit: Some(unit), ..self.drawing }, ..self.clone() }
     }
 
     /// The same lines, laid out otherwise.

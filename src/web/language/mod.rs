@@ -10,6 +10,7 @@
 
 mod account;
 mod admin;
+mod chart;
 mod chrome;
 mod date;
 mod doors;
@@ -140,6 +141,7 @@ mod tests {
     const AREAS: &[&[(&str, &[&str], &str)]] = &[
         account::ALL,
         admin::ALL,
+        chart::ALL,
         chrome::ALL,
         doors::ALL,
         explain::ALL,

@@ -46,8 +46,8 @@ phrases! {
     jump_errors: "Error" | "오류";
     jump_gaps: "Silence" | "공백";
     jump_spikes: "Spike" | "급증";
-    jump_earlier: "Earlier" | "앞으로";
-    jump_later: "Later" | "뒤로";
+    jump_earlier: "Earlier" | "이전";
+    jump_later: "Later" | "다음";
     previous_error: "Previous error" | "이전 오류";
     next_error: "Next error" | "다음 오류";
     previous_gap: "Previous gap" | "이전 공백";
