@@ -148,3 +148,13 @@ addEventListener("click", (event) => {
   url.searchParams.set("at", String(place));
   link.href = url.pathname + url.search;
 }, true);
+
+// The jumps go along while one reads, as they begin there.
+const float = () => {
+  const jump = document.querySelector(".about > .jump");
+  const bar = document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0;
+  jump?.classList.toggle("afloat", jump.parentElement.getBoundingClientRect().bottom < bar);
+};
+addEventListener("scroll", float, { passive: true });
+document.addEventListener("htmx:after:settle", float);
+float();
