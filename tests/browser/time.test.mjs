@@ -114,7 +114,7 @@ for (const width of WIDTHS) {
           const length = new Date(params(page).get("to")) - new Date(params(page).get("from"));
           assert.ok(length > 3600e3 && length < 2 * 3600e3, `${length}`);
           await page.goBack();
-          await page.waitForURL(/now-6h/);
+          await page.locator(".histogram[data-href*='now-6h']").waitFor();
           await page.locator(".histogram a[tabindex='0']").first().focus();
           await page.keyboard.press("ArrowLeft");
           await Promise.all([page.waitForURL(/from=20/), page.keyboard.press("Enter")]);
