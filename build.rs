@@ -114,7 +114,8 @@ fn own_files(source: &Path) -> Vec<(String, Vec<u8>)> {
             println!("cargo::rerun-if-changed={}", path.display());
             found.extend(OWN_KINDS.iter().filter_map(|kind| bundle(&path, kind)));
         } else if path.is_file() && OWN_KINDS.contains(&kind_of(&path)) {
-            found.push((name, read_own(&path)));
+            let content = read_own(&path);
+            found.push((name, if kind_of(&path) == "css" { without_comments(&content) } else { content }));
         }
     }
     found
@@ -129,7 +130,7 @@ fn bundle(folder: &Path, kind: &str) -> Option<(String, Vec<u8>)> {
     let is_script = kind == "js";
     let mut content = if is_script { b"\"use strict\";\n".to_vec() } else { Vec::new() };
     for path in files {
-        let text = read_own(&path);
+        let text = if kind == "css" { without_comments(&read_own(&path)) } else { read_own(&path) };
         if is_script {
             content.extend_from_slice(b"{\n");
         }
@@ -139,6 +140,19 @@ fn bundle(folder: &Path, kind: &str) -> Option<(String, Vec<u8>)> {
         }
     }
     Some((format!("{}.{kind}", name_of(folder)), content))
+}
+
+/// A style sheet without its comments, which browsers do not need and a first visit would wait for.
+fn without_comments(css: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(css);
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.as_ref();
+    while let Some((before, comment)) = rest.split_once("/*") {
+        plain.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    plain.into_bytes()
 }
 
 /// What lies in a folder, by name.

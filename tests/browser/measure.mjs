@@ -21,7 +21,8 @@ const runs = Number(given.runs);
 
 const server = await Server.start(given.data);
 const browser = await launch();
-const page = await open(browser, { width: Number(given.width) });
+// without the service worker, whose answers would not count as bytes of the network
+const page = await open(browser, { width: Number(given.width), serviceWorkers: "block" });
 const name = `measure-${process.pid}`;
 server.addUser(name);
 try {

@@ -13,7 +13,7 @@ export function launch() {
 }
 
 /** A browser window that remembers what went wrong in it. */
-export async function open(browser, { width, script = true, dark = false, locale = "en-US" } = {}) {
+export async function open(browser, { width, script = true, dark = false, locale = "en-US", serviceWorkers = "allow" } = {}) {
   const context = await browser.newContext({
     viewport: { width, height: width < 600 ? 740 : 900 },
     javaScriptEnabled: script,
@@ -23,6 +23,7 @@ export async function open(browser, { width, script = true, dark = false, locale
     colorScheme: dark ? "dark" : "light",
     timezoneId: "Asia/Seoul",
     locale,
+    serviceWorkers,
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);

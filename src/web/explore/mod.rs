@@ -162,6 +162,11 @@ impl ExplorePage {
         keep::export_hint(self.page.say)
     }
 
+    /// Whether it shows lines, and so looks right with the first style sheet alone.
+    fn is_plain(&self) -> bool {
+        self.state.show == Show::Lines && !matches!(self.body, Body::Numbers { .. })
+    }
+
     fn has_lines(&self) -> bool {
         matches!(self.body, Body::Lines(_))
     }
