@@ -53,7 +53,9 @@ async function weigh() {
   await session.send("Network.enable");
   let kinds = new Map();
   const types = new Map();
-  session.on("Network.responseReceived", (event) => types.set(event.requestId, event.type));
+  // what comes after the lines holds nothing back
+  const isLate = (url) => /explore_later/.test(url) && !/show=(fields|patterns|compare)/.test(page.url());
+  session.on("Network.responseReceived", (event) => types.set(event.requestId, isLate(event.response.url) ? "Late" : event.type));
   session.on("Network.loadingFinished", (event) => {
     const type = types.get(event.requestId) ?? "Other";
     kinds.set(type, (kinds.get(type) ?? 0) + event.encodedDataLength);

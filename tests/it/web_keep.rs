@@ -158,7 +158,7 @@ fn a_snapshot_is_read_without_a_login_and_leaks_nothing_else() {
     assert!(path.len() > "/snapshot/".len() + 40, "256 bits");
 
     // lines that come or go later change nothing
-    server.push_json(&LABELS, &["later"]).expect(204);
+    server.push_json(&LABELS, &["afterwards"]).expect(204);
     let nobody = Browser::new(&server);
     let reply = nobody.get(&path).expect(200);
     for (name, value) in [
@@ -176,7 +176,7 @@ fn a_snapshot_is_read_without_a_login_and_leaks_nothing_else() {
         "{page}"
     );
     assert!(page.contains("&#60;script&#62;x") && !page.contains("<script") && !page.contains("<b>Kim"));
-    assert!(!page.contains("later") && page.contains("All 3 lines"));
+    assert!(!page.contains("afterwards") && page.contains("All 3 lines"));
     // whoever is signed in sees the same page: nothing of theirs, nothing that changes anything
     let seen = ann.get(&path).expect(200).body;
     assert_eq!(seen, page);
