@@ -1,9 +1,9 @@
 // What holds on every page: both languages, the way in from a desk to a phone, keys.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { WIDTHS, isFit, launch, open, signIn } from "./pages.mjs";
+import { WIDTHS, isFit, launch, open, setUp, signIn } from "./pages.mjs";
 import { samples } from "./samples.mjs";
-import { PASSWORD, Server } from "./server.mjs";
+import { Server } from "./server.mjs";
 
 let server;
 let browser;
@@ -12,11 +12,7 @@ before(async () => {
   server = await Server.start();
   browser = await launch();
   const page = await open(browser, { width: 390 });
-  await page.goto(server.setup);
-  await page.fill("[name=username]", "mina");
-  await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL((url) => !url.pathname.startsWith("/setup"));
+  await setUp(page, server, "mina");
   await page.context().close();
   await server.push(samples(Date.now()));
 });

@@ -1,7 +1,7 @@
 // Reading logs in a real browser: on a small phone, a usual one and a desk, with and without scripts.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { WIDTHS, explore, follow, isFit, launch, open, queryOf, rows, signIn } from "./pages.mjs";
+import { WIDTHS, explore, follow, isFit, launch, open, queryOf, rows, setUp, signIn } from "./pages.mjs";
 import { hostile, samples } from "./samples.mjs";
 import { PASSWORD, Server } from "./server.mjs";
 
@@ -14,10 +14,7 @@ before(async () => {
   const page = await open(browser, { width: 390 });
   await page.goto(server.setup);
   await isFit(page, "setup");
-  await page.fill("[name=username]", "mina");
-  await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL((url) => url.pathname === "/");
+  await setUp(page, server, "mina");
   await page.context().close();
   server.addUser("jun");
 });

@@ -1,9 +1,9 @@
 // What one looks at first: services at a glance and one's own panels, on a phone and a desk, with and without scripts.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { WIDTHS, explore, isFit, launch, open, queryOf, rows, signIn } from "./pages.mjs";
+import { WIDTHS, explore, isFit, launch, open, queryOf, rows, setUp, signIn } from "./pages.mjs";
 import { hostile, samples } from "./samples.mjs";
-import { PASSWORD, Server } from "./server.mjs";
+import { Server } from "./server.mjs";
 
 let server;
 let browser;
@@ -12,11 +12,7 @@ before(async () => {
   server = await Server.start();
   browser = await launch();
   const page = await open(browser, { width: 390 });
-  await page.goto(server.setup);
-  await page.fill("[name=username]", "mina");
-  await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL((url) => url.pathname === "/");
+  await setUp(page, server, "mina");
   await page.locator("#promtail").waitFor();
   assert.equal(await page.locator(".board").count(), 0, "nothing to look at yet but how to send lines");
   await isFit(page, "home before the first push");

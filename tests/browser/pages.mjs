@@ -42,6 +42,15 @@ export async function open(browser, { width, script = true, dark = false, locale
   return page;
 }
 
+/** Makes the first account, as the setup address offers it. */
+export async function setUp(page, server, name) {
+  await page.goto(server.setup);
+  await page.fill("[name=username]", name);
+  await page.fill("[name=password]", PASSWORD);
+  await page.click("form[action='/setup'] button.primary");
+  await page.waitForURL((url) => url.pathname === "/");
+}
+
 export async function signIn(page, server, name) {
   await page.goto(`${server.url}/login`);
   await page.fill("[name=username]", name);

@@ -1,9 +1,9 @@
 // How lines are read: what they say and in which colours, folded traces, columns, and copies that are exact.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { WIDTHS, explore, follow, isFit, launch, open, rows, signIn } from "./pages.mjs";
+import { WIDTHS, explore, follow, isFit, launch, open, rows, setUp, signIn } from "./pages.mjs";
 import { STORED, reading } from "./reading.mjs";
-import { PASSWORD, Server } from "./server.mjs";
+import { Server } from "./server.mjs";
 
 let server;
 let browser;
@@ -12,11 +12,7 @@ before(async () => {
   server = await Server.start();
   browser = await launch();
   const page = await open(browser, { width: 390 });
-  await page.goto(server.setup);
-  await page.fill("[name=username]", "mina");
-  await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL((url) => !url.pathname.startsWith("/setup"));
+  await setUp(page, server, "mina");
   await page.context().close();
   await server.push(reading(Date.now()));
 });

@@ -1,9 +1,9 @@
 // Time and numbers in a real browser: what is typed, what is tapped and dragged, where jumps lead, how charts are read.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { WIDTHS, explore, follow, isFit, launch, open, queryOf, rows, signIn } from "./pages.mjs";
+import { WIDTHS, explore, follow, isFit, launch, open, queryOf, rows, setUp, signIn } from "./pages.mjs";
 import { samples } from "./samples.mjs";
-import { PASSWORD, Server } from "./server.mjs";
+import { Server } from "./server.mjs";
 
 let server;
 let browser;
@@ -14,11 +14,7 @@ before(async () => {
   server = await Server.start();
   browser = await launch();
   const page = await open(browser, { width: 390 });
-  await page.goto(server.setup);
-  await page.fill("[name=username]", "mina");
-  await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL((url) => url.pathname !== "/setup");
+  await setUp(page, server, "mina");
   await page.context().close();
   await server.push(samples(began));
   // a line each minute for six hours, but for a silence of two, with one error and one crowd

@@ -1,9 +1,9 @@
 // What lines have in common: fields, patterns, and what changed; on a phone and a desk, with and without scripts.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { WIDTHS, explore, follow, isFit, launch, open, queryOf, rows, signIn } from "./pages.mjs";
+import { WIDTHS, explore, follow, isFit, launch, open, queryOf, rows, setUp, signIn } from "./pages.mjs";
 import { samples } from "./samples.mjs";
-import { PASSWORD, Server } from "./server.mjs";
+import { Server } from "./server.mjs";
 
 const HOUR = 3_600_000;
 let server;
@@ -14,11 +14,7 @@ before(async () => {
   server = await Server.start();
   browser = await launch();
   const page = await open(browser, { width: 390 });
-  await page.goto(server.setup);
-  await page.fill("[name=username]", "mina");
-  await page.fill("[name=password]", PASSWORD);
-  await page.click("form[action='/setup'] button.primary");
-  await page.waitForURL((url) => url.pathname === "/");
+  await setUp(page, server, "mina");
   await page.context().close();
   now = Date.now();
   await server.push(samples(now - HOUR).filter((stream) => stream.labels.app !== "kiosk"));

@@ -19,6 +19,7 @@ use http::request::Parts;
 use crate::db::history::Question;
 use crate::db::saved_queries::View;
 use crate::model::Timestamp;
+use crate::web::explore::chart;
 use crate::web::explore::moment::Moment;
 use crate::web::explore::spoken::{self, Edge};
 use crate::web::explore::state::{self, Params, State};
@@ -178,16 +179,7 @@ fn holds_words<'a>(wanted: &str, texts: impl IntoIterator<Item = &'a str>) -> bo
 
 /// A number with its thousands apart.
 fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut text = digits[..first].to_owned();
-    for group in digits.as_bytes()[first..].chunks(3) {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.extend(group.iter().map(|digit| char::from(*digit)));
-    }
-    text
+    chart::grouped(&number.to_string())
 }
 
 /// What is refused with a sentence of its own.

@@ -11,7 +11,6 @@ const SECOND: i64 = 1_000_000_000;
 
 impl Language {
     /// A day in full: `Sunday, 22 November 2026`, `2026년 11월 22일 일요일`.
-    #[allow(dead_code, reason = "the pages that say it come after it")]
     pub(crate) fn day(self, time: &Zoned) -> String {
         match self {
             Language::English => time.strftime("%A, %-d %B %Y").to_string(),
@@ -23,7 +22,6 @@ impl Language {
     }
 
     /// A day in short, with its year where that is not the year of `today`: `22 Nov`, `11월 22일`.
-    #[allow(dead_code, reason = "the pages that say it come after it")]
     pub(crate) fn date(self, day: Date, today: Date) -> String {
         let month = MONTHS[usize::from(day.month().unsigned_abs()) - 1];
         match (self, day.year() == today.year()) {
@@ -35,7 +33,6 @@ impl Language {
     }
 
     /// A day with its weekday and year, so that a wrong one is seen: `Sun 22 Nov 2026`, `2026년 11월 22일 (일)`.
-    #[allow(dead_code, reason = "the pages that say it come after it")]
     pub(crate) fn dated(self, day: Date) -> String {
         let month = MONTHS[usize::from(day.month().unsigned_abs()) - 1];
         match self {
@@ -47,7 +44,6 @@ impl Language {
     }
 
     /// A month for an axis, and at its turn the year: `Nov`, `11월`.
-    #[allow(dead_code, reason = "the pages that say it come after it")]
     pub(crate) fn month(self, day: Date) -> String {
         match (self, day.month()) {
             (Language::English, 1) => day.year().to_string(),
@@ -75,7 +71,6 @@ impl Language {
     }
 
     /// A length of time as people say it, in its two largest units: `1 h 30 min`, `1시간 30분`; `250 ms`.
-    #[allow(dead_code, reason = "the pages that say it come after it")]
     pub(crate) fn length(self, nanos: i64) -> String {
         const UNITS: [(i64, &str, &str); 5] = [
             (86_400 * SECOND, " d", "일"),
