@@ -18,13 +18,8 @@ use std::process::Command;
 use sha2::{Digest, Sha256};
 
 /// From npm: name of the asset, file in `node_modules`, its SHA-256.
-const LIBRARIES: [(&str, &str, &str); 4] = [
+const LIBRARIES: [(&str, &str, &str); 3] = [
     ("htmx.js", "htmx.org/dist/htmx.min.js", "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"),
-    (
-        "hx-sse.js",
-        "htmx.org/dist/ext/hx-sse.min.js",
-        "18ef2761356ec1fe0bb6d92612315b37517a7c1e9856b661c5ae81fef239d103",
-    ),
     ("uplot.js", "uplot/dist/uPlot.iife.min.js", "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"),
     ("uplot.css", "uplot/dist/uPlot.min.css", "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04"),
 ];

@@ -6,7 +6,12 @@
 const CACHE = `logcafe-${VERSION}`;
 
 // As it is for somebody who is not signed in: without cookies but those of the look and language it knows nobody anyway.
-const keepOffline = async (cache) => cache.put(OFFLINE, await fetch(OFFLINE, { cache: "reload" }));
+// An answer of something in between (a gateway's error, a sign-in page that it leads to) is not that page.
+const keepOffline = async (cache) => {
+  const page = await fetch(OFFLINE, { cache: "reload" });
+  if (!page.ok || page.redirected) throw new Error(`the page for later came as ${page.status}`);
+  await cache.put(OFFLINE, page);
+};
 
 self.addEventListener("install", (event) => {
   event.waitUntil((async () => {

@@ -80,7 +80,33 @@ pub enum Error {
     #[error("the disk is full, so nothing was kept; make room and try again")]
     DiskFull,
     #[error("{what} takes at most {max}")]
-    SavedTooLarge { what: &'static str, max: usize },
+    SavedTooLarge { what: Kept, max: usize },
+}
+
+/// What may grow too large to be kept; in English, with the unit of its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Query,
+    Time,
+    Look,
+    Description,
+    List,
+    Address,
+    Snapshot,
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Kept::Query => "a saved query, in bytes,",
+            Kept::Time => "a saved time, in bytes,",
+            Kept::Look => "the look of a saved view, in bytes,",
+            Kept::Description => "a description, in characters,",
+            Kept::List => "a person's list of saved queries",
+            Kept::Address => "the address behind a link, in bytes,",
+            Kept::Snapshot => "a snapshot, in bytes,",
+        })
+    }
 }
 
 impl Error {

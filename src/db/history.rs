@@ -14,6 +14,8 @@ pub const AGE_DAYS_MAX: i64 = 90;
 /// As long as Loki takes a query; a longer one is not remembered.
 const QUERY_BYTES_MAX: usize = 5120;
 const MORE_BYTES_MAX: usize = 2048;
+/// A typed time is a few words.
+const TIME_BYTES_MAX: usize = 256;
 const DAY_SECS: i64 = 86_400;
 
 /// What was asked, in the words of Explore's address.
@@ -53,7 +55,9 @@ pub enum Memory {
 
 /// Notes a question, unless its person switched that off; drops what is old or too much.
 pub fn note(db: &Db, user_id: i64, question: &Question, now: Timestamp) -> Result<(), Error> {
-    let is_long = question.query.len() > QUERY_BYTES_MAX || question.more.len() > MORE_BYTES_MAX;
+    let Question { query, from, to, more } = question;
+    let is_long =
+        query.len() > QUERY_BYTES_MAX || more.len() > MORE_BYTES_MAX || from.len().max(to.len()) > TIME_BYTES_MAX;
     if is_long || memory(db, user_id)? == Memory::Off {
         return Ok(());
     }

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use error::Error;
+pub use error::{Error, Kept};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use proxies::{NetworkInvalid, Proxies};
 pub use secret::Secret;

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use crate::db::{Db, Error};
+use crate::db::{Db, Error, Kept};
 
 const TITLE_CHARS_MAX: usize = 80;
 /// As long as Loki takes a query.
@@ -307,10 +307,10 @@ fn check(draft: &Draft) -> Result<(), Error> {
         return Err(Error::PanelTitleInvalid);
     }
     if draft.query.len() > QUERY_BYTES_MAX {
-        return Err(Error::SavedTooLarge { what: "a saved query, in bytes,", max: QUERY_BYTES_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Query, max: QUERY_BYTES_MAX });
     }
     if draft.span.len() > SPAN_BYTES_MAX {
-        return Err(Error::SavedTooLarge { what: "a saved time, in bytes,", max: SPAN_BYTES_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Time, max: SPAN_BYTES_MAX });
     }
     Ok(())
 }

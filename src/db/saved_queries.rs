@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use crate::db::error::{on_full, on_taken};
-use crate::db::{Db, Error, seconds};
+use crate::db::{Db, Error, Kept, seconds};
 use crate::model::{Direction, Timestamp};
 
 const NAME_CHARS_MAX: usize = 80;
@@ -92,7 +92,7 @@ pub fn create(
         let sql = "select count(*) from saved_queries where owner_id = ?1";
         let count: i64 = transaction.query_row(sql, [owner_id], |row| row.get(0))?;
         if count >= PER_OWNER_MAX as i64 {
-            return Err(Error::SavedTooLarge { what: "a person's list of saved queries", max: PER_OWNER_MAX });
+            return Err(Error::SavedTooLarge { what: Kept::List, max: PER_OWNER_MAX });
         }
         let sql = "insert into saved_queries (owner_id, name, query, from_text, to_text, row_limit, direction, more, \
                    shared, tags, description, created_at) \
@@ -244,20 +244,20 @@ fn checked(title: &Title) -> Result<&str, Error> {
         return Err(Error::SavedTagInvalid);
     }
     if title.description.chars().count() > DESCRIPTION_CHARS_MAX {
-        return Err(Error::SavedTooLarge { what: "a description, in characters,", max: DESCRIPTION_CHARS_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Description, max: DESCRIPTION_CHARS_MAX });
     }
     Ok(name)
 }
 
 fn check_view(view: &View) -> Result<(), Error> {
     if view.query.len() > QUERY_BYTES_MAX {
-        return Err(Error::SavedTooLarge { what: "a saved query, in bytes,", max: QUERY_BYTES_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Query, max: QUERY_BYTES_MAX });
     }
     if view.from.len() > TIME_BYTES_MAX || view.to.len() > TIME_BYTES_MAX {
-        return Err(Error::SavedTooLarge { what: "a saved time, in bytes,", max: TIME_BYTES_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Time, max: TIME_BYTES_MAX });
     }
     if view.more.len() > MORE_BYTES_MAX {
-        return Err(Error::SavedTooLarge { what: "the look of a saved view, in bytes,", max: MORE_BYTES_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Look, max: MORE_BYTES_MAX });
     }
     Ok(())
 }

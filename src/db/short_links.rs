@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Row};
 
 use crate::db::error::on_full;
 use crate::db::users::User;
-use crate::db::{Db, Error, seconds};
+use crate::db::{Db, Error, Kept, seconds};
 use crate::model::Timestamp;
 
 pub const UNUSED_DAYS_MAX: i64 = 365;
@@ -40,7 +40,7 @@ pub struct ShortLink {
 /// A link to the view with these parameters: the one that the person has already, or a new one.
 pub fn make(db: &Db, maker: &User, params: &str, now: Timestamp) -> Result<ShortLink, Error> {
     if params.len() > PARAMS_BYTES_MAX {
-        return Err(Error::SavedTooLarge { what: "the address behind a link, in bytes,", max: PARAMS_BYTES_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Address, max: PARAMS_BYTES_MAX });
     }
     db.write(|transaction| {
         let known = transaction
@@ -48,7 +48,10 @@ pub fn make(db: &Db, maker: &User, params: &str, now: Timestamp) -> Result<Short
             .query_row((maker.id, params), from_row)
             .optional()?;
         if let Some(link) = known {
-            return Ok(link);
+            // handed out again, it lasts as long as a new one
+            let used_at = seconds(now).max(seconds(link.used_at));
+            transaction.execute("update short_links set used_at = ?2 where id = ?1", (link.id, used_at))?;
+            return Ok(ShortLink { used_at: Timestamp::from_secs(used_at), ..link });
         }
         let sql = "delete from short_links where id in (select id from short_links where user_id = ?1 \
                    order by used_at desc, id desc limit -1 offset ?2)";
@@ -160,6 +163,9 @@ mod tests {
         assert_eq!(follow(db, &link.code, at_day(364 + 364 + 365)).unwrap(), None);
         assert_eq!(sweep(db, at_day(364 + 364 + 365)).unwrap(), 2);
         assert_eq!(follow(db, "none", at_day(0)).unwrap(), None);
+        let again = make(db, &ann, "query=z", at_day(2000)).unwrap();
+        assert_eq!(make(db, &ann, "query=z", at_day(2364)).unwrap().code, again.code);
+        assert!(follow(db, &again.code, at_day(2366)).unwrap().is_some(), "one that is handed out again begins anew");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension, Row};
 
 use crate::db::error::on_full;
 use crate::db::users::User;
-use crate::db::{Address, Db, Error, Secret, seconds, secret};
+use crate::db::{Address, Db, Error, Kept, Secret, seconds, secret};
 use crate::model::Timestamp;
 
 /// How long a snapshot may be kept, in seconds: an hour, a day, a week, a month.
@@ -73,7 +73,7 @@ pub fn create(db: &Db, user_id: i64, new: &New, now: Timestamp) -> Result<(i64, 
         return Err(Error::SnapshotAgeInvalid);
     }
     if new.content.len() > CONTENT_BYTES_MAX {
-        return Err(Error::SavedTooLarge { what: "a snapshot, in bytes,", max: CONTENT_BYTES_MAX });
+        return Err(Error::SavedTooLarge { what: Kept::Snapshot, max: CONTENT_BYTES_MAX });
     }
     let secret = Secret::random("");
     let create = |transaction: &rusqlite::Transaction<'_>| {

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn every_address_leads_to_an_asset_in_three_encodings() {
-        for url in [url::APP_CSS, url::HTMX_JS, url::HX_SSE_JS, url::UPLOT_JS, url::UPLOT_CSS, url::ICON_SVG] {
+        for url in [url::APP_CSS, url::HTMX_JS, url::UPLOT_JS, url::UPLOT_CSS, url::ICON_SVG] {
             let file = url.strip_prefix("/assets/").unwrap();
             for (accepted, expected) in [("gzip, br", Some("br")), ("gzip", Some("gzip")), ("br;q=0", None)] {
                 let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(accepted))]);

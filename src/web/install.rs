@@ -10,8 +10,8 @@ use axum::Router;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::HeaderMap;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, VARY};
+use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
@@ -24,7 +24,7 @@ use crate::web::{Context, Error};
 /// Where the page lies that is shown when nothing answers.
 const OFFLINE: &str = "/offline";
 /// Assets that pages fetch only where they need them, and the worker itself.
-const NOT_SHELL: [&str; 3] = ["/assets/uplot-", "/assets/hx-sse-", "/assets/worker-"];
+const NOT_SHELL: [&str; 2] = ["/assets/uplot-", "/assets/worker-"];
 const SHELL_KINDS: [&str; 3] = [".css", ".js", ".svg"];
 const PAPER: &str = "#f7f2ea";
 
@@ -44,7 +44,9 @@ struct Spoken {
 /// Browsers ask for it without cookies, so the page that names it says the language.
 async fn manifest(Query(spoken): Query<Spoken>, headers: HeaderMap) -> Response {
     let say = spoken.language.as_deref().and_then(Language::parse).unwrap_or_else(|| Language::of(&headers));
-    answer("application/manifest+json", "public, max-age=3600", described(say).to_string())
+    let mut response = answer("application/manifest+json", "public, max-age=3600", described(say).to_string());
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-language, cookie"));
+    response
 }
 
 fn described(say: Language) -> Value {
@@ -86,8 +88,15 @@ async fn worker() -> Response {
 fn told() -> String {
     let shell: Vec<&str> = url::ALL.iter().copied().filter(|url| is_shell(url)).collect();
     let list = json!(shell).to_string();
-    let version = format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), xxh3_64(list.as_bytes()));
+    let version =
+        format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), xxh3_64(format!("{list}{}", offline_made_of()).as_bytes()));
     format!("const VERSION = {};\nconst SHELL = {list};\nconst OFFLINE = {};\n", json!(version), json!(OFFLINE))
+}
+
+/// All that the page for when nothing answers is made of, but for the look and language of whoever asks.
+fn offline_made_of() -> String {
+    let texts = Language::ALL.map(|say| [say.offline_title(), say.offline_lead(), say.offline_again()].concat());
+    [include_str!("../../templates/base.html"), include_str!("../../templates/offline.html"), &texts.concat()].concat()
 }
 
 fn is_shell(url: &str) -> bool {

@@ -22,6 +22,8 @@ const DEPTH_MAX: usize = 3;
 const INDENT_MAX: usize = 16;
 /// Bytes of a JSON text that is laid out.
 const PRETTY_BYTES_MAX: usize = 256 << 10;
+/// Brackets before its JSON that a line is tried from.
+const STARTS_MAX: usize = 8;
 
 /// Fields that hold what a record says, the likelier first.
 const MESSAGES: [&str; 14] = [
@@ -202,18 +204,20 @@ fn quoted(text: &str) -> Option<(String, usize)> {
     Some((value, end + 1))
 }
 
-/// A JSON object or list, laid out over many lines, its names in the class `jk`. Nothing of it is changed but the space
-/// between its parts.
+/// A line that is or ends in a JSON object or list: laid out over many lines, its names in the class `jk`. Nothing of
+/// it is changed but the space between its parts; what a service writes before its JSON, such as a time, stays.
 pub(crate) fn pretty(line: &str) -> Option<Painted> {
-    let json = line.trim();
-    if !json.starts_with(['{', '['])
-        || json.len() > PRETTY_BYTES_MAX
-        || serde_json::from_str::<&RawValue>(json).is_err()
-    {
+    let line = line.trim();
+    if line.len() > PRETTY_BYTES_MAX || !line.ends_with(['}', ']']) {
         return None;
     }
-    let mut out = Layout::default();
-    let mut rest = json;
+    let is_json = |text: &str| serde_json::from_str::<&RawValue>(text).is_ok();
+    let mut starts = line.match_indices(['{', '[']).map(|(at, _)| at).take(STARTS_MAX);
+    let (before, mut rest) = line.split_at(starts.find(|start| is_json(&line[*start..]))?);
+    let mut out = Layout { text: before.trim_end().to_owned(), ..Layout::default() };
+    if !before.is_empty() {
+        out.line();
+    }
     while let Some(first) = rest.bytes().next() {
         let length = if first == b'"' {
             quoted(rest)?.1
@@ -348,7 +352,12 @@ mod tests {
         assert_eq!(painted.plain, expected);
         let keys: Vec<&str> = painted.paints.iter().map(|(range, _)| &painted.plain[range.clone()]).collect();
         assert_eq!(keys, ["\"a\"", "\"b\"", "\"c\\\"\"", "\"d\""]);
-        assert!(pretty("{\"a\":}").is_none() && pretty("x").is_none() && pretty("1").is_none());
+        for text in ["{\"a\":}", "plain", "{x}", "{\"a\":1} and more", "12", "\"text\"", "[a] b]", ""] {
+            assert!(pretty(text).is_none(), "{text}");
+        }
+        let painted = pretty("12:00 INFO [a] {\"b\":{ }, \"한\":\"{\\\"},:\"}\n").unwrap();
+        assert_eq!(painted.plain, "12:00 INFO [a]\n{\n  \"b\": {},\n  \"한\": \"{\\\"},:\"\n}");
+        assert_eq!(&painted.plain[painted.paints[1].0.clone()], "\"한\"");
     }
 
     #[test]
@@ -365,8 +374,11 @@ mod tests {
         fn any_line_is_read_without_harm(line in "[{}\\[\\]\",:=\\\\ a-c1\n]{0,60}") {
             let _ = Record::read(&line);
             if let Some(painted) = pretty(&line) {
-                let squeezed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-                prop_assert_eq!(squeezed(&painted.plain), squeezed(&line));
+                let dense = |text: &str| text.split_whitespace().collect::<String>();
+                prop_assert_eq!(dense(&painted.plain), dense(&line));
+                if let Ok(value) = serde_json::from_str::<serde_json::Value>(&line) {
+                    prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&painted.plain).unwrap(), value);
+                }
             }
         }
     }

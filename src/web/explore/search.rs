@@ -16,6 +16,7 @@ use crate::web::explore::line::permalink;
 use crate::web::explore::paging::Fetch;
 use crate::web::explore::state::State;
 use crate::web::explore::view::{Asked, Found, Part};
+use crate::web::language::Language;
 
 /// Lists of labels come without counts rather than later than this.
 const COUNTING_TIME_MAX: Duration = Duration::from_millis(200);
@@ -37,7 +38,7 @@ pub(crate) fn find(
         Asked::Lines(expr) => lines(engine, state, expr, range, part, ticket),
         Asked::Numbers(expr) => numbers(engine, state, expr, range, ticket),
     };
-    found.unwrap_or_else(|error| Found::Failed(told(&error)))
+    found.unwrap_or_else(|error| Found::Failed(told(&error, state.say)))
 }
 
 /// The streams that have lines in the range, for the lists of labels; how many lines, where that is quickly counted.
@@ -90,12 +91,11 @@ pub(crate) fn newest(
 }
 
 /// What of an error a person reads.
-pub(crate) fn told(error: &Error) -> String {
+pub(crate) fn told(error: &Error, say: Language) -> String {
     if let Error::Store(source) = error {
-        tracing::error!(error = %source, "a query of the Explore page failed");
-        return "The stored lines could not be read; the server's own log says why.".to_owned();
+        tracing::error!(error = %source, "a query of a page failed");
     }
-    error.to_string()
+    say.query_problem(error)
 }
 
 fn lines(
@@ -109,7 +109,7 @@ fn lines(
     let limit = state.limit.min(engine.limits().entries_max.saturating_sub(1)).max(1);
     if let (Some(key), None) = (state.line, state.cursor) {
         let page = permalink::page(engine, state, expr, range, key, limit, ticket)?;
-        let histogram = bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error));
+        let histogram = bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error, state.say));
         return Ok(Found::Lines { page, cut: false, histogram });
     }
     let fetch = Fetch::new(range, state.fetched(), state.cursor, limit);
@@ -117,7 +117,7 @@ fn lines(
     let (found, stats) = log_lines(engine, expr, fetch.range, wanted, fetch.direction, ticket)?;
     let page = fetch.page(found, state.direction, |line: &LogLine| line.timestamp);
     let histogram = match part {
-        Part::All => bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error)),
+        Part::All => bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error, state.say)),
         Part::Rows => Ok(None),
     };
     Ok(Found::Lines { cut: stats.cut && page.older.is_none() && page.newer.is_none(), page, histogram })

@@ -28,6 +28,7 @@ use crate::model::Timestamp;
 use crate::query::{CancelOnDrop, Engine, Error as QueryError, Ticket};
 use crate::web::auth::SignedIn;
 use crate::web::explore::browser_zone;
+use crate::web::explore::search::told;
 use crate::web::explore::text::Piece;
 use crate::web::explore::zone::Zone;
 use crate::web::home::cards::{Clock, LastView, Services};
@@ -268,11 +269,7 @@ fn glance(engine: &Engine, options: Options, pins: &[Key], look: &Look, ticket: 
         Err(QueryError::TimedOut | QueryError::Cancelled | QueryError::Crowded { .. }) => {
             return Glance::Late { url: options.url(), waiting_url: options.waiting_url() };
         }
-        Err(QueryError::Store(source)) => {
-            tracing::error!(error = %source, "services cannot be counted");
-            return Glance::Failed(look.say.home_unreadable().to_owned());
-        }
-        Err(error) => return Glance::Failed(look.say.query_problem(&error)),
+        Err(error) => return Glance::Failed(told(&error, look.say)),
     };
     if !overview.is_fed {
         return Glance::Unfed;

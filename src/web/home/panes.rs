@@ -8,6 +8,7 @@ use crate::model::{Direction, Labels, TimeRange, Timestamp};
 use crate::query::{Data, Engine, Error, LogLine, RangeQuery, Series, Ticket};
 use crate::web::explore::level::Level;
 use crate::web::explore::rows::{level_of, source_of};
+use crate::web::explore::search::told;
 use crate::web::explore::text::{Marker, Piece, revealed};
 use crate::web::explore::view::Asked;
 use crate::web::home::cards::explore_url;
@@ -102,11 +103,7 @@ pub(crate) fn content(engine: &Engine, draft: &Draft, now: Timestamp, say: Langu
     };
     found.unwrap_or_else(|error| match error {
         Error::TimedOut | Error::Cancelled | Error::Crowded { .. } => Content::Late,
-        Error::Store(source) => {
-            tracing::error!(error = %source, "a panel of the home page failed");
-            Content::Failed(say.home_unreadable().to_owned())
-        }
-        error => Content::Failed(say.query_problem(&error)),
+        error => Content::Failed(told(&error, say)),
     })
 }
 

@@ -12,6 +12,7 @@ use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::db::snapshots::{self, Opened};
 use crate::logql::ast::LogExpr;
@@ -32,8 +33,12 @@ use crate::web::{Context, Error, blocking};
 
 /// Rows of one page.
 const PAGE_ROWS: usize = 500;
+/// Pages that are unpacked at a time, whoever asks: each holds the whole snapshot for a moment.
+const UNPACKING_MAX: usize = 2;
 /// Bytes of a line that are shown before it is opened.
 const HEAD_BYTES_MAX: usize = 2000;
+
+static UNPACKING: Semaphore = Semaphore::const_new(UNPACKING_MAX);
 
 /// Nothing but our style sheets: no script, no form, no frame, no picture from elsewhere.
 const HEADERS: [(HeaderName, &str); 3] = [
@@ -106,8 +111,10 @@ async fn show(
     match opened {
         Opened::Found { content, expires_at } => {
             let (say, number) = (page.say, place.page.parse().unwrap_or(1));
+            let turn = UNPACKING.acquire().await.map_err(|error| Error::internal(&error))?;
             let shown = blocking(move || Frozen::unpack(&content).map(|frozen| view(frozen, expires_at, number, say)));
             let shown = shown.await?.map_err(|error| Error::internal(&error))?;
+            drop(turn);
             answer(StatusCode::OK, &SnapshotPage { page, shown: Some(shown), problem: String::new() })
         }
         Opened::Nothing => {

@@ -1,6 +1,7 @@
 //! Lines as a file: their exact text, JSON lines, or CSV. Pure.
 //!
-//! Promises: text is each line as it is stored and a line feed; a cell of CSV is never a formula to a spreadsheet.
+//! Promises: text is each line as it is stored and a line feed; a cell of CSV is never a formula to a spreadsheet that
+//! splits at commas, as RFC 4180 has it.
 
 use std::collections::BTreeMap;
 

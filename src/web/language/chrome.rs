@@ -20,6 +20,8 @@ phrases! {
     language: "Language" | "언어";
     sign_out: "Sign out" | "로그아웃";
 
+    stored_unreadable: "The stored lines could not be read; the server’s own log says why." | "저장된 로그를 읽지 못했습니다. 원인은 서버 로그에 있습니다.";
+
     keys: "Keyboard shortcuts" | "키보드 단축키";
     close: "Close" | "닫기";
     key_next_previous: "Next line, previous line" | "다음 줄, 이전 줄";

@@ -38,7 +38,6 @@ phrases! {
     home_late: "This takes longer than usual to count." | "집계에 시간이 더 걸리고 있습니다.";
     home_wait: "Wait for it" | "기다려서 보기";
     home_as_of: "As of" | "기준 시각";
-    home_unreadable: "The stored lines could not be read; the server’s own log says why." | "저장된 로그를 읽지 못했습니다. 원인은 서버 로그에 있습니다.";
 
     home_starter_errors: "Errors" | "오류";
     home_all_lines: "All lines" | "전체 로그";

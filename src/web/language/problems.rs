@@ -20,6 +20,7 @@ impl Language {
     /// Why a query has no answer.
     pub(crate) fn query_problem(self, error: &query::Error) -> String {
         match (self, error) {
+            (_, query::Error::Store(_)) => self.stored_unreadable().to_owned(),
             (Language::Korean, query::Error::Cancelled) => "요청이 취소되었습니다".to_owned(),
             (Language::Korean, query::Error::TimedOut) => {
                 "시간이 너무 오래 걸려 멈췄습니다. 기간을 줄이거나 레이블 조건을 더해 주세요".to_owned()
@@ -63,7 +64,18 @@ fn korean_of_state(error: &db::Error) -> String {
         db::Error::SnapshotAgeInvalid => "스냅샷 기간은 1시간, 1일, 7일, 30일 중에서 고를 수 있습니다".to_owned(),
         db::Error::SnapshotsFull => "스냅샷을 더 만들 자리가 없습니다. 필요 없는 스냅샷을 철회해 주세요".to_owned(),
         db::Error::DiskFull => "디스크가 가득 차서 저장하지 못했습니다. 공간을 비운 뒤 다시 시도해 주세요".to_owned(),
-        db::Error::SavedTooLarge { max, .. } => format!("저장하기에는 너무 큽니다 (최대 {max})"),
+        db::Error::SavedTooLarge { what, max } => {
+            let (what, unit) = match what {
+                db::Kept::Query => ("저장할 쿼리는", "바이트"),
+                db::Kept::Time => ("저장할 시간은", "바이트"),
+                db::Kept::Look => ("저장할 보기 설정은", "바이트"),
+                db::Kept::Description => ("설명은", "자"),
+                db::Kept::List => ("한 사람이 저장할 수 있는 쿼리는", "개"),
+                db::Kept::Address => ("링크에 담을 주소는", "바이트"),
+                db::Kept::Snapshot => ("스냅샷은", "바이트"),
+            };
+            format!("{what} {max}{unit}까지입니다")
+        }
         db::Error::PanelTitleInvalid => "패널 제목은 80자 이하여야 합니다".to_owned(),
         db::Error::PanelUnknown => "패널이 없거나 내 것이 아닙니다".to_owned(),
         db::Error::PanelsCrowded => format!("패널은 {PANELS_MAX}개까지 둘 수 있습니다. 먼저 하나를 빼 주세요"),

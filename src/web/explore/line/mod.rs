@@ -7,7 +7,6 @@ mod alike;
 mod around;
 mod locate;
 pub(crate) mod permalink;
-mod pretty;
 mod scope;
 mod sheet;
 mod step;

@@ -13,9 +13,10 @@ use crate::web::explore::line::locate::Located;
 use crate::web::explore::line::scope::Scope;
 use crate::web::explore::line::toggle::toggle;
 use crate::web::explore::line::top::{self, Top};
-use crate::web::explore::line::{Wanted, around, href, permalink, pretty};
+use crate::web::explore::line::{Wanted, around, href, permalink};
 use crate::web::explore::look::Look;
 use crate::web::explore::moment::{Moment, zoned};
+use crate::web::explore::record;
 use crate::web::explore::rows;
 use crate::web::explore::search::told;
 use crate::web::explore::state::{State, escape_into};
@@ -205,8 +206,12 @@ pub(crate) fn sheet(
     let wished = |wish: Wish| format!("{here}{}", wish.params());
     let head = text::head(&located.stored.line, TEXT_BYTES_MAX);
     let is_cut = head.len() < located.stored.line.len();
-    let laid_out = (!is_cut).then(|| pretty::pretty(head)).flatten();
-    let shown = laid_out.as_deref().filter(|_| wish.layout == Layout::Json).unwrap_or(head);
+    let laid_out = (!is_cut).then(|| record::pretty(head)).flatten();
+    let marker = Marker::of(expr);
+    let shown = match laid_out.as_ref().filter(|_| wish.layout == Layout::Json) {
+        Some(painted) => marker.pieces_of(painted, 0..painted.plain.len()),
+        None => marker.pieces(head),
+    };
     let groups = groups(state, located, wish, &counting, &wished);
     let local = zoned(located.key.timestamp, &state.zone.zone);
     let utc = zoned(located.key.timestamp, &jiff::tz::TimeZone::UTC);
@@ -220,7 +225,7 @@ pub(crate) fn sheet(
         time_machine: Moment::At(located.key.timestamp).to_string(),
         nanos: located.key.timestamp.nanos(),
         size: rows::size(located.stored.line.len()),
-        text: Marker::of(expr).pieces(shown),
+        text: shown,
         is_long: wish.layout == Layout::Long,
         is_cut,
         layouts: layouts(state.say, wish, laid_out.is_some(), &wished),
@@ -381,7 +386,7 @@ fn top_view(state: &State, (origin, name, own): (Origin, &str, &str), counting: 
     let Some(range) = counting.range else { return TopView { values: Vec::new(), summary: String::new() } };
     let top = match top::top(counting.engine, counting.expr, (origin, name), range, counting.ticket) {
         Ok(top) => top,
-        Err(error) => return TopView { values: Vec::new(), summary: say.cannot_count(&told(&error)) },
+        Err(error) => return TopView { values: Vec::new(), summary: say.cannot_count(&told(&error, say)) },
     };
     let view = |(value, count): &(String, u64)| {
         let toggled = toggle(counting.expr, origin, name, value, Want::With);
@@ -426,7 +431,7 @@ fn alike_view(state: &State, located: &Located, counting: &Counting<'_>) -> Alik
         match alike::alike(counting.engine, &located.stored, range, counting.ticket) {
             Ok(Some(alike)) => alike,
             Ok(None) => return nothing(say.alike_none().to_owned()),
-            Err(error) => return nothing(say.cannot_count(&told(&error))),
+            Err(error) => return nothing(say.cannot_count(&told(&error, say))),
         };
     let switch = |op| Switch {
         href: state.with_query(builder::text(&alike::toggled(counting.expr, &pattern, op))).url(),

@@ -101,7 +101,7 @@ pub(crate) async fn follow(
     let (engine, name) = (context.engine.clone(), user.user.name.clone());
     let tail = match blocking(move || engine.tail(query, &name)).await? {
         Ok(tail) => tail,
-        Err(error) => return Ok(over(&state, &Ending::Refused(search::told(&error)))),
+        Err(error) => return Ok(over(&state, &Ending::Refused(search::told(&error, state.say)))),
     };
     let live = Live::new(context, user, headers, page, state, expr, tail, after);
     Ok(answer(Body::from_stream(stream::unfold(live, Live::next))))
@@ -291,6 +291,7 @@ impl Live {
         let cancel = CancelOnDrop::new(&ticket);
         let (expr, after) = (self.expr.clone(), self.sent_until);
         let name = self.user.user.name.clone();
+        let say = self.state.say;
         let filled = blocking(move || {
             let (lines, parcel) = engine.backlog(&tail, &ticket)?;
             let is_full = lines.len() >= ROWS_MAX;
@@ -305,7 +306,7 @@ impl Live {
             Ok::<_, query::Error>((tail, lines, parcel, gap))
         });
         let (tail, lines, parcel, gap) =
-            filled.await.map_err(|_| String::new())?.map_err(|error| search::told(&error))?;
+            filled.await.map_err(|_| String::new())?.map_err(|error| search::told(&error, say))?;
         drop(cancel);
         self.tail = Some(tail);
         self.parcel = Some(parcel);

@@ -41,11 +41,11 @@ pub(crate) async fn show(
     }
     let ticket = context.engine.ticket().for_user(&user.user.name);
     let _cancel = CancelOnDrop::new(&ticket);
-    let engine = context.engine.clone();
+    let (engine, say) = (context.engine.clone(), page.say);
     let found = blocking(move || {
         let asked = Asked::read(&state.query);
         let (Some(expr), Some(range)) = (asked.lines(), state.range(now)) else { return Ok(None) };
-        let found = search::newest(&engine, expr, range, &ticket).map_err(|error| search::told(&error))?;
+        let found = search::newest(&engine, expr, range, &ticket).map_err(|error| search::told(&error, say))?;
         Ok(found.map(|line| Marker::default().pieces(text::head(&line.line, TEXT_BYTES_MAX))))
     });
     let (pieces, failure) = match found.await? {

@@ -60,7 +60,7 @@ pub(crate) fn find(
     range: TimeRange,
     ticket: &Ticket,
 ) -> Result<(Lines, View), String> {
-    let told = |error: Error| search::told(&error);
+    let told = |error: Error| search::told(&error, state.say);
     let view = match state.show {
         Show::Fields => fields::find(engine, state, expr, range, ticket),
         Show::Patterns => patterns::find(engine, state, expr, range, ticket),
@@ -68,7 +68,8 @@ pub(crate) fn find(
         Show::Lines => Ok(View::Nothing),
     };
     let view = view.map_err(told)?;
-    let histogram = search::bars(engine, expr, range, ticket).map(Some).map_err(|error| search::told(&error));
+    let histogram =
+        search::bars(engine, expr, range, ticket).map(Some).map_err(|error| search::told(&error, state.say));
     let nothing = Page { rows: Vec::new(), older: None, newer: None };
     // without rows, no time of day is told
     Ok((view::lines(state, expr, &nothing, false, histogram, Part::All, range.end), view))
