@@ -140,6 +140,49 @@ for (const width of WIDTHS) {
   }
 }
 
+test("a query has the same colours before the script has come and after it", async () => {
+  const queries = [
+    String.raw`{app="pay\"ments", env=~\`p.+\`} |= "x" != \`y\` |~ "z" !~ "w" |> "<_> a" !> "b"`,
+    '{app="a"} | json user="user.name", ip | logfmt --strict --keep-empty | regexp `(?P<x>\\d+)` | pattern "<a> <_>"',
+    '{app="a"} | line_format "{{.x}}" | label_format a=b, c="{{.d}}" | drop x, y="z" | keep q | decolorize | unpack',
+    '{app="a"} | status >= 500 and (size < 1.5KB or took > 2m30s) | addr = ip("10.0.0.0/8") # why',
+    'topk by (app) (3, sum without (host) (rate({env="prod"} | unwrap duration(took) | __error__="" [5m] offset 1h)))',
+    'quantile_over_time(0.99, {a="b"} | logfmt | unwrap ms [1h]) by (queue) / on (a) group_left (b) count_over_time({}[5m]) ^ 2 % 3',
+    'sum(count_over_time({a="b"}[1m])) > bool 1e3 or vector(-1) unless label_replace(rate({}[1m]), "a", "$1", "b", "(.*)")',
+    '{rate="sum", 한글="값"} | sum = "x" | by="y"',
+    "{app=\"a\"}\n  // one\n  /* two\n  lines */ |= \"x\"",
+    '{app="a} | json',
+    "sum(rate({a=`b[5m",
+    '{a="b"} | x == 1 & § 5',
+  ];
+  const colours = async (script, query) => {
+    await explore(script, server, query);
+    return script.evaluate(() => {
+      // neighbours of one colour are one to the eye
+      const told = [];
+      for (const node of document.querySelector(".layer").childNodes) {
+        const [kind, text] = [node.className ?? "", node.textContent.replace("\u200b", "")];
+        for (const letter of text) if (letter.trim()) told.push(`${letter} ${kind}`);
+      }
+      return told;
+    });
+  };
+  const pages = [];
+  for (const script of [false, true]) {
+    const page = await open(browser, { width: 390, script });
+    await signIn(page, server, "mina");
+    pages.push(page);
+  }
+  for (const query of queries) {
+    const [before, after] = [await colours(pages[0], query), await colours(pages[1], query)];
+    assert.ok(before.length > 5 && before.some((letter) => letter.includes("ql-")), query);
+    assert.deepEqual(after, before, query);
+  }
+  assert.equal(await pages[0].locator(".editor.painted").count(), 0);
+  await pages[1].locator(".editor.painted").waitFor();
+  for (const page of pages) await page.context().close();
+});
+
 test("everything is said in Korean too", async () => {
   const page = await open(browser, { width: 390, locale: "ko-KR" });
   await signIn(page, server, "mina");
