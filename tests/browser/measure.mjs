@@ -1,4 +1,5 @@
-// How heavy and how quick the pages are: `node measure.mjs --data FOLDER [--from T --to T] [--width 390] [--runs 20]`.
+// How heavy and how quick the pages are: `node measure.mjs --data FOLDER [--from T --to T] [--width 390] [--runs 20]`;
+// with `--long QUERY`, how quickly one huge line that the query finds is shown.
 // Starts the binary that LOGCAFE_BIN names (a release build, to be fair) on a folder that holds logs already, goes
 // through what people do most, and prints what a page weighs and the median and 95th percentile of each step. A step is
 // timed from the tap to the frame in which what was asked for is painted.
@@ -13,13 +14,14 @@ const { values: given } = parseArgs({
     to: { type: "string", default: "now" },
     word: { type: "string", default: "timeout" },
     width: { type: "string", default: "390" },
+    long: { type: "string" },
     runs: { type: "string", default: "20" },
   },
 });
 if (!given.data) throw new Error("name a folder with logs: --data FOLDER");
 const runs = Number(given.runs);
 
-const server = await Server.start(given.data);
+const server = await Server.start(given.data, ["--line-size", "32MiB", "--push-body", "64MiB"]);
 const browser = await launch();
 // without the service worker, whose answers would not count as bytes of the network
 const page = await open(browser, { width: Number(given.width), serviceWorkers: "block" });
@@ -27,8 +29,11 @@ const name = `measure-${process.pid}`;
 server.addUser(name);
 try {
   await signIn();
-  await weigh();
-  await time();
+  if (given.long) await timeLong();
+  else {
+    await weigh();
+    await time();
+  }
 } finally {
   server.command(["user", "remove", name], "");
   await browser.close();
@@ -76,6 +81,20 @@ async function weigh() {
 
 function kib(bytes) {
   return `${(bytes / 1024).toFixed(1)} KiB`;
+}
+
+/** A line of many megabytes that lies in the folder, found by its query. */
+async function timeLong() {
+  await step("a long line in the list", () => page.goto("about:blank"), async () => {
+    await page.goto(explore({ query: given.long }), { waitUntil: "commit" });
+    await page.locator(".lines > .line").first().waitFor();
+  });
+  await page.goto(explore({ query: given.long }));
+  const sheet = new URL(await page.locator(".lines > .line .meta").first().getAttribute("href"), server.url).href;
+  await step("the page of a long line", () => page.goto("about:blank"), async () => {
+    await page.goto(sheet, { waitUntil: "commit" });
+    await page.locator(".sheet-line pre").first().waitFor();
+  });
 }
 
 async function time() {

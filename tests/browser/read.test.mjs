@@ -22,6 +22,36 @@ after(async () => {
   await server?.stop();
 });
 
+/** A record of 19 MB. */
+const longLine = () => `{"msg":"menu of all cafes","items":[${'{"name":"cortado","price":3.2},'.repeat(620_000)}0],"end":"last cup"}`;
+
+test("a line of 19 MB shows its beginning, and is had whole where it is wanted", async () => {
+  const own = await Server.start(undefined, ["--line-size", "32MiB", "--push-body", "64MiB"]);
+  const page = await open(browser, { width: 390 });
+  try {
+    await setUp(page, own, "mina");
+    const line = longLine();
+    assert.ok(line.length > 19e6);
+    await own.push([{ labels: { app: "menu" }, lines: [[Date.now(), line]] }]);
+    const weigh = async (act) => {
+      const answered = page.waitForResponse((response) => response.request().resourceType() !== "stylesheet" && response.url().includes("/explore"));
+      await act();
+      return (await (await answered).body()).length;
+    };
+    assert.ok((await weigh(() => explore(page, own, '{app="menu"}'))) < 150_000, "the list has the beginning alone");
+    await isFit(page, "a line of 19 MB in the list");
+    const sheet = await rows(page).first().locator(".meta").getAttribute("href");
+    assert.ok((await weigh(() => page.goto(new URL(sheet, own.url).href))) < 400_000, "so has its page");
+    await page.getByText("menu of all cafes").first().waitFor();
+    await isFit(page, "the page of a line of 19 MB");
+    const whole = await page.request.get(new URL(await page.locator(".sheet-line .notice a").getAttribute("href"), own.url).href);
+    assert.equal(await whole.text(), line, "to the last letter");
+  } finally {
+    await page.context().close();
+    await own.stop();
+  }
+});
+
 const look = async (page) => {
   await page.click(".look > summary");
   await page.locator(".look .panel").waitFor();
@@ -186,7 +216,37 @@ async function copied(page, selector) {
   }, selector);
   await page.keyboard.press("Control+c");
   return page.evaluate(() => new Promise((resolve) => {
-    const look = async () => {
+    /** A record of 19 MB. */
+const longLine = () => `{"msg":"menu of all cafes","items":[${'{"name":"cortado","price":3.2},'.repeat(620_000)}0],"end":"last cup"}`;
+
+test("a line of 19 MB shows its beginning, and is had whole where it is wanted", async () => {
+  const own = await Server.start(undefined, ["--line-size", "32MiB", "--push-body", "64MiB"]);
+  const page = await open(browser, { width: 390 });
+  try {
+    await setUp(page, own, "mina");
+    const line = longLine();
+    assert.ok(line.length > 19e6);
+    await own.push([{ labels: { app: "menu" }, lines: [[Date.now(), line]] }]);
+    const weigh = async (act) => {
+      const answered = page.waitForResponse((response) => response.request().resourceType() !== "stylesheet" && response.url().includes("/explore"));
+      await act();
+      return (await (await answered).body()).length;
+    };
+    assert.ok((await weigh(() => explore(page, own, '{app="menu"}'))) < 150_000, "the list has the beginning alone");
+    await isFit(page, "a line of 19 MB in the list");
+    const sheet = await rows(page).first().locator(".meta").getAttribute("href");
+    assert.ok((await weigh(() => page.goto(new URL(sheet, own.url).href))) < 400_000, "so has its page");
+    await page.getByText("menu of all cafes").first().waitFor();
+    await isFit(page, "the page of a line of 19 MB");
+    const whole = await page.request.get(new URL(await page.locator(".sheet-line .notice a").getAttribute("href"), own.url).href);
+    assert.equal(await whole.text(), line, "to the last letter");
+  } finally {
+    await page.context().close();
+    await own.stop();
+  }
+});
+
+const look = async () => {
       const text = await navigator.clipboard.readText();
       if (text === "nothing was copied") requestAnimationFrame(look);
       else resolve(text);

@@ -15,8 +15,9 @@ export const PASSWORD = "three warm cups";
 
 export class Server {
   /** On a folder that is there, or on a new one that goes with the server. */
-  static async start(folder) {
+  static async start(folder, options = []) {
     const server = new Server();
+    server.options = options;
     server.data = folder ?? mkdtempSync(join(tmpdir(), "logcafe-browser-"));
     server.isOwn = folder === undefined;
     server.log = "";
@@ -27,7 +28,7 @@ export class Server {
   /** Runs the binary until it says `last`. */
   async run(address, last) {
     const options = { stdio: ["ignore", "pipe", "pipe"], cwd: this.data, env };
-    const child = spawn(BINARY, ["serve", "--listen", address, "--data", this.data], options);
+    const child = spawn(BINARY, ["serve", "--listen", address, "--data", this.data, ...this.options], options);
     this.child = child;
     child.stderr.on("data", (text) => (this.log += text));
     process.once("exit", () => child.kill("SIGKILL"));
