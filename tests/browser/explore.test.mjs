@@ -289,7 +289,7 @@ test("a first visit is light on the network", async () => {
   const holds = new Set();
   let bytes = 0;
   session.on("Network.responseReceived", ({ requestId, type, response }) => {
-    if (type === "Document" || (type === "Stylesheet" && !response.url.includes("explore_later"))) holds.add(requestId);
+    if (type === "Document" || (type === "Stylesheet" && !/explore_(later|understand)/.test(response.url))) holds.add(requestId);
   });
   session.on("Network.loadingFinished", (event) => (bytes += holds.has(event.requestId) ? event.encodedDataLength : 0));
   await explore(page, server);

@@ -59,7 +59,7 @@ async function weigh() {
   let kinds = new Map();
   const types = new Map();
   // what comes after the lines holds nothing back
-  const isLate = (url) => /explore_later/.test(url) && !/show=(fields|patterns|compare)/.test(page.url());
+  const isLate = (url) => /explore_later/.test(url) || (/explore_understand/.test(url) && !/show=/.test(page.url()));
   session.on("Network.responseReceived", (event) => types.set(event.requestId, isLate(event.response.url) ? "Late" : event.type));
   session.on("Network.loadingFinished", (event) => {
     const type = types.get(event.requestId) ?? "Other";

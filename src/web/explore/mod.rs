@@ -163,8 +163,12 @@ impl ExplorePage {
     }
 
     /// Whether it shows lines, and so looks right with the first style sheet alone.
-    fn is_plain(&self) -> bool {
-        self.state.show == Show::Lines && !matches!(self.body, Body::Numbers { .. })
+    fn is_numbers(&self) -> bool {
+        matches!(self.body, Body::Numbers { .. })
+    }
+
+    fn is_understood(&self) -> bool {
+        self.state.show != Show::Lines && !self.is_numbers()
     }
 
     fn has_lines(&self) -> bool {

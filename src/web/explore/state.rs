@@ -53,6 +53,7 @@ pub(crate) struct Params {
     pub(crate) sort: Option<String>,
     pub(crate) than: Option<String>,
     pub(crate) whole: Option<String>,
+    pub(crate) all: Option<String>,
     pub(crate) field: Option<String>,
 }
 
@@ -138,7 +139,7 @@ impl State {
         let look = Look::read(given(&params.wrap), given(&params.form), given(&params.same), given(&params.columns));
         let drawing = Drawing::read(given(&params.chart), given(&params.unit), given(&params.by));
         let reading = Reading::default();
-        let ask = Ask::read(given(&params.sort), given(&params.than), given(&params.whole), given(&params.field));
+        let ask = Ask::read(params);
         let cursor = older.or(newer);
         // only what goes up to now goes on
         let live = given(&params.live) == Some("1") && to == Moment::NOW && cursor.is_none() && show == Show::Lines;

@@ -51,6 +51,7 @@ phrases! {
     pattern_first(time: &str): "first at {time}" | "{time}에 처음 나타남";
     pattern_trend: "Over time" | "시간별 추이";
     patterns_further(patterns: u64, count: &str, lines: &str): "1 more pattern, with {lines} lines" / "{count} more patterns, with {lines} lines" | "패턴 {count}개가 더 있습니다(로그 {lines}줄)";
+    patterns_all: "Show all patterns" | "모든 패턴 보기";
     example_gone: "No such line is there any more." | "해당하는 로그가 더 이상 없습니다.";
 
     compare_with: "Compare with" | "비교 대상";

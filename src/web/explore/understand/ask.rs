@@ -1,5 +1,7 @@
 //! What is asked of the views of what lines have in common: order, what is compared with, how much is read. Pure.
 
+use crate::web::explore::state::Params;
+
 /// The order of patterns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Sort {
@@ -52,16 +54,23 @@ pub(crate) struct Ask {
     pub(crate) than: Than,
     /// Whether every line is read, however long that takes.
     pub(crate) whole: bool,
+    /// Whether the seldom patterns are shown too.
+    pub(crate) all: bool,
     /// Fields whose names hold this are shown; empty shows all.
     pub(crate) field: String,
 }
 
 impl Ask {
     /// Reads the parameters; what cannot be read is as by default.
-    pub(crate) fn read(sort: Option<&str>, than: Option<&str>, whole: Option<&str>, field: Option<&str>) -> Ask {
-        let sort = Sort::ALL.into_iter().find(|known| Some(known.name()) == sort).unwrap_or_default();
-        let than = Than::ALL.into_iter().find(|known| Some(known.name()) == than).unwrap_or_default();
-        Ask { sort, than, whole: whole == Some("1"), field: field.unwrap_or("").to_owned() }
+    pub(crate) fn read(params: &Params) -> Ask {
+        let given = |param: &Option<String>, name: &str| param.as_deref() == Some(name);
+        Ask {
+            sort: Sort::ALL.into_iter().find(|known| given(&params.sort, known.name())).unwrap_or_default(),
+            than: Than::ALL.into_iter().find(|known| given(&params.than, known.name())).unwrap_or_default(),
+            whole: given(&params.whole, "1"),
+            all: given(&params.all, "1"),
+            field: params.field.as_deref().unwrap_or("").trim().to_owned(),
+        }
     }
 
     /// Names and values in the address; what is as by default is left out.
@@ -76,6 +85,9 @@ impl Ask {
         if self.whole {
             pairs.push(("whole", "1".to_owned()));
         }
+        if self.all {
+            pairs.push(("all", "1".to_owned()));
+        }
         if !self.field.is_empty() {
             pairs.push(("field", self.field.clone()));
         }
@@ -85,15 +97,20 @@ impl Ask {
 
 #[cfg(test)]
 mod tests {
+    use crate::web::explore::state::Params;
     use crate::web::explore::understand::ask::{Ask, Sort, Than};
 
     #[test]
     fn what_is_asked_is_written_as_it_is_read() {
-        let ask = Ask { sort: Sort::Growing, than: Than::LastWeek, whole: true, field: "took".to_owned() };
+        let ask = Ask { sort: Sort::Growing, than: Than::LastWeek, whole: true, all: true, field: "took".to_owned() };
         let pairs: Vec<String> = ask.pairs().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(pairs.join("&"), "sort=growing&than=last-week&whole=1&field=took");
-        assert_eq!(Ask::read(Some("growing"), Some("last-week"), Some("1"), Some("took")), ask);
-        assert_eq!(Ask::read(Some("else"), None, None, None), Ask::default());
+        assert_eq!(pairs.join("&"), "sort=growing&than=last-week&whole=1&all=1&field=took");
+        let given = |text: &str| Some(text.to_owned());
+        let (sort, than) = (given("growing"), given("last-week"));
+        let params =
+            Params { sort, than, whole: given("1"), all: given("1"), field: given("took"), ..Params::default() };
+        assert_eq!(Ask::read(&params), ask);
+        assert_eq!(Ask::read(&Params { sort: given("else"), ..Params::default() }), Ask::default());
         assert_eq!(Ask::default().pairs(), []);
     }
 }

@@ -15,7 +15,8 @@ use crate::web::explore::understand::{
 
 /// Patterns that are found, to be sorted, and of those the ones that are shown.
 const FOUND_MAX: usize = 2000;
-const SHOWN_MAX: usize = 60;
+/// As many as one reads, in a page that a phone has quickly; the others come when they are asked for.
+const SHOWN_FIRST: usize = 40;
 /// Parts of the range that a trend is drawn of.
 const TREND_PARTS: i64 = 30;
 /// A pattern that comes so many parts after the first one has come up meanwhile.
@@ -32,6 +33,8 @@ pub(crate) struct PatternsView {
     pub(crate) rows: Vec<PatternView>,
     /// Patterns that are not shown, in words.
     pub(crate) further: Option<String>,
+    /// The way to them.
+    pub(crate) all: Option<String>,
 }
 
 #[derive(Debug)]
@@ -88,19 +91,22 @@ fn view(state: &State, expr: &LogExpr, range: TimeRange, found: &Patterns) -> Pa
         }
     }
     let lines: u64 = found.stats.lines_matched;
-    let rows = order.iter().take(SHOWN_MAX).map(|index| {
+    let shown_max = if state.ask.all { FOUND_MAX } else { SHOWN_FIRST };
+    let rows = order.iter().take(shown_max).map(|index| {
         let pattern = &found.patterns[*index];
         let is_late = first_of(pattern) >= earliest.plus_nanos(length(range) / TREND_PARTS * LATE_PARTS);
         let first = is_late.then(|| first_text(state, range, pattern));
         row(state, expr, pattern, &trends[*index], lines, first)
     });
-    let hidden = order.len().saturating_sub(SHOWN_MAX) as u64 + found.further_pattern_count;
-    let hidden_lines: u64 = order.iter().skip(SHOWN_MAX).map(|index| found.patterns[*index].line_count).sum::<u64>()
+    let hidden = order.len().saturating_sub(shown_max) as u64 + found.further_pattern_count;
+    let hidden_lines: u64 = order.iter().skip(shown_max).map(|index| found.patterns[*index].line_count).sum::<u64>()
         + found.further_line_count;
     PatternsView {
         read: read_of(state, lines, found.coverage),
         sorts: Sort::ALL.into_iter().map(|sort| sort_link(state, sort)).collect(),
         rows: rows.collect(),
+        all: (order.len() > shown_max)
+            .then(|| State { ask: Ask { all: true, ..state.ask.clone() }, ..state.clone() }.url()),
         further: (hidden > 0).then(|| state.say.patterns_further(hidden, &number(hidden), &number(hidden_lines))),
     }
 }
