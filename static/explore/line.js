@@ -205,7 +205,8 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy-url]");
   if (!button) return;
   const text = fetch(button.dataset.copyUrl).then((answer) => {
-    if (!answer.ok) throw new Error(answer.statusText);
+    // whoever is not signed in any more is led to the way in, which is not the line
+    if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
     return answer.blob();
   });
   try {

@@ -22,7 +22,10 @@ document.addEventListener("input", (event) => {
     const given = new FormData(form);
     const fields = new URLSearchParams(["typed", "from", "to", "zone"].map((name) => [name, given.get(name) ?? ""]));
     const answer = await fetch(`/explore/time?${fields}`).catch(() => undefined);
-    if (!answer?.ok || mine !== asked) return;
+    if (mine !== asked || !reading.isConnected) return;
+    // the session is over: the way in is a page of its own, never a part of this form
+    if (answer?.redirected) return location.reload();
+    if (!answer?.ok) return;
     const text = await answer.text();
     if (reading.isConnected) reading.innerHTML = text;
   }, 250);

@@ -162,3 +162,15 @@ for (const width of WIDTHS) {
     });
   }
 }
+
+test("whoever is not signed in any more is led to the way in, and never signs in within another form", async () => {
+  const page = await open(browser, { width: 390 });
+  await signIn(page, server, "mina");
+  await explore(page, server);
+  await sheet(page);
+  await page.context().clearCookies();
+  await page.fill(".span-form [name=from]", "yesterday 17:30");
+  await page.waitForURL((url) => url.pathname === "/login");
+  assert.equal(await page.locator("form[action='/login'][method=post] [name=password]").count(), 1);
+  await page.context().close();
+});

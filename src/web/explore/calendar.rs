@@ -322,7 +322,9 @@ pub(crate) fn zone(word: &str) -> Option<TimeZone> {
         hours.parse().ok().filter(|_| is_short(hours))?,
         minutes.parse().ok().filter(|minutes| is_short(digits) || *minutes < 60)?,
     );
-    Some(TimeZone::fixed(Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()?))
+    let seconds = sign * (hours * 3600 + minutes * 60);
+    let is_somewhere = (-12 * 3600..=14 * 3600).contains(&seconds);
+    is_somewhere.then(|| Offset::from_seconds(seconds).ok()).flatten().map(TimeZone::fixed)
 }
 
 fn seconds_of(text: &str) -> Option<(i8, i32)> {

@@ -37,7 +37,13 @@ impl Moment {
             Moment::At(timestamp) => {
                 let zoned = zoned(timestamp, zone);
                 let whole = timestamp.nanos().rem_euclid(SECOND) == 0;
-                zoned.strftime(if whole { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.f" }).to_string()
+                let mut text =
+                    zoned.strftime(if whole { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.f" }).to_string();
+                // in the hour that is twice it would otherwise be read as the other one
+                if zone.to_ambiguous_timestamp(zoned.datetime()).is_ambiguous() {
+                    text.push_str(&zoned.strftime(" %:z").to_string());
+                }
+                text
             }
         }
     }
@@ -89,12 +95,33 @@ fn jiff_timestamp(timestamp: Timestamp) -> jiff::Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use crate::web::explore::moment::short_duration;
+    use jiff::tz::TimeZone;
+
+    use crate::model::Timestamp;
+    use crate::web::explore::moment::{Moment, short_duration};
+    use crate::web::explore::spoken::{Edge, read};
 
     #[test]
     fn lengths_are_said_in_few_units() {
         assert_eq!(short_duration(5_400_000_000_000), "1h30m");
         assert_eq!(short_duration(0), "0s");
         assert_eq!(short_duration(1_250_000_000), "1s250ms");
+    }
+
+    #[test]
+    fn what_stands_in_the_field_is_read_as_it_was() {
+        let new_york = TimeZone::get("America/New_York").unwrap();
+        // both hours between one and two o'clock of 1 November 2026, and the one after them
+        for (secs, expected) in [
+            (1_793_509_800, "2026-11-01 01:10:00 -04:00"),
+            (1_793_513_400, "2026-11-01 01:10:00 -05:00"),
+            (1_793_517_000, "2026-11-01 02:10:00"),
+        ] {
+            let moment = Moment::At(Timestamp::from_secs(secs));
+            let text = moment.field(&new_york);
+            assert_eq!(text, expected);
+            let now = Timestamp::from_secs(1_795_358_760);
+            assert_eq!(read(&text, Edge::Start, now, &new_york).unwrap().moment, moment);
+        }
     }
 }

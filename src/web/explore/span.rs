@@ -78,6 +78,11 @@ impl Typed {
             None => Ok(None),
             Some(text) => spoken::read(text, edge, now, zone).map(Some).ok_or_else(|| text.to_owned()),
         };
+        if let (Some(text), None) = (from, to)
+            && let Some((from, to)) = spoken::read_clocks(text, now, zone)
+        {
+            return Typed { from: Ok(Some(from)), to: Ok(Some(to)) };
+        }
         let typed = Typed { from: one(from, Edge::Start), to: one(to, Edge::End) };
         match (&typed.from, from, to) {
             (Err(text), _, None) => match spoken::read_range(text, now, zone) {

@@ -18,6 +18,9 @@ const SECOND: i64 = 1_000_000_000;
 /// What stands between the two times of a pasted range.
 const BETWEEN: [&str; 10] = [" – ", " — ", " - ", " to ", " until ", " ~ ", " → ", "부터", "~", "/"];
 
+/// A longer text is no time: reading it would only take long.
+const TEXT_BYTES_MAX: usize = 200;
+
 /// Which end of a range a time is for: a day without a time of day begins it at its start and ends it at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
@@ -51,6 +54,9 @@ impl Spoken {
 
 /// Reads any usual form of a time; `None` where it is none.
 pub(crate) fn read(text: &str, edge: Edge, now: Timestamp, zone: &TimeZone) -> Option<Spoken> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
     let words = words(text)?;
     let joined = words.join(" ");
     if let Some(moment) = relative(&joined) {
@@ -64,6 +70,9 @@ pub(crate) fn read(text: &str, edge: Edge, now: Timestamp, zone: &TimeZone) -> O
 
 /// Reads two times in one text: `14:00 – 15:00`, `a to b`, `어제 9시부터 10시까지`.
 pub(crate) fn read_range(text: &str, now: Timestamp, zone: &TimeZone) -> Option<(Spoken, Spoken)> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
     let lower = text.trim().to_lowercase();
     for between in BETWEEN {
         for (index, _) in lower.match_indices(between) {
@@ -74,6 +83,28 @@ pub(crate) fn read_range(text: &str, now: Timestamp, zone: &TimeZone) -> Option<
         }
     }
     None
+}
+
+/// Reads two times of day with no more than a dash between them, as `14:00-15:00`: what would otherwise be a time with
+/// an offset. With a day before them it is a range only if it goes on that day; a timestamp, which has a `T` or seconds,
+/// keeps its offset.
+pub(crate) fn read_clocks(text: &str, now: Timestamp, zone: &TimeZone) -> Option<(Spoken, Spoken)> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let lower = text.trim().to_lowercase();
+    let (start, end) = lower.rsplit_once(['-', '–', '—'])?;
+    let (day, first) = start.rsplit_once(char::is_whitespace).unwrap_or(("", start));
+    let (first, second) = (clock(first)?, clock(end)?);
+    (day.is_empty() || first < second).then(|| pair(start, end, now, zone)).flatten()
+}
+
+/// `9:00`, `17:30`, and nothing else.
+fn clock(text: &str) -> Option<Time> {
+    let (hour, minute) = text.split_once(':')?;
+    let is_digits = |text: &str| !text.is_empty() && text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_clock = is_digits(hour) && is_digits(minute) && minute.len() == 2;
+    if is_clock { Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok() } else { None }
 }
 
 /// The second time is on the day of the first where it names none, and the first in the zone of the second.
@@ -264,7 +295,7 @@ mod tests {
 
     use crate::model::Timestamp;
     use crate::web::explore::moment::Moment;
-    use crate::web::explore::spoken::{Edge, Twist, read, read_range};
+    use crate::web::explore::spoken::{Edge, Twist, read, read_clocks, read_range};
 
     /// Sunday 2026-11-22 14:46:00 UTC, 23:46 in Seoul.
     const NOW: Timestamp = Timestamp::from_secs(1_795_358_760);
@@ -432,6 +463,37 @@ mod tests {
         }
         assert_eq!(read("2026-11-22"), None);
         assert_eq!(read("now to 3 hours ago"), None);
+    }
+
+    #[test]
+    fn two_clocks_and_a_dash_are_a_range_and_no_offset() {
+        let read = |text: &str| {
+            let (start, end) = read_clocks(text, NOW, &zone("Asia/Seoul"))?;
+            Some(format!("{} {}", start.moment, end.moment))
+        };
+        for (text, expected) in [
+            ("14:00-15:00", Some("2026-11-22T05:00:00Z 2026-11-22T06:00:00Z")),
+            ("09:00–10:30", Some("2026-11-22T00:00:00Z 2026-11-22T01:30:00Z")),
+            ("22:00-02:00", Some("2026-11-22T13:00:00Z 2026-11-22T17:00:00Z")),
+            ("2026-11-20 14:00-15:00", Some("2026-11-20T05:00:00Z 2026-11-20T06:00:00Z")),
+            ("yesterday 9:00-10:00", Some("2026-11-21T00:00:00Z 2026-11-21T01:00:00Z")),
+            ("2026-11-20 14:00-05:00", None),
+            ("2026-11-20T14:00-15:00", None),
+            ("14:00:00-05:00", None),
+            ("2026-11-20", None),
+        ] {
+            assert_eq!(read(text).as_deref(), expected, "{text}");
+        }
+        assert_eq!(seoul("2026-11-20 14:00-05:00"), "2026-11-20T19:00:00Z");
+        assert_eq!(seoul("2026-11-20T14:00-15:00"), "none", "no place is fifteen hours behind");
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_to_be_a_time_is_not_read() {
+        let long = "~/".repeat(30_000);
+        let seoul = zone("Asia/Seoul");
+        assert!(read(&long, Edge::Start, NOW, &seoul).is_none());
+        assert!(read_range(&long, NOW, &seoul).is_none() && read_clocks(&long, NOW, &seoul).is_none());
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::web::explore::calendar;
 
 /// Letters that a mistyped name may differ in.
 const TYPOS_MAX: usize = 2;
+/// The name of no zone is longer.
+const NAME_BYTES_MAX: usize = 64;
 
 /// The zone of a view.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +73,9 @@ fn find(text: &str) -> Option<(TimeZone, String)> {
 
 /// The zone whose name is nearest to a mistyped one.
 fn guess(text: &str) -> Option<String> {
+    if text.len() > NAME_BYTES_MAX {
+        return None;
+    }
     let word = text.trim().to_lowercase().replace(' ', "_");
     let far = |name: &str| typos(&word, &name.to_lowercase());
     let nearest = names().map(|name| (far(&name).min(far(city(&name)) + 1), name)).min()?;
