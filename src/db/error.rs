@@ -57,6 +57,8 @@ pub enum Error {
     PanelUnknown,
     #[error("a home page takes at most {PANELS_MAX} panels; remove one first")]
     PanelsCrowded,
+    #[error("the services are on this home page already")]
+    PanelServicesTaken,
     #[error("a home page takes at most {PINS_MAX} pinned services; unpin one first")]
     PinsCrowded,
     #[error("{OPEN_MAX} requests to delete wait already; try again when some are through")]
@@ -135,6 +137,7 @@ impl Error {
             | Error::PanelTitleInvalid
             | Error::PanelUnknown
             | Error::PanelsCrowded
+            | Error::PanelServicesTaken
             | Error::PinsCrowded
             | Error::DeletionsCrowded
             | Error::DeletionUnknown

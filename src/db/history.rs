@@ -99,7 +99,9 @@ pub fn forget(db: &Db, user_id: i64, id: i64) -> Result<(), Error> {
             0 => Err(Error::HistoryUnknown),
             _ => Ok(()),
         }
-    })
+    })?;
+    db.scrub();
+    Ok(())
 }
 
 /// Forgets all that a person asked.
@@ -107,7 +109,9 @@ pub fn clear(db: &Db, user_id: i64) -> Result<(), Error> {
     db.write(|transaction| {
         transaction.execute("delete from history where user_id = ?1", [user_id])?;
         Ok(())
-    })
+    })?;
+    db.scrub();
+    Ok(())
 }
 
 /// Whether what this person asks is remembered.
@@ -206,6 +210,21 @@ mod tests {
         assert!(!queries(db, ann, later).contains(&"unseen".to_owned()));
         clear(db, ann).unwrap();
         assert_eq!(queries(db, ann, later), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_in_no_file() {
+        let scratch = scratch();
+        let db = &scratch.db;
+        let ann = users::add(db, "ann", "a long password", Role::Admin, at(0)).unwrap().id;
+        let ask = || note(db, ann, &question("a private question", "now-1h", "now"), at(1)).unwrap();
+        ask();
+        assert!(scratch.holds(b"a private question"));
+        forget(db, ann, list(db, ann, at(1)).unwrap()[0].id).unwrap();
+        assert!(!scratch.holds(b"a private question"), "one by one");
+        ask();
+        clear(db, ann).unwrap();
+        assert!(!scratch.holds(b"a private question"), "all at once");
     }
 
     #[test]

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0009_snapshots", include_str!("../../migrations/0009_snapshots.sql")),
     ("0010_panels", include_str!("../../migrations/0010_panels.sql")),
     ("0011_pairings", include_str!("../../migrations/0011_pairings.sql")),
+    ("0012_ids_once", include_str!("../../migrations/0012_ids_once.sql")),
 ];
 
 /// A connection with the tables of this version.
@@ -33,7 +34,6 @@ pub(in crate::db) fn connect(path: &Path) -> Result<Connection, Error> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         // A revoked token must stay revoked after a power cut, so every commit is synced.
         connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "foreign_keys", "on")?;
         // What is taken back (a snapshot of log lines, a history) is overwritten, not only forgotten.
         connection.pragma_update(None, "secure_delete", "on")?;
         Ok(connection)
@@ -43,6 +43,7 @@ pub(in crate::db) fn connect(path: &Path) -> Result<Connection, Error> {
         Error::Sql(source) => Error::Open { path: path.to_owned(), source },
         other => other,
     })?;
+    connection.pragma_update(None, "foreign_keys", "on")?;
     Ok(connection)
 }
 
@@ -54,6 +55,8 @@ pub(in crate::db) fn tables(connection: &mut Connection) -> rusqlite::Result<()>
 }
 
 fn run(connection: &mut Connection, path: &Path, migrations: &[(&str, &str)]) -> Result<(), Error> {
+    // a table that is made anew must not take the rows with it that name its rows
+    connection.pragma_update(None, "foreign_keys", "off")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "create table if not exists migrations (name text primary key, sha256 text not null) strict, without rowid",
@@ -108,6 +111,49 @@ mod tests {
         other[1].1 = "create table other (id integer)";
         assert!(matches!(run(&mut connection, &path, &other), Err(Error::Foreign { .. })));
         run(&mut connection, &path, MIGRATIONS).unwrap();
+    }
+
+    #[test]
+    fn a_table_that_is_made_anew_keeps_its_rows_and_those_that_name_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let mut connection = Connection::open(&path).unwrap();
+        run(&mut connection, &path, &MIGRATIONS[..11]).unwrap();
+        connection
+            .execute_batch(
+                "insert into users values (1, 'ann', '', 'admin', 0, 1);
+                 insert into saved_queries values
+                     (7, 1, 'errors', '{}', 'now-1h', 'now', 50, 'forward', 1, 1, 5, 'a,b', 'why', 'zone=UTC', 'bob');
+                 insert into panels values (1, 1, 0, 'count', '', '{}', 7, '1h', 'half');
+                 insert into short_links values (3, 'abc', 1, 'ann', 'query=x', 5, 6, 2);
+                 insert into snapshots values (4, x'01', 1, 'title', '{}', 9, 5, 6, 2, 3, x'0203');",
+            )
+            .unwrap();
+        drop(connection);
+        let connection = connect(&path).unwrap();
+        let row = |sql: &str| -> String {
+            connection
+                .query_row(sql, [], |row| {
+                    let value = |at| row.get::<_, rusqlite::types::Value>(at).unwrap();
+                    Ok((0..row.as_ref().column_count()).map(|at| format!("{:?} ", value(at))).collect())
+                })
+                .unwrap()
+        };
+        assert!(row("select tags, description, more, author from saved_queries where id = 7").contains("zone=UTC"));
+        assert_eq!(row("select saved_id from panels"), "Integer(7) ", "a panel goes on with its saved query");
+        assert_eq!(row("select use_count from short_links where id = 3 and code = 'abc'"), "Integer(2) ");
+        assert_eq!(row("select content from snapshots where id = 4"), "Blob([2, 3]) ");
+        let broken = connection.prepare("pragma foreign_key_check").unwrap().exists([]).unwrap();
+        assert!(!broken && row("pragma foreign_keys") == "Integer(1) ");
+        connection.execute("delete from saved_queries", []).unwrap();
+        assert_eq!(row("select saved_id from panels"), "Null ", "the rules hold again");
+        connection
+            .execute_batch(
+                "insert into saved_queries (owner_id, name, query, from_text, to_text, row_limit, direction, created_at)
+                 values (1, 'other', '{}', 'now-1h', 'now', 50, 'forward', 5)",
+            )
+            .unwrap();
+        assert_eq!(row("select id from saved_queries"), "Integer(8) ", "no id is given twice");
     }
 
     #[test]

@@ -93,6 +93,17 @@ impl Db {
         Ok(outcome)
     }
 
+    /// After a change that took something back: empties the write-ahead log, which still has what was overwritten.
+    fn scrub(&self) {
+        let sql = "pragma wal_checkpoint(truncate)";
+        let emptied = self.connection().query_row(sql, [], |row| row.get::<_, i64>(0));
+        match emptied {
+            Ok(0) => {}
+            Ok(_) => tracing::warn!("the write-ahead log is in use: what was taken back stays in it for a while"),
+            Err(error) => tracing::warn!(%error, "what was taken back stays in the write-ahead log for a while"),
+        }
+    }
+
     /// A thread that panicked here left no half change behind: its transaction was rolled back.
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.shared.connection.lock().unwrap_or_else(PoisonError::into_inner)
@@ -140,6 +151,14 @@ pub(in crate::db) mod tests {
     pub(in crate::db) fn scratch() -> Scratch {
         let folder = tempfile::tempdir().unwrap();
         Scratch { db: Db::open(&folder.path().join("logcafe.db")).unwrap(), folder }
+    }
+
+    impl Scratch {
+        /// Whether these bytes are anywhere in the files.
+        pub(in crate::db) fn holds(&self, text: &[u8]) -> bool {
+            let files = fs::read_dir(self.folder.path()).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
+            files.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text))
+        }
     }
 
     #[test]

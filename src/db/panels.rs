@@ -170,6 +170,7 @@ pub fn add(db: &Db, owner_id: i64, draft: &Draft) -> Result<i64, Error> {
         if count >= PANELS_MAX as i64 {
             return Err(Error::PanelsCrowded);
         }
+        check_services(transaction, owner_id, None, draft)?;
         insert(transaction, Some(owner_id), count, draft)
     })
 }
@@ -180,6 +181,7 @@ pub fn change(db: &Db, owner_id: i64, id: i64, draft: &Draft) -> Result<(), Erro
     let sql = "update panels set kind = ?3, title = ?4, query = ?5, saved_id = ?6, span = ?7, width = ?8 \
                where id = ?2 and owner_id = ?1";
     db.write(|transaction| {
+        check_services(transaction, owner_id, Some(id), draft)?;
         let Draft { kind, title, query, saved_id, span, width } = draft;
         one_changed(
             transaction.execute(sql, (owner_id, id, kind.name(), title.trim(), query, saved_id, span, width.name()))?,
@@ -234,6 +236,13 @@ pub fn toggle_pin(db: &Db, owner_id: i64, name: &str, value: &str) -> Result<(),
         transaction.execute("insert into home_pins (owner_id, name, value) values (?1, ?2, ?3)", pin)?;
         Ok(())
     })
+}
+
+/// The services are on a home once; `id` is the panel that is about to change.
+fn check_services(connection: &Connection, owner_id: i64, id: Option<i64>, draft: &Draft) -> Result<(), Error> {
+    let sql = "select exists (select 1 from panels where owner_id = ?1 and kind = ?2 and id is not ?3)";
+    let is_there = || connection.query_row(sql, (owner_id, Kind::Services.name(), id), |row| row.get(0));
+    if draft.kind == Kind::Services && is_there()? { Err(Error::PanelServicesTaken) } else { Ok(()) }
 }
 
 fn one_changed(changed: usize) -> Result<(), Error> {
@@ -415,6 +424,23 @@ mod tests {
         assert_eq!(query(), "first");
         saved_queries::delete(db, ann, saved).unwrap();
         assert_eq!(query(), "first");
+    }
+
+    #[test]
+    fn the_services_are_on_a_home_once() {
+        let scratch = scratch();
+        let db = &scratch.db;
+        let ann = users::add(db, "ann", "a long password", Role::Admin, NOW).unwrap().id;
+        let bob = users::add(db, "bob", "a long password", Role::Reader, NOW).unwrap().id;
+        let services = Draft { kind: Kind::Services, ..draft("", "") };
+        let first = add(db, ann, &services).unwrap();
+        let other = add(db, ann, &draft("a", "{}")).unwrap();
+        assert!(matches!(add(db, ann, &services), Err(Error::PanelServicesTaken)));
+        assert!(matches!(change(db, ann, other, &services), Err(Error::PanelServicesTaken)));
+        change(db, ann, first, &Draft { width: Width::Full, ..services.clone() }).unwrap();
+        add(db, bob, &services).unwrap();
+        remove(db, ann, first).unwrap();
+        change(db, ann, other, &services).unwrap();
     }
 
     #[test]

@@ -139,7 +139,9 @@ pub fn remove(db: &Db, name: &str) -> Result<(), Error> {
         saved_queries::hand_over(transaction, user.id, &user.name)?;
         transaction.execute("delete from users where id = ?1", [user.id])?;
         Ok(())
-    })
+    })?;
+    db.scrub();
+    Ok(())
 }
 
 /// The person, if the password is theirs. Takes as long for a name that does not exist. Unthrottled: the doors for

@@ -79,6 +79,7 @@ fn korean_of_state(error: &db::Error) -> String {
         db::Error::PanelTitleInvalid => "패널 제목은 80자 이하여야 합니다".to_owned(),
         db::Error::PanelUnknown => "패널이 없거나 내 것이 아닙니다".to_owned(),
         db::Error::PanelsCrowded => format!("패널은 {PANELS_MAX}개까지 둘 수 있습니다. 먼저 하나를 빼 주세요"),
+        db::Error::PanelServicesTaken => "서비스 패널이 이미 있습니다".to_owned(),
         db::Error::PinsCrowded => format!("{PINS_MAX}개까지 고정할 수 있습니다. 먼저 하나를 풀어 주세요"),
         db::Error::Create { .. }
         | db::Error::Open { .. }
