@@ -102,12 +102,15 @@ impl Matrix {
 
     /// The series, in the order of their labels.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Series> {
-        (0..self.ends.len()).map(|series| {
-            let start = if series == 0 { 0 } else { self.ends[series - 1] as usize };
-            let points = &self.points[start..self.ends[series] as usize];
-            let point = |point: &PointAt| (self.times[point.step as usize], point.value);
-            Series { labels: self.labels.get(series), points: points.iter().map(point).collect() }
-        })
+        (0..self.ends.len()).map(|number| self.series(number))
+    }
+
+    /// One of the series, counted from 0; its labels and points are made for it.
+    pub fn series(&self, number: usize) -> Series {
+        let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };
+        let points = &self.points[start..self.ends[number] as usize];
+        let point = |point: &PointAt| (self.times[point.step as usize], point.value);
+        Series { labels: self.labels.get(number), points: points.iter().map(point).collect() }
     }
 }
 

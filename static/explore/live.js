@@ -184,6 +184,9 @@ class Live {
   take() {
     const news = this.waiting;
     this.waiting = [];
+    // what is kept of this view from now on is what is seen from now on; times are in nanoseconds
+    const seen = Number(this.after.slice(0, -9)) + 1;
+    for (const field of document.querySelectorAll("#explore input[name=seen]")) field.value = seen;
     this.waitingRows = 0;
     const lines = this.lines();
     const known = new Map(lines.map((line) => [keyOf(line), line]));

@@ -127,7 +127,7 @@ for (const width of WIDTHS) {
       test("a snapshot is read by someone without an account until it is revoked", async () => {
         await explore(page, server, '{job=~"hostile|kiosk"}');
         await openSheet(page);
-        await page.locator(".save a", { hasText: "Snapshot" }).click();
+        await page.locator(".save button", { hasText: "Snapshot" }).click();
         await page.waitForURL(/snapshots\/new/);
         await isFit(page, "the warning");
         await page.fill("[name=title]", `for Kim ${width} ${script}`);

@@ -209,7 +209,8 @@ fn snapshots_end_are_revoked_and_guessed_at_in_vain() {
     let third = of_bob();
     let guesses: Vec<u16> = (0..20).map(|number| nobody.get(&format!("/snapshot/guess{number}")).status).collect();
     assert!(guesses.contains(&404) && guesses.last() == Some(&429), "{guesses:?}");
-    assert!(nobody.get(&third).expect(429).header("retry-after").parse::<u64>().is_ok());
+    assert!(nobody.get("/snapshot/guess").expect(429).header("retry-after").parse::<u64>().is_ok());
+    nobody.get(&third).expect(200);
     ann.get("/explore").expect(200);
 }
 
@@ -221,6 +222,29 @@ fn an_admin_may_forbid_snapshots() {
     freeze(&ann, &[("understood", "1")]).expect(403);
     assert!(!ann.get(ADDRESS).expect(200).body.contains("/snapshots/new"));
     assert!(ann.get("/saved/snapshots").body.contains("switched off"));
+}
+
+#[test]
+fn what_is_sent_ends_where_the_page_did_however_long_it_was_read() {
+    let server = shop();
+    let ann = Browser::signed_in(&server, "ann", Role::Reader);
+    let page = ann.get(ADDRESS).expect(200).body;
+    let until = now_nanos() / 1_000_000_000;
+    let fields: Vec<&str> = page.split("name=\"seen\" value=\"").skip(1).collect();
+    assert_eq!(fields.len(), 2, "in the forms of the link and of the snapshot");
+    for field in fields {
+        let seen: i64 = field.split('"').next().and_then(|text| text.parse().ok()).expect("seconds");
+        assert!((until - 60..=until + 1).contains(&seen), "{seen}");
+    }
+    // a page of fifty minutes ago
+    let then = (now_nanos() / 1_000_000_000 - 3000).to_string();
+    let view = [("query", QUERY), ("from", "now-1h"), ("to", "now"), ("seen", then.as_str())];
+    let made = ann.post("/s", &view).expect(201).body;
+    let target = ann.get(&link(&made, "/s/")).expect(303).header("location").to_owned();
+    assert!(!ann.get(&target).expect(200).body.contains("code=7"), "none of the lines that came since");
+    let again = format!("name=\"seen\" value=\"{then}\"");
+    assert!(made.contains(&again), "the other kind of link is made of the same moment: {made}");
+    assert!(freeze(&ann, &[("understood", "1"), ("seen", &then)]).expect(422).body.contains("no lines here"));
 }
 
 #[test]

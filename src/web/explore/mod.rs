@@ -171,6 +171,11 @@ impl ExplorePage {
         self.state.show != Show::Lines && !self.is_numbers()
     }
 
+    /// Until when lines were looked for, in seconds: what is fixed of this view ends there, also after a long look.
+    fn seen(&self) -> i64 {
+        whole_seconds(Timestamp::from_nanos(self.live_from)).nanos() / 1_000_000_000
+    }
+
     fn has_lines(&self) -> bool {
         matches!(self.body, Body::Lines(_))
     }
@@ -207,8 +212,8 @@ async fn show(
     user: SignedIn,
     page: Page,
 ) -> Result<Response, Error> {
-    let live_from = now().nanos();
-    let now = whole_seconds(now());
+    let asked_at = now();
+    let (live_from, now) = (asked_at.nanos(), whole_seconds(asked_at));
     let (mut state, faults) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now);
     state.reading = Reading::of(&headers);
     if let Some(state) = columns.applied(&state) {

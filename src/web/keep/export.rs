@@ -1,6 +1,6 @@
-//! A view as a file: all lines of its range, in its order, zone and columns, streamed page by page.
+//! A view as a file: all lines of its range, in its order, zone and columns, streamed page by page; or its numbers.
 //!
-//! Promises: the server holds one page of it in memory, whatever it is long; it ends when the browser leaves; a file
+//! Promises: the server holds one part of its text in memory, however long it is; it ends when the browser leaves; a file
 //! that could not be finished breaks off as a failed download and never looks whole.
 
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use serde::Deserialize;
 
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
 use crate::model::{MatchOp, TimeRange};
-use crate::query::{CancelOnDrop, Data, Engine, LogLine, Pages, Parcel, Series, Ticket};
+use crate::query::{CancelOnDrop, Data, Engine, LogLine, Matrix, Pages, Parcel, Ticket};
 use crate::web::auth::SignedIn;
 use crate::web::explore::histogram::Grid;
 use crate::web::explore::moment::zoned;
 use crate::web::explore::search;
-use crate::web::explore::state::{Params, State as View};
+use crate::web::explore::state::Params;
 use crate::web::explore::view::Asked;
 use crate::web::keep::table::{Format, Table};
 use crate::web::keep::{Reader, refused};
@@ -31,6 +31,8 @@ use crate::web::{Context, Error, blocking, next};
 
 /// Lines of a file: more than any editor opens with pleasure, and an end to what one tap can cost.
 pub(in crate::web) const LINES_MAX: u64 = 1_000_000;
+/// Bytes of series that are written at a time.
+const PART_BYTES: usize = 1 << 20;
 
 /// Routes for whoever is signed in.
 pub(in crate::web) fn routes() -> Router<Context> {
@@ -57,14 +59,15 @@ async fn export(
     let format = Format::parse(&wish.format);
     let table = Table { format, zone: view.zone.zone.clone(), columns: view.look.columns.clone() };
     let (engine, user) = (context.engine.clone(), viewer.user.name.clone());
-    let (body, service) = match Asked::read(&view.query) {
+    let (source, service) = match Asked::read(&view.query) {
         Asked::Lines(expr) => {
             let service = service_of(&expr).to_owned();
-            (lines(Reading::new(engine, user, &view, expr, range, table)).await?, service)
+            (Source::Lines { pages: Pages::new(expr, range, view.direction), left: LINES_MAX }, service)
         }
-        Asked::Numbers(expr) => (numbers(engine, user, expr, range, table).await?, String::new()),
+        Asked::Numbers(expr) => (Source::Numbers(expr, range), String::new()),
         Asked::Nothing(_) => return Err(unfit()),
     };
+    let body = body(Reading { engine, user, source, table, parcel: None }).await?;
     let end = zoned(range.end, &view.zone.zone).strftime("%Y%m%d-%H%M").to_string();
     let disposition = disposition(&service, &end, format);
     Ok(([(CONTENT_TYPE, format.content_type().to_owned()), (CONTENT_DISPOSITION, disposition)], body).into_response())
@@ -92,46 +95,94 @@ fn disposition(service: &str, end: &str, format: Format) -> String {
 struct Reading {
     engine: Arc<Engine>,
     user: String,
-    pages: Pages,
+    source: Source,
     table: Table,
-    /// Lines that it may still have.
-    left: u64,
     /// Room for the part that the browser is taking.
     parcel: Option<Parcel>,
 }
 
-impl Reading {
-    fn new(engine: Arc<Engine>, user: String, view: &View, expr: LogExpr, range: TimeRange, table: Table) -> Reading {
-        let pages = Pages::new(expr, range, view.direction);
-        Reading { engine, user, pages, table, left: LINES_MAX, parcel: None }
-    }
+/// Where the parts of a file come from.
+enum Source {
+    Lines {
+        pages: Pages,
+        /// Lines that it may still have.
+        left: u64,
+    },
+    /// A metric query that is not asked yet.
+    Numbers(MetricExpr, TimeRange),
+    /// Its answer, which is paid for while it is held; the first series that is not written yet.
+    Series(Matrix, usize),
+}
 
+impl Reading {
     fn ticket(&self) -> Ticket {
         self.engine.ticket().for_user(&self.user)
+    }
+
+    /// What stands before the first part.
+    fn head(&self) -> String {
+        match self.source {
+            Source::Lines { .. } => self.table.head(),
+            Source::Numbers(..) | Source::Series(..) => self.table.series_head(),
+        }
     }
 
     /// The next part; empty at the end. Blocks.
     fn next(&mut self, ticket: &Ticket) -> Result<Vec<u8>, crate::query::Error> {
         self.parcel = None;
-        if self.left == 0 {
-            return Ok(Vec::new());
+        if let Source::Numbers(expr, range) = &self.source {
+            // as many points as its chart has
+            let (expr, step_ns) = (Expr::Metric(expr.clone()), Grid::new(*range).step_ns);
+            let matrix = match search::metric(&self.engine, expr, *range, step_ns, ticket)?.data {
+                Data::Matrix(matrix) => matrix,
+                Data::Streams(_) | Data::Vector(_) | Data::Scalar { .. } => Matrix::from_iter([]),
+            };
+            self.source = Source::Series(matrix, 0);
         }
-        let lines = self.engine.next_page(&mut self.pages, ticket)?;
-        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(lines.len());
-        self.left -= count as u64;
-        let mut part = Vec::new();
-        lines[..count].iter().for_each(|line: &LogLine| self.table.write(line, &mut part));
+        let part = match &mut self.source {
+            Source::Lines { pages, left } => line_part(&self.engine, pages, left, &self.table, ticket)?,
+            Source::Series(matrix, next) => series_part(matrix, next, &self.table),
+            Source::Numbers(..) => Vec::new(),
+        };
         self.parcel = Some(self.engine.parcel(part.len(), ticket)?);
         Ok(part)
     }
 }
 
+/// One page of lines; empty at the end.
+fn line_part(
+    engine: &Engine,
+    pages: &mut Pages,
+    left: &mut u64,
+    table: &Table,
+    ticket: &Ticket,
+) -> Result<Vec<u8>, crate::query::Error> {
+    let mut part = Vec::new();
+    if *left > 0 {
+        let lines = engine.next_page(pages, ticket)?;
+        let count = usize::try_from(*left).unwrap_or(usize::MAX).min(lines.len());
+        *left -= count as u64;
+        lines[..count].iter().for_each(|line: &LogLine| table.write(line, &mut part));
+    }
+    Ok(part)
+}
+
+/// Whole series from the next one on, up to a bound of bytes; empty at the end.
+fn series_part(matrix: &Matrix, next: &mut usize, table: &Table) -> Vec<u8> {
+    let mut part = Vec::new();
+    while *next < matrix.len() && part.len() < PART_BYTES {
+        table.write_series(&matrix.series(*next), &mut part);
+        *next += 1;
+    }
+    part
+}
+
 /// The file as a body. The first part is read before anything is sent, so that what cannot be read is an error page.
-async fn lines(mut reading: Reading) -> Result<Body, Error> {
+async fn body(mut reading: Reading) -> Result<Body, Error> {
     let ticket = reading.ticket();
     let _cancel = CancelOnDrop::new(&ticket);
     let first = blocking(move || {
-        let mut part = reading.table.head().into_bytes();
+        let mut part = reading.head().into_bytes();
         part.extend(reading.next(&ticket)?);
         Ok::<_, crate::query::Error>((part, reading))
     });
@@ -159,32 +210,32 @@ async fn lines(mut reading: Reading) -> Result<Body, Error> {
     Ok(Body::from_stream(parts.fuse()))
 }
 
-/// The points of a metric query, as many as its chart has.
-async fn numbers(
-    engine: Arc<Engine>,
-    user: String,
-    expr: MetricExpr,
-    range: TimeRange,
-    table: Table,
-) -> Result<Body, Error> {
-    let ticket = engine.ticket().for_user(&user);
-    let _cancel = CancelOnDrop::new(&ticket);
-    let written = blocking(move || {
-        let answer = search::metric(&engine, Expr::Metric(expr), range, Grid::new(range).step_ns, &ticket)?;
-        let mut out = table.series_head().into_bytes();
-        let write = |series: Series| table.write_series(&series, &mut out);
-        match answer.data {
-            Data::Matrix(matrix) => matrix.iter().for_each(write),
-            Data::Streams(_) | Data::Vector(_) | Data::Scalar { .. } => {}
-        }
-        Ok::<_, crate::query::Error>(out)
-    });
-    Ok(Body::from(written.await??))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::web::keep::export::*;
+
+    #[test]
+    fn numbers_are_written_in_parts_that_hold_each_series_once() {
+        let series = |number: u32| crate::query::Series {
+            labels: crate::model::Labels::from_pairs([("n".to_owned(), number.to_string())]),
+            points: (0..200).map(|secs| (crate::model::Timestamp::from_secs(secs), 0.5)).collect(),
+        };
+        let matrix: Matrix = (0..300).map(series).collect();
+        let table = Table { format: Format::Text, zone: jiff::tz::TimeZone::UTC, columns: Vec::new() };
+        let (mut next, mut whole, mut count) = (0, Vec::new(), 0);
+        loop {
+            let part = series_part(&matrix, &mut next, &table);
+            if part.is_empty() {
+                break;
+            }
+            assert!(part.len() < PART_BYTES + (100 << 10), "{}", part.len());
+            whole.extend(part);
+            count += 1;
+        }
+        let mut at_once = Vec::new();
+        matrix.iter().for_each(|series| table.write_series(&series, &mut at_once));
+        assert!(count > 1 && whole == at_once);
+    }
 
     #[test]
     fn a_file_is_named_after_its_service_and_time() {

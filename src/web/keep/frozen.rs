@@ -27,8 +27,6 @@ const COMPRESSION_LEVEL: i32 = 9;
 pub(in crate::web) struct Frozen {
     pub(in crate::web) title: String,
     pub(in crate::web) query: String,
-    /// The query in words, condition by condition.
-    pub(in crate::web) conditions: Vec<String>,
     pub(in crate::web) from_nanos: i64,
     pub(in crate::web) to_nanos: i64,
     pub(in crate::web) zone: String,

@@ -11,11 +11,10 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 
 use crate::db::short_links::{self, ShortLink, UNUSED_DAYS_MAX};
-use crate::model::Timestamp;
 use crate::web::auth::SignedIn;
 use crate::web::explore::moment::Moment;
 use crate::web::explore::state::{self, Params, State as View};
-use crate::web::keep::{Reader, Tab, span_words};
+use crate::web::keep::{Reader, Seen, Tab, span_words};
 use crate::web::page::{Page, When, now, render};
 use crate::web::{Context, Error, origin};
 
@@ -61,6 +60,8 @@ struct Item {
 struct Wish {
     #[serde(flatten)]
     params: Params,
+    #[serde(flatten)]
+    seen: Seen,
     moving: Option<String>,
     /// An address of Explore instead of its parameters one by one.
     of: Option<String>,
@@ -72,12 +73,6 @@ impl Wish {
         let read = address.and_then(|address| Query::<Params>::try_from_uri(&address).ok());
         read.map_or(self.params, |Query(params)| params)
     }
-}
-
-/// The view as it is at this moment.
-fn fixed(view: &View, now: Timestamp) -> View {
-    let at = |moment: Moment| Moment::At(moment.resolve(now));
-    View { from: at(view.from), to: at(view.to), live: false, ..view.clone() }
 }
 
 fn moves(view: &View) -> bool {
@@ -93,8 +88,9 @@ async fn make(
     Form(wish): Form<Wish>,
 ) -> Result<Response, Error> {
     let moving = wish.moving.as_deref() == Some("1");
+    let seen = wish.seen.clone();
     let asked = reader.state(&wish.params()).kept();
-    let view = if moving { asked.clone() } else { fixed(&asked, reader.now) };
+    let view = if moving { asked.clone() } else { reader.fixed(&asked, &seen) };
     let (params, maker) = (view.params(), viewer.user.clone());
     let link = context.ask(move |db| short_links::make(db, &maker, &params, now())).await?;
     let made = Made {
@@ -102,7 +98,7 @@ async fn make(
         code: link.code,
         range: span_words(view.from, view.to, &view.zone, page.say),
         moves: moves(&view),
-        other: moves(&asked).then(|| asked.pairs()),
+        other: moves(&asked).then(|| [asked.pairs(), vec![("seen", seen.seen)]].concat()),
     };
     if page.fragment {
         let shown = LinksPage { page, items: Vec::new(), made: Some(made), is_deleted: false };

@@ -15,6 +15,7 @@ mod table;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use http::request::Parts;
+use serde::Deserialize;
 
 use crate::db::history::Question;
 use crate::db::saved_queries::View;
@@ -87,6 +88,14 @@ pub(in crate::web) fn export_hint(say: Language) -> String {
     say.export_hint(&grouped(export::LINES_MAX))
 }
 
+/// Until when the page showed lines that a form stands on, in seconds since 1970; as long as one read it, the clock went
+/// on. Where it is not said, that is now.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Seen {
+    #[serde(default)]
+    seen: String,
+}
+
 /// How whoever asks reads times and texts: their zone, their language, and when it is.
 struct Reader {
     zone: Option<String>,
@@ -108,6 +117,13 @@ impl Reader {
     /// The view that the parameters of an address or a form say.
     fn state(&self, params: &Params) -> State {
         State::read(params, self.zone.as_deref(), self.say, self.now).0
+    }
+
+    /// The view over the span that was looked at, which no longer moves with the clock.
+    fn fixed(&self, view: &State, seen: &Seen) -> State {
+        let asked_at = seen.seen.parse().map_or(self.now, |secs| Timestamp::from_secs(secs).min(self.now));
+        let at = |moment: Moment| Moment::At(moment.resolve(asked_at));
+        State { from: at(view.from), to: at(view.to), live: false, ..view.clone() }
     }
 }
 
@@ -209,6 +225,22 @@ mod tests {
         assert_eq!(saved::address(&view), url);
         let asked = question_of(&open);
         assert_eq!(state(&explore_url(&asked.query, &asked.from, &asked.to, &asked.more)), state(url));
+    }
+
+    #[test]
+    fn what_is_fixed_is_what_was_seen_and_never_what_is_to_come() {
+        let reader = Reader { zone: None, say: Language::English, now: Timestamp::from_secs(1_795_358_760) };
+        let fixed = |url: &str, seen: &str| {
+            let view = reader.fixed(&state(url), &Seen { seen: seen.to_owned() });
+            let secs = |moment: Moment| moment.resolve(Timestamp::from_secs(0)).nanos() / 1_000_000_000 - 1_795_358_760;
+            (secs(view.from), secs(view.to), view.live)
+        };
+        let moving = "/explore?query=&from=now-1h&to=now&live=1";
+        assert_eq!(fixed(moving, "1795355760"), (-6600, -3000, false), "read for fifty minutes");
+        assert_eq!(fixed(moving, "1795359000"), (-3600, 0, false), "a clock that is ahead");
+        assert_eq!(fixed(moving, ""), (-3600, 0, false));
+        let still = "/explore?query=&from=2026-11-22T14:00:00Z&to=2026-11-22T14:30:00Z";
+        assert_eq!(fixed(still, "5"), fixed(still, ""));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Promises: no session is looked at and no name of a viewer is on the page; no script runs on it; neither search engines
 //! nor the sites that its text names learn of the link; a link that leads nowhere does not say why.
 
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -12,9 +15,10 @@ use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::snapshots::{self, Opened};
+use crate::db::{Address, Db};
 use crate::logql::ast::LogExpr;
 use crate::model::Timestamp;
 use crate::web::auth::From;
@@ -25,6 +29,7 @@ use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::text::{self, Marker, Piece};
 use crate::web::explore::view::Asked;
 use crate::web::explore::zone::Zone;
+use crate::web::explore::{builder, chips};
 use crate::web::keep::frozen::{Frozen, FrozenLine};
 use crate::web::keep::{grouped, span_words};
 use crate::web::language::Language;
@@ -38,7 +43,7 @@ const UNPACKING_MAX: usize = 2;
 /// Bytes of a line that are shown before it is opened.
 const HEAD_BYTES_MAX: usize = 2000;
 
-static UNPACKING: Semaphore = Semaphore::const_new(UNPACKING_MAX);
+static UNPACKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(UNPACKING_MAX)));
 
 /// Nothing but our style sheets: no script, no form, no frame, no picture from elsewhere.
 const HEADERS: [(HeaderName, &str); 3] = [
@@ -104,24 +109,25 @@ async fn show(
 ) -> Result<Response, Error> {
     // the page of a snapshot is nobody's, also for whoever is signed in
     let page = Page { viewer: None, ..page };
-    let opened = match context.snapshots {
-        true => context.ask(move |db| snapshots::open(db, &secret, &address, now())).await?,
-        false => Opened::Nothing,
-    };
-    match opened {
-        Opened::Found { content, expires_at } => {
-            let (say, number) = (page.say, place.page.parse().unwrap_or(1));
-            let turn = UNPACKING.acquire().await.map_err(|error| Error::internal(&error))?;
-            let shown = blocking(move || Frozen::unpack(&content).map(|frozen| view(frozen, expires_at, number, say)));
-            let shown = shown.await?.map_err(|error| Error::internal(&error))?;
-            drop(turn);
-            answer(StatusCode::OK, &SnapshotPage { page, shown: Some(shown), problem: String::new() })
+    let (say, number) = (page.say, place.page.parse().unwrap_or(1));
+    let found = match context.snapshots {
+        true => {
+            let turn = UNPACKING.clone().acquire_owned().await.map_err(|error| Error::internal(&error))?;
+            let db = context.db.clone();
+            // the turn goes with the work, which goes on when nobody waits for it any more
+            blocking(move || turned(&turn, &db, &secret, &address, number, say)).await??
         }
-        Opened::Nothing => {
+        false => Found::Nothing,
+    };
+    match found {
+        Found::Shown(shown) => {
+            answer(StatusCode::OK, &SnapshotPage { page, shown: Some(*shown), problem: String::new() })
+        }
+        Found::Nothing => {
             let problem = page.say.snapshot_gone_why().to_owned();
             answer(StatusCode::NOT_FOUND, &SnapshotPage { page, shown: None, problem })
         }
-        Opened::Slowed { retry_after } => {
+        Found::Slowed { retry_after } => {
             let seconds = retry_after.as_secs().max(1);
             let problem = page.say.snapshot_slowed(seconds);
             let mut slowed = answer(StatusCode::TOO_MANY_REQUESTS, &SnapshotPage { page, shown: None, problem })?;
@@ -129,6 +135,32 @@ async fn show(
             Ok(slowed)
         }
     }
+}
+
+/// What there is to show behind a link.
+enum Found {
+    Shown(Box<Shown>),
+    Nothing,
+    Slowed { retry_after: Duration },
+}
+
+/// Reads a snapshot and unpacks it. Blocks, and holds the whole of it meanwhile: hence the turn.
+fn turned(
+    _turn: &OwnedSemaphorePermit,
+    db: &Db,
+    secret: &str,
+    address: &Address,
+    number: usize,
+    say: Language,
+) -> Result<Found, Error> {
+    Ok(match snapshots::open(db, secret, address, now())? {
+        Opened::Found { content, expires_at } => {
+            let frozen = Frozen::unpack(&content).map_err(|error| Error::internal(&error))?;
+            Found::Shown(Box::new(view(frozen, expires_at, number, say)))
+        }
+        Opened::Nothing => Found::Nothing,
+        Opened::Slowed { retry_after } => Found::Slowed { retry_after },
+    })
 }
 
 fn answer(status: StatusCode, page: &SnapshotPage) -> Result<Response, Error> {
@@ -166,9 +198,24 @@ fn view(frozen: Frozen, expires_at: Timestamp, number: usize, say: Language) -> 
         levels: frozen.levels.iter().map(level).collect(),
         page,
         page_count,
-        marks: frozen.conditions.clone(),
-        frozen,
+        marks: asked.lines().map_or_else(|| vec![frozen.query.clone()], |expr| conditions(expr, say)),
+        // what is not on this page is not held any longer
+        frozen: Frozen { lines: Vec::new(), ..frozen },
     }
+}
+
+/// The query in words, condition by condition.
+fn conditions(expr: &LogExpr, say: Language) -> Vec<String> {
+    let mut words: Vec<String> = chips::chips(expr, say).into_iter().map(|chip| chip.text).collect();
+    let search = builder::search(expr);
+    if !search.text.is_empty() {
+        words.push(format!("“{}”", search.text));
+    }
+    let levels: Vec<&str> = builder::levels(expr).iter().map(|level| level.name()).collect();
+    if !levels.is_empty() {
+        words.push(levels.join(", "));
+    }
+    words
 }
 
 fn summary(frozen: &Frozen, say: Language) -> String {
@@ -209,6 +256,19 @@ fn row(line: &FrozenLine, columns: &[String], zone: &TimeZone, marker: &Marker, 
 #[cfg(test)]
 mod tests {
     use crate::web::keep::public::*;
+
+    #[test]
+    fn what_was_asked_is_said_in_the_language_of_the_reader() {
+        let query = r#"{app="shop"} |= "slow" != "ping""#.to_owned();
+        let marks = |say| {
+            let frozen = Frozen { query: query.clone(), ..Frozen::default() };
+            view(frozen, Timestamp::from_secs(5), 1, say).marks
+        };
+        let (english, korean) = (marks(Language::English), marks(Language::Korean));
+        assert!(english.contains(&"app = shop".to_owned()) && english.contains(&"“slow”".to_owned()), "{english:?}");
+        assert_eq!(english.len(), korean.len());
+        assert_ne!(english, korean);
+    }
 
     #[test]
     fn a_snapshot_says_what_it_lacks() {

@@ -13,12 +13,11 @@ use crate::logql::ast::LogExpr;
 use crate::model::{TimeRange, Timestamp};
 use crate::query::{self, CancelOnDrop, Engine, Pages, Ticket};
 use crate::web::auth::SignedIn;
-use crate::web::explore::moment::Moment;
 use crate::web::explore::state::{Params, State as View};
 use crate::web::explore::view::Asked;
-use crate::web::explore::{builder, chips, search};
+use crate::web::explore::{builder, search};
 use crate::web::keep::frozen::{self, Frozen};
-use crate::web::keep::{Reader, Tab, grouped, refused, span_words};
+use crate::web::keep::{Reader, Seen, Tab, grouped, refused, span_words};
 use crate::web::language::Language;
 use crate::web::page::{Page, When, now, render};
 use crate::web::{Context, Error, blocking, origin};
@@ -84,12 +83,13 @@ struct Asking {
     params: Params,
     #[serde(flatten)]
     wish: Wish,
+    #[serde(flatten)]
+    seen: Seen,
 }
 
-/// The view as it is at this moment: what is frozen is what was looked at, and not what came in meanwhile.
-fn fixed(view: &View, now: Timestamp) -> View {
-    let at = |moment: Moment| Moment::At(moment.resolve(now));
-    View { from: at(view.from), to: at(view.to), live: false, line: None, ..view.kept() }
+/// The view that is frozen: what was looked at, and not what came in meanwhile.
+fn fixed(reader: &Reader, params: &Params, seen: &Seen) -> View {
+    View { line: None, ..reader.fixed(&reader.state(params), seen).kept() }
 }
 
 async fn draft(
@@ -97,10 +97,11 @@ async fn draft(
     page: Page,
     reader: Reader,
     Query(params): Query<Params>,
+    Query(seen): Query<Seen>,
     Query(mut wish): Query<Wish>,
 ) -> Result<Html<String>, Error> {
     allowed(&context, page.say)?;
-    let view = fixed(&reader.state(&params), reader.now);
+    let view = fixed(&reader, &params, &seen);
     if wish.age.is_empty() {
         wish.age = AGES_SECS[1].to_string();
     }
@@ -117,10 +118,10 @@ async fn make(
     page: Page,
     reader: Reader,
     headers: HeaderMap,
-    Form(Asking { params, wish }): Form<Asking>,
+    Form(Asking { params, wish, seen }): Form<Asking>,
 ) -> Result<Response, Error> {
     allowed(&context, page.say)?;
-    let view = fixed(&reader.state(&params), reader.now);
+    let view = fixed(&reader, &params, &seen);
     match freeze(&context, &viewer, &view, &wish, page.say).await {
         Ok(secret) => {
             let link = format!("{}/snapshot/{secret}", origin(&context, &headers));
@@ -178,7 +179,6 @@ fn result(
 ) -> Result<Frozen, query::Error> {
     let mut frozen = Frozen {
         query: builder::text(expr),
-        conditions: conditions(expr, view.say),
         from_nanos: range.start.nanos(),
         to_nanos: range.end.nanos(),
         zone: view.zone.name.clone(),
@@ -198,20 +198,6 @@ fn result(
             return Ok(frozen);
         }
     }
-}
-
-/// The query in words.
-fn conditions(expr: &LogExpr, say: Language) -> Vec<String> {
-    let mut words: Vec<String> = chips::chips(expr, say).into_iter().map(|chip| chip.text).collect();
-    let search = builder::search(expr);
-    if !search.text.is_empty() {
-        words.push(format!("“{}”", search.text));
-    }
-    let levels: Vec<&str> = builder::levels(expr).iter().map(|level| level.name()).collect();
-    if !levels.is_empty() {
-        words.push(levels.join(", "));
-    }
-    words
 }
 
 #[derive(Template)]
