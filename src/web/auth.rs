@@ -88,9 +88,15 @@ async fn session_by(
     Ok(None)
 }
 
-/// Whether a live view asks for itself again, as it does every few seconds where scripts are off: the page that leads
-/// to it is itself.
+/// Said by scripts of what they ask for again by themselves.
+const REFRESH: &str = "logcafe-refresh";
+
+/// Whether an open page asks for itself again: its script says so, or it is a live view, which does so every few seconds
+/// where scripts are off: the page that leads to it is itself.
 fn is_refresh(request: &Request) -> bool {
+    if request.headers().contains_key(REFRESH) {
+        return true;
+    }
     let asked = request.uri().path_and_query().map(|path| path.as_str()).unwrap_or_default();
     let is_live = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "live=1"));
     let leads = request.headers().get(http::header::REFERER).and_then(|url| url.to_str().ok());
@@ -154,7 +160,9 @@ mod tests {
     use crate::web::auth::is_refresh;
 
     #[test]
-    fn only_a_live_view_that_leads_to_itself_is_a_refresh() {
+    fn only_what_a_script_says_and_a_live_view_that_leads_to_itself_is_a_refresh() {
+        let said = Request::builder().uri("/").header("logcafe-refresh", "1").body(Body::empty()).expect("a request");
+        assert!(is_refresh(&said));
         let request = |path: &str, referer: &str| {
             Request::builder().uri(path).header("referer", referer).body(Body::empty()).expect("a request")
         };

@@ -46,6 +46,14 @@ if (document.querySelector("[data-as-of]")) {
   setInterval(() => { tell(); freshen(); }, 10_000);
   document.addEventListener("visibilitychange", () => { tell(); freshen(); });
   document.addEventListener("htmx:after:swap", () => { watch(); tell(); });
+  // a page that is only open keeps nobody signed in
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+    if (ctx.sourceEvent?.type === "refresh") ctx.request.headers["Logcafe-Refresh"] = "1";
+  });
+  // what cannot be had now, as while the server starts again, leaves what is there
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (event.detail.ctx.response?.status >= 400) event.preventDefault();
+  });
 }
 
 // Panels are dragged by their handle on a desk; the arrows beside them do the same everywhere.
@@ -62,9 +70,22 @@ if (list && matchMedia("(pointer: fine)").matches) {
   for (const handle of list.querySelectorAll(".handle")) {
     const item = handle.closest("li");
     handle.addEventListener("pointerdown", () => { item.draggable = true; });
-    item.addEventListener("dragend", () => { item.draggable = false; item.classList.remove("dragged"); clear(); });
-    item.addEventListener("dragstart", (event) => { dragged = item; item.classList.add("dragged"); event.dataTransfer.effectAllowed = "move"; });
+    // a text that is selected in it, or a link of it, is dragged as everywhere
+    item.addEventListener("dragstart", (event) => {
+      if (event.target !== item) return;
+      dragged = item;
+      item.classList.add("dragged");
+      event.dataTransfer.effectAllowed = "move";
+    });
   }
+  const end = () => {
+    for (const item of list.children) item.draggable = false;
+    dragged?.classList.remove("dragged");
+    dragged = null;
+    clear();
+  };
+  list.addEventListener("dragend", end);
+  addEventListener("pointerup", end);
   list.addEventListener("dragover", (event) => {
     if (!dragged) return;
     event.preventDefault();

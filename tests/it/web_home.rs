@@ -39,11 +39,43 @@ fn services_are_counted_sorted_grouped_and_light() {
     assert!(hosts.contains("3 host") && hosts.contains("30 lines") && !hosts.contains("service-07"), "{hosts}");
     let found = ann.get("/?find=CE-07&wait=1").expect(200).body;
     assert_eq!(found.matches("class=\"svc\"").count(), 1);
+    assert!(found.contains("1 service<") && found.contains("3 lines") && !found.contains("90 lines"), "{found}");
     let piece = ann.get_with("/", &HTMX).expect(200).body;
     assert!(piece.trim_start().starts_with("<section") && !piece.contains("<html"), "{piece}");
-    let last = ann.get("/services/last?name=app&value=service-03&range=1h").expect(200).body;
+    let last = ann.get("/services/last?name=app&value=service-03&by=app&range=1h").expect(200).body;
     assert!(last.contains("last words of 3"), "{last}");
-    ann.get("/services/last?name=app&value=nobody").expect(404);
+    ann.get("/services/last?name=app&value=nobody&by=app").expect(404);
+}
+
+#[test]
+fn a_service_is_not_mistaken_for_the_host_it_runs_on() {
+    let server = TestServer::start();
+    let at = now_nanos() - 60_000_000_000;
+    server.push_json_at(&[("host", "web1"), ("source", "syslog")], &[(at, "of the host")]).expect(204);
+    server.push_json_at(&[("host", "web1"), ("app", "pay")], &[(at + 1, "of the service")]).expect(204);
+    let ann = Browser::signed_in(&server, "ann", Role::Reader);
+    let href = |page: &str| page.split("class=\"name\" href=\"").nth(2)?.split('"').next().map(str::to_owned);
+    let page = ann.get("/?wait=1&sort=name").expect(200).body;
+    let of_host = page.rsplit("class=\"svc\"").next().expect("its card");
+    assert!(of_host.contains(">web1</bdi>") && of_host.contains("of the host"), "{of_host}");
+    let lines = ann.get(&href(&page).expect("its address").replace("&#38;", "&")).expect(200).body;
+    assert!(lines.contains("of the host") && !lines.contains("of the service"), "{lines}");
+    let last = ann.get("/services/last?name=host&value=web1&range=1h").expect(200).body;
+    assert!(last.contains("of the host"), "{last}");
+    let by_host = ann.get("/services/last?name=host&value=web1&by=host&range=1h").expect(200).body;
+    assert!(by_host.contains("of the service"), "{by_host}");
+}
+
+#[test]
+fn whoever_waits_gets_every_panel_however_many_there_are() {
+    let server = TestServer::start();
+    push_services(&server, 2);
+    let ann = Browser::signed_in(&server, "ann", Role::Reader);
+    for number in 0..22 {
+        ann.post("/panels", &panel(&format!("P{number}"), "{} |= \"milk\"", "count")).expect(303);
+    }
+    let page = ann.get("/?wait=1").expect(200).body;
+    assert_eq!(page.matches("<p class=\"figure bad\">2").count(), 23, "the starter's errors and all of these: {page}");
 }
 
 #[test]
@@ -114,6 +146,9 @@ fn a_home_is_arranged_by_its_owner_and_offered_by_admins() {
     let ann = Browser::signed_in(&server, "ann", Role::Admin);
     let bob = Browser::signed_in(&server, "bob", Role::Reader);
     assert!(ann.get("/arrange").expect(200).body.contains("Make it mine"));
+    assert!(!ann.get("/arrange?query=").body.contains("value=\"services\""), "they are what one begins with");
+    let twice = ann.post("/panels", &panel("", "", "services")).expect(422).body;
+    assert!(twice.contains("the services are on this home page already"), "{twice}");
     ann.post("/arrange", &[]).expect(303);
     ann.post("/panels", &panel("Milk", "{} |= \"milk\"", "count")).expect(303);
     let titles = |browser: &Browser| {

@@ -16,7 +16,7 @@ use crate::db::{self, Db};
 use crate::web::auth::SignedIn;
 use crate::web::explore::view::Asked;
 use crate::web::home::span::Span;
-use crate::web::home::starter;
+use crate::web::home::{starter, starters};
 use crate::web::language::Language;
 use crate::web::page::{Page, render};
 use crate::web::{Context, Error, next};
@@ -194,7 +194,10 @@ async fn shown(context: &Context, user: &SignedIn, page: Page, shown: Shown) -> 
     let is_own = arrangement.source == Source::Own;
     let status = if shown.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let Shown { new, is_adding, done, problem } = shown;
-    let panels = arrangement.panels;
+    let panels = match arrangement.source {
+        Source::Nobody => starters(page.say),
+        Source::Own | Source::Offered => arrangement.panels,
+    };
     let page = ArrangePage { page, panels, is_own, done, problem, saved, new, is_adding, is_offered };
     Ok((status, render(&page)?).into_response())
 }

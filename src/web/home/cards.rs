@@ -142,7 +142,7 @@ pub(crate) fn cards(groups: &[Group], options: &Options, pins: &[Key], now: Time
         Card {
             name: revealed(&key.value),
             label: key.value.clone(),
-            href: explore_url(&key.query(), options.span),
+            href: explore_url(&key.query(&options.by), options.span),
             pin: format!("{}={}", key.name, key.value),
             pinned: pins.contains(key),
             layers: figure::bars(&counts.bars),
@@ -151,7 +151,7 @@ pub(crate) fn cards(groups: &[Group], options: &Options, pins: &[Key], now: Time
             errors: (error_count > 0)
                 .then(|| (errors_text(error_count, say), change(counts.errors_before(), error_count))),
             last: last.as_ref().map_or_else(
-                || LastView::Later { url: last_url(key, options.span) },
+                || LastView::Later { url: last_url(key, &options.by, options.span) },
                 |last| last_view(last, counts, options.span, now, say),
             ),
         }
@@ -188,11 +188,15 @@ pub(crate) fn explore_url(query: &str, span: Span) -> String {
 }
 
 /// Where the last line of a group is asked for.
-fn last_url(key: &Key, span: Span) -> String {
+fn last_url(key: &Key, by: &By, span: Span) -> String {
     let mut url = "/services/last?name=".to_owned();
     escape_into(&mut url, &key.name);
     url.push_str("&value=");
     escape_into(&mut url, &key.value);
+    if *by != By::Service {
+        url.push_str("&by=");
+        escape_into(&mut url, by.name());
+    }
     url.push_str("&range=");
     url.push_str(span.name());
     url
@@ -238,18 +242,20 @@ mod tests {
     #[test]
     fn a_card_leads_to_its_lines_and_is_held_against_the_range_before() {
         let group = |value: &str, now, before| Group {
-            key: Key { name: "app".to_owned(), value: value.to_owned() },
+            key: Key { name: "service_name".to_owned(), value: value.to_owned() },
             counts: counts(now, before),
             last: None,
         };
         let options = Options::default();
-        let pins = [Key { name: "app".to_owned(), value: "a\"b".to_owned() }];
+        let pins = [Key { name: "service_name".to_owned(), value: "a\"b".to_owned() }];
         let shown = cards(&[group("a\"b", 30, 10), group("c", 5, 0)], &options, &pins, NOW, Language::English);
-        assert_eq!(shown[0].href, "/explore?query=%7Bapp%3D%22a%5C%22b%22%7D&from=now-1h&to=now");
+        assert_eq!(shown[0].href, "/explore?query=%7Bservice_name%3D%22a%5C%22b%22%7D&from=now-1h&to=now");
         let said = |index: usize| shown[index].lines_change.as_deref();
         assert_eq!((said(0), said(1)), (Some("▲ 3×"), Some("new")));
         assert!(shown[0].pinned && !shown[1].pinned);
-        assert!(matches!(&shown[1].last, LastView::Later { url } if url == "/services/last?name=app&value=c&range=1h"));
+        assert!(
+            matches!(&shown[1].last, LastView::Later { url } if url == "/services/last?name=service_name&value=c&range=1h")
+        );
         let fresh = cards(&[group("a", 30, 0)], &options, &[], NOW, Language::English);
         assert!(fresh[0].lines_change.is_none(), "on the first day nothing is new");
     }

@@ -19,6 +19,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State as Shared};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use http::HeaderMap;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -42,6 +43,8 @@ use crate::web::{Context, Error, blocking, origin};
 
 /// A page waits no longer for what can also be fetched by itself.
 const PATIENCE: Duration = Duration::from_millis(700);
+/// Panels that are filled at a time: fewer than queries of one person may wait for their turn, beside the services.
+const FILLING_MAX: usize = 8;
 /// The starter's panel in the address of its content: it is in no table.
 const STARTER_ID: i64 = 0;
 
@@ -98,6 +101,7 @@ enum Glance {
     Late {
         url: String,
         waiting_url: String,
+        as_of: Clock,
     },
     Failed(String),
     /// This person does not want them here.
@@ -171,7 +175,7 @@ async fn show(
         context.ask(move |db| Ok((panels::arrangement(db, user_id)?, panels::pins(db, user_id)?))).await?;
     let pins: Vec<Key> = pins.into_iter().map(|(name, value)| Key { name, value }).collect();
     let shown = match arrangement.source {
-        Source::Nobody => starter(page.say).into_iter().map(|draft| Panel { id: STARTER_ID, draft }).collect(),
+        Source::Nobody => starters(page.say),
         Source::Own | Source::Offered => arrangement.panels,
     };
     let has_services = page.fragment || shown.iter().any(|panel| panel.draft.kind == Kind::Services);
@@ -208,19 +212,23 @@ fn starter(say: Language) -> Vec<Draft> {
     ]
 }
 
-/// Fills all panels at once, each in its own time.
+/// The same as panels, which are in no table yet.
+fn starters(say: Language) -> Vec<Panel> {
+    starter(say).into_iter().map(|draft| Panel { id: STARTER_ID, draft }).collect()
+}
+
+/// Fills all panels, several at a time.
 async fn panes(context: &Context, shown: Vec<Panel>, look: &Look) -> Result<Vec<Pane>, Error> {
-    let mut filling = Vec::new();
-    for panel in shown {
+    let fill = |panel| {
         let (engine, look, ticket) = (context.engine.clone(), look.clone(), look.ticket());
         let cancel = CancelOnDrop::new(&ticket);
-        filling.push((cancel, tokio::task::spawn_blocking(move || filled(&engine, panel, &look, &ticket))));
-    }
-    let mut panes = Vec::with_capacity(filling.len());
-    for (_cancel, pane) in filling {
-        panes.push(pane.await.map_err(|error| Error::internal(&error))?);
-    }
-    Ok(panes)
+        async move {
+            let pane = blocking(move || filled(&engine, panel, &look, &ticket)).await;
+            drop(cancel);
+            pane
+        }
+    };
+    stream::iter(shown.into_iter().map(fill)).buffered(FILLING_MAX).try_collect().await
 }
 
 fn filled(engine: &Engine, panel: Panel, look: &Look, ticket: &Ticket) -> Pane {
@@ -255,7 +263,7 @@ async fn pane(
     let look = Look::new(&context.engine, &user, page.say, &headers, None);
     let user_id = user.user.id;
     let panel = match id {
-        STARTER_ID => starter(page.say).into_iter().next().map(|draft| Panel { id, draft }),
+        STARTER_ID => starters(page.say).into_iter().next(),
         id => context.ask(move |db| panels::find(db, user_id, id)).await?,
     };
     let panel = panel.ok_or_else(Error::not_found)?;
@@ -267,7 +275,8 @@ fn glance(engine: &Engine, options: Options, pins: &[Key], look: &Look, ticket: 
     let overview = match services::overview(engine, &options, look.now, ticket) {
         Ok(overview) => overview,
         Err(QueryError::TimedOut | QueryError::Cancelled | QueryError::Crowded { .. }) => {
-            return Glance::Late { url: options.url(), waiting_url: options.waiting_url() };
+            let as_of = Clock::at(look.now, &look.zone);
+            return Glance::Late { url: options.url(), waiting_url: options.waiting_url(), as_of };
         }
         Err(error) => return Glance::Failed(told(&error, look.say)),
     };
@@ -275,10 +284,11 @@ fn glance(engine: &Engine, options: Options, pins: &[Key], look: &Look, ticket: 
         return Glance::Unfed;
     }
     let group_count = overview.groups.len();
-    let line_count = overview.groups.iter().map(|group| group.counts.line_count()).sum();
-    let error_count = overview.groups.iter().map(|group| group.counts.error_count()).sum();
     let mut groups = services::picked(overview.groups, &options, |key| pins.contains(key));
     let found_count = groups.len();
+    // of all that were found, shown or not
+    let line_count = groups.iter().map(|group| group.counts.line_count()).sum();
+    let error_count = groups.iter().map(|group| group.counts.error_count()).sum();
     if !options.all {
         groups.truncate(cards::CARDS_MAX);
     }
@@ -303,6 +313,9 @@ fn glance(engine: &Engine, options: Options, pins: &[Key], look: &Look, ticket: 
 struct LastParams {
     name: String,
     value: String,
+    /// What the cards are grouped by.
+    #[serde(default)]
+    by: String,
     #[serde(default)]
     range: String,
 }
@@ -316,14 +329,14 @@ async fn last(
     page: Page,
 ) -> Result<Html<String>, Error> {
     let By::Label(name) = By::parse(&params.name) else { return Err(Error::not_found()) };
-    let key = Key { name, value: params.value };
+    let (key, by) = (Key { name, value: params.value }, By::parse(&params.by));
     let look = Look::new(&context.engine, &user, page.say, &headers, None);
     let span = Span::parse(&params.range).unwrap_or_default();
     let ticket = look.ticket();
     let _cancel = CancelOnDrop::new(&ticket);
     let engine = context.engine.clone();
     let found = blocking(move || {
-        let last = services::last_line(&engine, &key, &span.grid(look.now), &ticket)?;
+        let last = services::last_line(&engine, &key, &by, &span.grid(look.now), &ticket)?;
         Ok::<_, QueryError>(last.map(|last| cards::last_view(&last, &Default::default(), span, look.now, look.say)))
     });
     let last = found.await??.ok_or_else(Error::not_found)?;
@@ -352,4 +365,31 @@ async fn pin(
         context.ask(move |db| panels::toggle_pin(db, user_id, &name, &value)).await?;
     }
     Ok(axum::response::Redirect::to(crate::web::next::checked(&form.next).unwrap_or("/")).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use crate::web::home::*;
+
+    #[test]
+    fn what_is_late_again_is_not_asked_for_at_once() {
+        let late = |asks: &[(&'static str, &'static str)]| {
+            let headers: HeaderMap =
+                asks.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            let as_of = Clock::at(Timestamp::from_secs(0), &TimeZone::UTC);
+            let services =
+                Glance::Late { url: "/".to_owned(), waiting_url: "/?wait=1".to_owned(), as_of: as_of.clone() };
+            let (page, kind, width) = (Page::outside(&headers), Kind::Count, Width::Half);
+            let (title, href, span) = (String::new(), String::new(), String::new());
+            let pane = Pane { id: 1, kind, width, title, href, span, as_of, content: Content::Late };
+            let services = ServicesPage { page: page.clone(), services }.render().unwrap();
+            services + &PanePage { page, pane }.render().unwrap()
+        };
+        let whole = late(&[]);
+        assert!(whole.contains("\"refresh, load\"") && whole.contains("\"refresh, intersect once\""), "{whole}");
+        let piece = late(&[("hx-request-type", "partial")]);
+        assert!(piece.contains("\"refresh, load delay:10s\"") && !piece.contains("intersect"), "{piece}");
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Promises: what goes wrong in a panel stays in it.
 
+use std::cmp::Ordering;
+
 use crate::db::panels::{Draft, Kind};
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
@@ -93,7 +95,7 @@ pub(crate) fn content(engine: &Engine, draft: &Draft, now: Timestamp, say: Langu
     let span = Span::parse(&draft.span).unwrap_or_default();
     let grid = span.grid(now);
     let found = match (Asked::read(&draft.query), draft.kind) {
-        (Asked::Nothing(fault), _) => return Content::Failed(fault.message),
+        (Asked::Nothing(fault), _) => return Content::Failed(fault.title(say)),
         (_, Kind::Services) => return Content::Nothing,
         (Asked::Lines(expr), Kind::Lines) => last_lines(engine, &expr, &grid, say, ticket),
         (Asked::Lines(expr), Kind::Table) => sources(engine, &expr, span, &grid, say, ticket),
@@ -211,7 +213,7 @@ fn numbers(
         Data::Streams(_) | Data::Vector(_) => Vec::new(),
     };
     series.retain(|drawn| drawn.points.iter().any(Option::is_some));
-    series.sort_by(|a, b| b.last().total_cmp(&a.last()));
+    series.sort_by(|a, b| greatest_first(a.last(), b.last()));
     let count = series.len();
     let Some(first) = series.first() else { return Ok(Content::Nothing) };
     let change = first.before.and_then(|before| Change::between(before, first.last()));
@@ -238,6 +240,11 @@ fn numbers(
             Content::Count { figure, of, change, picture, is_bad: false }
         }
     })
+}
+
+/// What is no number comes last.
+fn greatest_first(a: f64, b: f64) -> Ordering {
+    a.is_nan().cmp(&b.is_nan()).then(b.total_cmp(&a))
 }
 
 /// A series by the bars of the range.
@@ -291,7 +298,7 @@ fn share(value: f64, greatest: f64) -> u32 {
 mod tests {
     use crate::model::{Labels, Timestamp};
     use crate::query::Series;
-    use crate::web::home::panes::{Drawn, share};
+    use crate::web::home::panes::{Drawn, greatest_first, share};
     use crate::web::home::span::Span;
 
     #[test]
@@ -304,6 +311,14 @@ mod tests {
         assert_eq!(drawn.before, Some(2.0));
         assert_eq!((drawn.points[0], drawn.points[22], drawn.points[23]), (Some(3.0), Some(5.0), None));
         assert_eq!(drawn.last(), 5.0);
+    }
+
+    #[test]
+    fn the_greatest_is_first_and_what_is_no_number_last() {
+        let mut values = [f64::NAN, 1.0, f64::INFINITY, -f64::NAN, 7.0, -2.0];
+        values.sort_by(|a, b| greatest_first(*a, *b));
+        assert_eq!(values[..4], [f64::INFINITY, 7.0, 1.0, -2.0]);
+        assert!(values[4..].iter().all(|value| value.is_nan()));
     }
 
     #[test]

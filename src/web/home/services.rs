@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::logql::ast::{Expr, LogExpr};
-use crate::model::{Direction, Labels, Matcher, TimeRange, Timestamp};
+use crate::model::{Direction, Labels, MatchOp, Matcher, TimeRange, Timestamp};
 use crate::query::{Data, Engine, Error, LogLine, RangeQuery, Ticket};
 use crate::web::explore::ansi::Painted;
 use crate::web::explore::builder;
@@ -56,14 +56,28 @@ impl Key {
         }
     }
 
-    /// Its lines.
-    pub(crate) fn lines(&self) -> LogExpr {
-        LogExpr { selector: vec![Matcher::equal(&self.name, &self.value)], stages: Vec::new() }
+    /// Its lines, and none of those that belong to another group: what is called by its host has no better name.
+    pub(crate) fn lines(&self, by: &By) -> LogExpr {
+        let is_unknown = self.name == NAMES[0] && self.value == UNKNOWN;
+        let better = match by {
+            By::Label(_) => &[],
+            By::Service if is_unknown => &NAMES[1..],
+            By::Service => &NAMES[..NAMES.iter().position(|name| *name == self.name).unwrap_or(0)],
+        };
+        let lacks = |name: &&str| match *name {
+            name if name == NAMES[0] => {
+                let nothing = format!("|{UNKNOWN}");
+                Matcher::new(MatchOp::Regex, name, nothing).expect("a regular expression")
+            }
+            name => Matcher::equal(name, ""),
+        };
+        let named = Matcher::equal(&self.name, &self.value);
+        LogExpr { selector: std::iter::once(named).chain(better.iter().map(lacks)).collect(), stages: Vec::new() }
     }
 
     /// Its lines, as LogQL.
-    pub(crate) fn query(&self) -> String {
-        builder::text(&self.lines())
+    pub(crate) fn query(&self, by: &By) -> String {
+        builder::text(&self.lines(by))
     }
 }
 
@@ -175,14 +189,20 @@ pub(crate) fn find_last_lines(engine: &Engine, by: &By, grid: &Grid, groups: &mu
             return;
         }
         let range = if group.counts.last_bar().is_some() { grid.range } else { known_range(grid) };
-        let line = self::newest(engine, group.key.lines(), range, 1, &ticket()).unwrap_or_default();
+        let line = self::newest(engine, group.key.lines(by), range, 1, &ticket()).unwrap_or_default();
         group.last = line.first().map(Last::of);
     }
 }
 
 /// The last line of one group.
-pub(crate) fn last_line(engine: &Engine, key: &Key, grid: &Grid, ticket: &Ticket) -> Result<Option<Last>, Error> {
-    Ok(newest(engine, key.lines(), known_range(grid), 1, ticket)?.first().map(Last::of))
+pub(crate) fn last_line(
+    engine: &Engine,
+    key: &Key,
+    by: &By,
+    grid: &Grid,
+    ticket: &Ticket,
+) -> Result<Option<Last>, Error> {
+    Ok(newest(engine, key.lines(by), known_range(grid), 1, ticket)?.first().map(Last::of))
 }
 
 /// The newest lines of a query, the newest first.
@@ -231,6 +251,31 @@ mod tests {
         assert_eq!(service(&[("zone", "z")]), "service_name=unknown_service");
         assert_eq!(of(&[("host", "h")], &By::Label("host".into())).as_deref(), Some("host=h"));
         assert_eq!(of(&[("app", "a")], &By::Label("host".into())), None);
+    }
+
+    #[test]
+    fn the_lines_of_a_service_are_its_own() {
+        let streams: Vec<Labels> = [
+            &[("service_name", "pay"), ("app", "pay"), ("host", "web1")][..],
+            &[("service_name", "web1"), ("host", "web2")],
+            &[("service_name", "unknown_service"), ("source", "syslog"), ("host", "web1")],
+            &[("app", "web1")],
+            &[("service_name", "unknown_service"), ("app", "pay"), ("unit", "pay.service"), ("host", "web1")],
+            &[("service_name", "unknown_service"), ("zone", "z")],
+        ]
+        .iter()
+        .map(|pairs| Labels::from_pairs(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()))))
+        .collect();
+        for by in [By::Service, By::Label("host".into())] {
+            for key in streams.iter().filter_map(|labels| Key::of(labels, &by)) {
+                for labels in &streams {
+                    let is_shown = key.lines(&by).selector.iter().all(|matcher| matcher.matches(labels));
+                    assert_eq!(is_shown, Key::of(labels, &by).as_ref() == Some(&key), "{key:?} {labels:?}");
+                }
+            }
+        }
+        let key = Key { name: "service_name".into(), value: "pay".into() };
+        assert_eq!(key.query(&By::Service), r#"{service_name="pay"}"#);
     }
 
     fn group(name: &str, errors: u64, lines: u64, last_bar: Option<usize>) -> Group {
