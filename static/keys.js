@@ -58,16 +58,28 @@ function show() {
   sheet.showModal();
 }
 
+// What the keys of a Latin keyboard write that are not letters, without and with Shift.
+const SIGNS = { Slash: "/?", BracketLeft: "[{", BracketRight: "]}" };
+
+/** The key as a Latin keyboard has it: while one writes Hangul, `j` is ㅓ, or only said to be in process. */
+function latin({ key, code, shiftKey }) {
+  if (/^[ -~]$/.test(key)) return key;
+  if (key !== "Process" && !/^[^ -~]$/u.test(key)) return key;
+  if (SIGNS[code]) return SIGNS[code][Number(shiftKey)];
+  return code.startsWith("Key") && !shiftKey ? code.at(-1).toLowerCase() : key;
+}
+
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event.target)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  if (localStorage.getItem(OFF)) return;
+  const key = latin(event);
   if (sheet.open) {
-    if (event.key === "?") sheet.close();
+    if (key === "?") sheet.close();
     return;
   }
-  if (localStorage.getItem(OFF) && event.key !== "?") return;
-  if (event.key === "?") show();
-  else if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
-  else if (!act(event.key)) return;
+  if (key === "?") show();
+  else if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
+  else if (!act(key)) return;
   event.preventDefault();
 });
 

@@ -48,6 +48,20 @@ for (const width of WIDTHS) {
         if (!script) await desk.goto(`${server.url}/account/phone`);
         await desk.locator("#pairing .notice.good", { hasText: "Signed in: " }).waitFor();
         await isFit(desk, "the phone is in");
+        // the next phone
+        await desk.getByRole("button", { name: "Show a code" }).click();
+        await desk.locator(".qr svg path").waitFor();
+        assert.equal(await desk.locator("[role=status], [role=alert]").filter({ hasText: /\d/ }).count(), 0, "seconds are not spoken");
+        const says = desk.locator("#pairing");
+        if (script) {
+          await desk.route("**/account/phone/progress", (route) => route.fulfill({ status: 502, body: "Bad gateway" }), { times: 1 });
+          const before = await says.innerText();
+          await desk.waitForFunction((text) => document.querySelector("#pairing").innerText !== text, before);
+          assert.match(await says.innerText(), /\d+ more seconds/);
+          desk.wrong = desk.wrong.filter((text) => !text.includes("502"));
+        }
+        await desk.goto(`${server.url}/account/phone`);
+        await says.getByRole("button", { name: "Show a code" }).waitFor();
 
         const thief = await open(browser, { width: 390, script });
         await thief.goto(address);
@@ -99,11 +113,23 @@ test("the keyboard is enough, and its keys can be looked up and switched off", a
   await page.keyboard.type("j?");
   assert.equal(await page.locator("#contains").inputValue(), "j?", "what is typed is only typed");
   await page.evaluate(() => document.activeElement.blur());
-  await page.keyboard.press("?");
+  // while one writes Hangul
+  const press = (key, code, shiftKey = false) => page.evaluate((init) => document.body.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...init })), { key, code, shiftKey });
+  await press("ㅓ", "KeyJ");
+  await press("Process", "KeyJ");
+  assert.ok((await focused()) >= 0, "j");
+  await press("Process", "Slash", true);
+  await sheet.waitFor();
   await sheet.getByRole("checkbox").uncheck();
   await page.keyboard.press("Escape");
   await page.keyboard.press("/");
   assert.notEqual(await page.evaluate(() => document.activeElement.id), "contains");
+  await page.keyboard.press("?");
+  assert.equal(await sheet.isVisible(), false, "all keys are off");
+  await page.evaluate(() => document.querySelector("[data-show-keys]").closest("details").setAttribute("open", ""));
+  await page.locator("[data-show-keys]").click();
+  await sheet.waitFor();
+  await isFit(page, "the keys, switched off");
   await page.context().close();
 });
 
