@@ -14,10 +14,10 @@ use crate::logql::metric::samples::{Keep, Sample, Samples};
 use crate::logql::metric::series::{Pairs, Sets};
 use crate::logql::metric::steps::{Pane, PaneFinder, Steps, Windows};
 use crate::logql::metric::{self, Evaluator, RangeSeries};
-use crate::logql::stage::{ERROR_LABEL, Processed, Scratch};
+use crate::logql::stage::{ERROR_LABEL, Processed, Scratch, Wanted};
 use crate::model::{Direction, Memory, MemoryExceeded, Share, TimeRange, Timestamp};
 use crate::query::matrix::PointAt;
-use crate::query::plan::Plan;
+use crate::query::plan::{Plan, wanted};
 use crate::query::scan::{Numbered, alike, pay_for_scratch, rows, spread};
 use crate::query::{Data, Error, Matrix, Stats, Ticket, Vector};
 use crate::store::{Alike, Chunk, Row, Store};
@@ -31,7 +31,12 @@ pub(crate) fn run_range(
     ticket: &Ticket,
     stats: &mut Stats,
 ) -> Result<Data, Error> {
-    let mut evaluator = evaluator(store, expr, steps, memory, ticket, stats)?;
+    let evaluator = evaluator(store, expr, steps, memory, ticket, stats)?;
+    matrix(evaluator, steps, memory, ticket)
+}
+
+/// The points of all steps.
+fn matrix(mut evaluator: Evaluator, steps: Steps, memory: &Memory, ticket: &Ticket) -> Result<Data, Error> {
     let mut points: Vec<PointAt> = Vec::new();
     let mut share = Share::of(memory);
     for step in 0..steps.count() {
@@ -42,6 +47,25 @@ pub(crate) fn run_range(
     }
     let times = (0..steps.count()).map(|step| steps.time(step)).collect();
     Ok(Data::Matrix(Matrix::new(evaluator, points, times, share)?))
+}
+
+/// Counts lines as an expression of one range aggregation says: those of the range alone, grouped as `wanted` says, and
+/// those with errors like all others.
+pub(crate) fn run_counts(
+    store: &Store,
+    expr: &MetricExpr,
+    wanted: &Wanted,
+    (steps, range): (Steps, TimeRange),
+    memory: &Memory,
+    ticket: &Ticket,
+    stats: &mut Stats,
+) -> Result<Data, Error> {
+    let evaluator = Evaluator::new(expr, memory, &mut |aggregation: &RangeAggregation, _, pairs: &mut Pairs| {
+        let windows = Windows::new(&steps, aggregation.log.range_ns, 0);
+        let plan = Plan { keeps_errors: true, ..Plan::for_range(store, aggregation, wanted.clone(), range)? };
+        read(&plan, aggregation, windows, pairs, memory, ticket, stats)
+    })?;
+    matrix(evaluator, steps, memory, ticket)
 }
 
 /// Answers a metric query with the points of one moment.
@@ -77,7 +101,8 @@ fn evaluator(
                                        grouping: Option<&Grouping>,
                                        pairs: &mut Pairs| {
         let windows = Windows::new(&steps, aggregation.log.range_ns, aggregation.log.offset_ns);
-        let plan = Plan::for_range(store, aggregation, grouping, windows.span())?;
+        let wanted = wanted(aggregation.op, grouping);
+        let plan = Plan::for_range(store, aggregation, wanted, windows.span())?;
         read(&plan, aggregation, windows, pairs, memory, ticket, stats)
     })
 }
@@ -384,7 +409,7 @@ impl Shared<'_> {
         let Some(processed) = line else {
             return Ok((None, 0.0, false));
         };
-        if processed.fails_metric() {
+        if processed.fails_metric() && !self.plan.keeps_errors {
             return Err(pipeline_error(&processed));
         }
         let value = match self.measure {

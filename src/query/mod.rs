@@ -4,6 +4,7 @@
 //! Never: HTTP, HTML, SQL.
 
 mod answer;
+mod counts;
 mod fields;
 mod labels;
 mod limits;
@@ -21,7 +22,7 @@ mod sample;
 mod scan;
 mod tail;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod values;
 mod volume;
 
@@ -32,6 +33,7 @@ pub use answer::{
     Answer, ChangeQuery, ChangedPattern, Changes, Data, DetectedField, FieldKind, InstantQuery, LevelCounts, LogLine,
     MinedPattern, PatternQuery, Patterns, RangeQuery, Sample, Series, Stats, StreamsSummary, VolumeBy, VolumeQuery,
 };
+pub use counts::{CountBy, CountQuery, Counts};
 pub use limits::{CancelOnDrop, Limits, Ticket};
 pub use matrix::{Matrix, Vector};
 pub use outbox::Parcel;

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) keeps_all: bool,
     /// Whether the store finds every line of the streams in the range.
     pub(crate) takes_all: bool,
+    /// Whether a line with an error counts like any other, where it would fail a metric query.
+    pub(crate) keeps_errors: bool,
 }
 
 impl Plan {
@@ -31,21 +33,16 @@ impl Plan {
         Ok(Plan { keeps_all, ..plan })
     }
 
-    /// The plan of one range aggregation.
+    /// The plan of one range aggregation, whose lines are grouped as `wanted` says.
     pub(crate) fn for_range(
         store: &Store,
         aggregation: &RangeAggregation,
-        grouping: Option<&Grouping>,
+        wanted: Wanted,
         range: TimeRange,
     ) -> Result<Plan, Error> {
         let log = &aggregation.log.log;
         let unwrap = aggregation.log.unwrap.as_ref();
         let (demand, stages) = pushed_down(&log.stages);
-        let wanted = match aggregation.op {
-            // only whether there are lines counts, so parsers read nothing for it, and find no faults
-            RangeOp::AbsentOverTime => Wanted::None,
-            _ => wanted(grouping),
-        };
         let pipeline = Pipeline::for_metric(&stages, unwrap, wanted);
         let parses = pipeline.as_ref().is_ok_and(Pipeline::parses);
         let bytes = matches!(aggregation.op, RangeOp::BytesRate | RangeOp::BytesOverTime);
@@ -82,7 +79,7 @@ impl Plan {
             }
             Err(error) => return Err(Error::Invalid(format!("parse error : {error}"))),
         };
-        Ok(Plan { chunks, pipeline, keeps_all: false, takes_all })
+        Ok(Plan { chunks, pipeline, keeps_all: false, takes_all, keeps_errors: false })
     }
 }
 
@@ -92,8 +89,10 @@ fn named(error: CompileError, stages: &[Stage]) -> CompileError {
 }
 
 /// How lines are grouped into series.
-fn wanted(grouping: Option<&Grouping>) -> Wanted {
+pub(crate) fn wanted(op: RangeOp, grouping: Option<&Grouping>) -> Wanted {
     match grouping {
+        // only whether there are lines counts, so parsers read nothing for it, and find no faults
+        _ if op == RangeOp::AbsentOverTime => Wanted::None,
         None => Wanted::All,
         Some(Grouping { kind: GroupingKind::By, labels }) if labels.is_empty() => Wanted::None,
         Some(Grouping { kind: GroupingKind::By, labels }) => Wanted::By(labels.clone()),

@@ -128,6 +128,26 @@ impl Engine {
         Ok(Data::Matrix(order.into_iter().map(series).collect()))
     }
 
+    /// How many entries the streams that pass have within the range. Their lines are not read.
+    pub fn stream_counts(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        ticket: &Ticket,
+    ) -> Result<HashMap<Labels, u64>, Error> {
+        let (memory, _reading) = memory(&self.limits);
+        // nor is their metadata told apart
+        let selection =
+            Selection { metadata: Some(Vec::new()), ..Selection::of(matchers.to_vec(), range, Need::Times) };
+        let Counted { labels, amounts, .. } =
+            self.count_selected(selection, &Parts::of(range, None)?, &memory, ticket)?;
+        let mut counts: HashMap<Labels, u64> = labels.iter().map(|labels| (labels.clone(), 0)).collect();
+        for entry in amounts.entries() {
+            *counts.entry(labels[entry.series as usize].clone()).or_default() += entry.value.entries;
+        }
+        Ok(counts)
+    }
+
     fn count(
         &self,
         matchers: &[Matcher],
@@ -135,9 +155,17 @@ impl Engine {
         memory: &Memory,
         ticket: &Ticket,
     ) -> Result<Counted<Amount>, Error> {
+        self.count_selected(Selection::of(matchers.to_vec(), parts.range, Need::Lengths), parts, memory, ticket)
+    }
+
+    fn count_selected(
+        &self,
+        selection: Selection,
+        parts: &Parts,
+        memory: &Memory,
+        ticket: &Ticket,
+    ) -> Result<Counted<Amount>, Error> {
         let _turn = self.queue.enter(ticket)?;
-        let range = parts.range;
-        let selection = Selection::of(matchers.to_vec(), range, Need::Lengths);
         let chunks = number(self.store.select(&selection)?.chunks);
         let make = || Counted::new(memory);
         let mut workers = spread(&chunks, ticket, make, |counted, numbered| {
@@ -284,6 +312,26 @@ mod tests {
         let summary = engine.summary(&[Matcher::equal("app", "web")], range(10, 30), &ticket()).expect("counted");
         assert_eq!((summary.streams, summary.entries, summary.bytes), (1, 2, 6));
         assert_eq!(engine.summary(&[], range(40, 50), &ticket()).expect("counted").streams, 0);
+    }
+
+    #[test]
+    fn entries_of_a_stream_are_counted_whatever_metadata_they_have() {
+        let store = TestStore::new();
+        let metadata = |at: i64| Labels::from([("host", "m"), ("n", ["1", "2"][at as usize % 2])]);
+        let lines: Vec<_> = (0..10).map(|at| (at, "x", metadata(at))).collect();
+        store.push_with(&[("app", "a")], &lines);
+        store.push_with(&[("app", "b"), ("host", "h")], &lines[..3]);
+        let engine = Engine::new(store.store.clone(), Limits::default());
+        for sealed in [false, true] {
+            if sealed {
+                store.seal();
+            }
+            let counts = engine.stream_counts(&[], range(0, 9), &ticket()).expect("counted");
+            let count = |labels| counts.get(&labels).copied();
+            assert_eq!(count(Labels::from([("app", "a")])), Some(9));
+            assert_eq!(count(Labels::from([("app", "b"), ("host", "h")])), Some(3));
+            assert_eq!(counts.len(), 2);
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Hints {
         required.extend(steps.iter().flat_map(Step::reads));
         let unwrapped = unwrap.map(|unwrap| unwrap.label.as_str());
         let groups: &[String] = match wanted {
-            Wanted::By(names) | Wanted::Without(names) => names,
+            Wanted::By(names) | Wanted::Without(names) | Wanted::ByStream { line: names, .. } => names,
             Wanted::AllBut(name) => std::slice::from_ref(name),
             Wanted::All | Wanted::None => &[],
         };
@@ -73,12 +73,15 @@ impl Hints {
         }
         let preserve_error = names.iter().any(|name| name == ERROR_LABEL);
         Ok(match wanted {
-            Wanted::None if names.is_empty() => Hints { none: true, ..Hints::default() },
+            Wanted::None | Wanted::ByStream { .. } if names.is_empty() => Hints { none: true, ..Hints::default() },
+            Wanted::ByStream { .. } if groups.is_empty() => {
+                Hints { none: false, required: names, preserve_error, filters }
+            }
             Wanted::None => Hints { none: false, required: names, preserve_error, filters },
-            Wanted::By(groups) if !groups.is_empty() => {
+            Wanted::By(_) | Wanted::ByStream { .. } if !groups.is_empty() => {
                 Hints { none: false, required: names, preserve_error, filters: Vec::new() }
             }
-            Wanted::All | Wanted::By(_) | Wanted::Without(_) | Wanted::AllBut(_) => {
+            Wanted::All | Wanted::By(_) | Wanted::ByStream { .. } | Wanted::Without(_) | Wanted::AllBut(_) => {
                 Hints { filters, ..Hints::default() }
             }
         })

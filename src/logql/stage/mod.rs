@@ -161,7 +161,7 @@ impl Pipeline {
         });
         let groups_do = match &self.wanted {
             Wanted::None => true,
-            Wanted::By(names) => !names.iter().any(|name| name == label),
+            Wanted::By(names) | Wanted::ByStream { line: names, .. } => !names.iter().any(|name| name == label),
             Wanted::All | Wanted::Without(_) | Wanted::AllBut(_) => false,
         };
         let is_plain = !label.ends_with(EXTRACTED_SUFFIX) && !label.starts_with("__");

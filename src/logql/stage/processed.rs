@@ -19,6 +19,11 @@ pub enum Wanted {
     Without(Vec<String>),
     /// All but the one that is unwrapped.
     AllBut(String),
+    /// Labels of the stream, whatever lines have under their names, and labels wherever they come from.
+    ByStream {
+        stream: Vec<String>,
+        line: Vec<String>,
+    },
 }
 
 impl Wanted {
@@ -35,7 +40,7 @@ impl Wanted {
         match self {
             Wanted::Without(names) => value.is_empty() || names.iter().any(|known| known == name),
             Wanted::AllBut(known) => known == name,
-            Wanted::All | Wanted::None | Wanted::By(_) => false,
+            Wanted::All | Wanted::None | Wanted::By(_) | Wanted::ByStream { .. } => false,
         }
     }
 }
@@ -145,6 +150,12 @@ impl<'a> Processed<'a> {
                     }
                 }
             }
+            Wanted::ByStream { stream, line } => {
+                let view = self.view();
+                for (name, value) in by_stream(&view, stream, line) {
+                    push_pair(key, name, value);
+                }
+            }
             // a sum does not depend on the order, which saves sorting the labels of every line
             Wanted::All | Wanted::Without(_) | Wanted::AllBut(_) => {
                 let start = key.len();
@@ -171,6 +182,9 @@ impl<'a> Processed<'a> {
                 let mut found = names.iter().filter_map(|name| Some((name, grouped(&view, name)?)));
                 found.try_for_each(|(name, value)| visit(name, value))
             }
+            Wanted::ByStream { stream, line } => {
+                by_stream(&view, stream, line).try_for_each(|(name, value)| visit(name, value))
+            }
             Wanted::All | Wanted::Without(_) | Wanted::AllBut(_) => {
                 let mut left = view.pairs().filter(|(name, value)| !self.wanted.leaves_out(name, value));
                 left.try_for_each(|(name, value)| visit(name, value))
@@ -188,6 +202,7 @@ impl<'a> Processed<'a> {
                 let value = |name: &String| Some((name.clone(), grouped(&view, name)?.to_owned()));
                 names.iter().filter_map(value).collect()
             }
+            Wanted::ByStream { stream, line } => by_stream(&self.view(), stream, line).map(owned).collect(),
             Wanted::Without(_) | Wanted::AllBut(_) => {
                 let labels = self.labels();
                 labels.iter().filter(|(name, value)| !self.wanted.leaves_out(name, value)).map(owned).collect()
@@ -210,6 +225,16 @@ fn grouped<'a>(view: &View<'a>, name: &str) -> Option<&'a str> {
         return Some(value);
     }
     if view.changes.was_deleted(name) { None } else { view.find(name).map(|place| view.value(place)) }
+}
+
+/// What lines are grouped by with these labels of streams and of lines.
+fn by_stream<'a>(
+    view: &View<'a>,
+    stream: &'a [String],
+    line: &'a [String],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let of_stream = stream.iter().filter_map(|name| Some((name.as_str(), view.stream.get(name)?)));
+    of_stream.chain(line.iter().filter_map(move |name| Some((name.as_str(), grouped(view, name)?))))
 }
 
 fn owned((name, value): (&str, &str)) -> (String, String) {

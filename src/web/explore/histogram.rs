@@ -1,10 +1,8 @@
 //! The histogram of a view: how many lines of which level when, as the geometry of an SVG. Pure.
 
-use crate::logql::ast::{
-    Expr, Grouping, GroupingKind, LogExpr, LogRange, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorOp,
-};
-use crate::model::{TimeRange, Timestamp};
-use crate::query::Series;
+use crate::logql::ast::LogExpr;
+use crate::model::{Labels, TimeRange};
+use crate::query::{CountBy, CountQuery};
 use crate::web::explore::builder::{self, LEVEL_LABEL};
 use crate::web::explore::level::Level;
 
@@ -44,7 +42,7 @@ const NICE_STEPS: [i64; 22] = [
     604_800 * SECOND,
 ];
 
-/// The bars of a range: equal steps from its start; the last one may reach beyond its end.
+/// The bars of a range: equal steps from its start; the last one ends with the range, and may be shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
     pub(crate) range: TimeRange,
@@ -91,19 +89,6 @@ pub(crate) struct Share {
     pub(crate) height: f64,
 }
 
-/// `sum by (labels) (count_over_time(log[range]))`
-pub(crate) fn count(log: LogExpr, range_ns: i64, labels: Vec<String>) -> Expr {
-    let log = LogRange { log, range_ns, offset_ns: 0, unwrap: None };
-    let count = RangeAggregation { op: RangeOp::CountOverTime, parameter: None, log, grouping: None };
-    let sum = VectorAggregation {
-        op: VectorOp::Sum,
-        parameter: None,
-        inner: Box::new(MetricExpr::Range(count)),
-        grouping: Some(Grouping { kind: GroupingKind::By, labels }),
-    };
-    Expr::Metric(MetricExpr::Vector(sum))
-}
-
 impl Grid {
     /// About sixty bars, of a length that people count in where one divides the range.
     pub(crate) fn new(range: TimeRange) -> Grid {
@@ -115,18 +100,15 @@ impl Grid {
         Grid { range, step_ns, bar_count }
     }
 
-    /// Counts of every level, also of those that the query leaves out, so that one can change to them. A bar is
-    /// counted at its last nanosecond: LogQL counts what is later than `t - step` and not later than `t`.
-    pub(crate) fn query(&self, expr: &LogExpr) -> (Expr, TimeRange) {
-        let counting = count(builder::without_levels(expr), self.step_ns, vec![LEVEL_LABEL.to_owned()]);
-        let first = self.range.start.plus_nanos(self.step_ns - 1);
-        let last = first.plus_nanos(self.step_ns.saturating_mul(self.bar_count as i64 - 1));
-        (counting, TimeRange::new(first, last))
-    }
-
-    fn index(&self, timestamp: Timestamp) -> Option<usize> {
-        let offset = timestamp.nanos().checked_sub(self.range.start.nanos())?;
-        usize::try_from(offset.div_euclid(self.step_ns)).ok().filter(|index| *index < self.bar_count)
+    /// Counts of every level, also of those that the query leaves out, so that one can change to them.
+    pub(crate) fn query(&self, expr: &LogExpr) -> CountQuery {
+        CountQuery {
+            log: builder::without_levels(expr),
+            range: self.range,
+            step_ns: Some(self.step_ns),
+            by: CountBy::labels(&[LEVEL_LABEL]),
+            top: None,
+        }
     }
 
     /// The span of a bar.
@@ -137,14 +119,18 @@ impl Grid {
 }
 
 impl Histogram {
-    /// Draws the series that `Grid::query` asked for. No `shown` levels means all.
-    pub(crate) fn draw(grid: &Grid, series: &[Series], shown: &[Level]) -> Histogram {
+    /// Draws what was counted as `Grid::query` asked: by labels, how many lines each bar has. No `shown` levels means all.
+    pub(crate) fn draw(
+        grid: &Grid,
+        counted: impl IntoIterator<Item = (Labels, Vec<(usize, u64)>)>,
+        shown: &[Level],
+    ) -> Histogram {
         let mut counts = vec![[0_u64; Level::ALL.len()]; grid.bar_count];
-        for series in series {
-            let level = Level::named(series.labels.get(LEVEL_LABEL).unwrap_or(""));
-            for (timestamp, value) in &series.points {
-                if let Some(index) = grid.index(*timestamp) {
-                    counts[index][level as usize] += *value as u64;
+        for (labels, bars) in counted {
+            let level = Level::named(labels.get(LEVEL_LABEL).unwrap_or(""));
+            for (index, count) in bars {
+                if let Some(bar) = counts.get_mut(index) {
+                    bar[level as usize] += count;
                 }
             }
         }
@@ -209,7 +195,8 @@ fn round(number: f64) -> f64 {
 mod tests {
     use crate::logql::ast::LogExpr;
     use crate::model::{Labels, TimeRange, Timestamp};
-    use crate::query::Series;
+    use crate::query::testing::{TestStore, ticket};
+    use crate::query::{Engine, Limits};
     use crate::web::explore::histogram::{Grid, Histogram, LevelCount};
     use crate::web::explore::level::Level;
 
@@ -234,24 +221,27 @@ mod tests {
     }
 
     #[test]
-    fn the_query_counts_each_bar_at_its_last_nanosecond() {
-        let (expr, times) = Grid::new(range(60)).query(&LogExpr { selector: vec![], stages: vec![] });
-        assert!(matches!(expr, crate::logql::ast::Expr::Metric(_)));
-        assert_eq!(times.start.nanos(), 8 * SECOND - 1);
-        assert_eq!(times.end.nanos(), 67 * SECOND - 1);
+    fn bars_are_counted_within_the_range_alone() {
+        let store = TestStore::new();
+        let lines: Vec<(i64, &str)> = (0..10).map(|back| (7 + 5821 - back, "x")).collect();
+        store.push(&[("app", "x")], &lines);
+        let engine = Engine::new(store.store.clone(), Limits::default());
+        let grid = Grid::new(range(5821));
+        let query = grid.query(&LogExpr { selector: vec![], stages: vec![] });
+        let counts = engine.counts(&query, &ticket()).expect("counted");
+        // the line at the very end is none of the range, though no bar ends there
+        assert_eq!(Histogram::draw(&grid, counts.iter(), &[]).total, 9);
     }
 
-    fn series(level: &str, points: &[(i64, f64)]) -> Series {
-        let point = |(second, value): &(i64, f64)| (Timestamp::from_nanos((7 + second) * SECOND - 1), *value);
-        Series { labels: Labels::from([("detected_level", level)]), points: points.iter().map(point).collect() }
+    fn counted(level: &str, bars: &[(usize, u64)]) -> (Labels, Vec<(usize, u64)>) {
+        (Labels::from([("detected_level", level)]), bars.to_vec())
     }
 
     #[test]
     fn bars_stack_the_levels_and_count_all() {
         let grid = Grid::new(range(60));
-        let answer =
-            [series("error", &[(1, 10.0), (3, 5.0)]), series("info", &[(1, 30.0)]), series("fatal", &[(60, 1.0)])];
-        let drawn = Histogram::draw(&grid, &answer, &[]);
+        let answer = [counted("error", &[(0, 10), (2, 5)]), counted("info", &[(0, 30)]), counted("fatal", &[(59, 1)])];
+        let drawn = Histogram::draw(&grid, answer, &[]);
         assert_eq!(drawn.total, 46);
         assert_eq!(drawn.bars.len(), 3);
         let first = &drawn.bars[0];
@@ -267,8 +257,8 @@ mod tests {
 
     #[test]
     fn a_level_that_is_left_out_is_counted_but_not_drawn() {
-        let answer = [series("error", &[(1, 10.0)]), series("info", &[(1, 30.0)])];
-        let drawn = Histogram::draw(&Grid::new(range(60)), &answer, &[Level::Error, Level::Warn]);
+        let answer = [counted("error", &[(0, 10)]), counted("info", &[(0, 30)])];
+        let drawn = Histogram::draw(&Grid::new(range(60)), answer, &[Level::Error, Level::Warn]);
         assert_eq!((drawn.total, drawn.bars.len()), (10, 1));
         assert_eq!(drawn.bars[0].shares[0].height, 64.0);
         let counts: Vec<_> = drawn.levels.iter().map(|known| (known.level, known.count)).collect();

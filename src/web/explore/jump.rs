@@ -10,11 +10,11 @@ use serde::Deserialize;
 
 use crate::logql::ast::{Expr, LogExpr};
 use crate::model::{Direction, TimeRange, Timestamp};
-use crate::query::{CancelOnDrop, Data, Engine, Error as QueryError, LogLine, RangeQuery, Ticket};
+use crate::query::{CancelOnDrop, CountBy, CountQuery, Data, Engine, Error as QueryError, LogLine, RangeQuery, Ticket};
 use crate::web::auth::SignedIn;
 use crate::web::explore::browser_zone;
 use crate::web::explore::builder;
-use crate::web::explore::histogram::{self, Grid};
+use crate::web::explore::histogram::Grid;
 use crate::web::explore::key::LineKey;
 use crate::web::explore::level::Level;
 use crate::web::explore::state::{Params, State, escape_into};
@@ -253,23 +253,12 @@ impl Search<'_> {
 
     /// How many lines each part of the range has.
     fn counts(&self, step: i64, slot_count: usize) -> Result<Vec<u64>, QueryError> {
-        let first = self.range.start.plus_nanos(step - 1);
-        let last = first.plus_nanos(step.saturating_mul(slot_count as i64 - 1));
-        let query = RangeQuery {
-            expr: histogram::count(self.expr.clone(), step, Vec::new()),
-            range: TimeRange::new(first, last),
-            step_ns: step,
-            interval_ns: 0,
-            limit: 1,
-            direction: Direction::Backward,
-        };
+        let (log, by) = (self.expr.clone(), CountBy::default());
+        let query = CountQuery { log, range: self.range, step_ns: Some(step), by, top: None };
         let mut counts = vec![0; slot_count];
-        if let Data::Matrix(series) = self.engine.range(&query, self.ticket)?.data {
-            for (time, value) in series.iter().flat_map(|series| series.points) {
-                let index = time.nanos().saturating_sub(self.range.start.nanos()) / step;
-                if let Some(count) = usize::try_from(index).ok().and_then(|index| counts.get_mut(index)) {
-                    *count += value as u64;
-                }
+        for (slot, count) in self.engine.counts(&query, self.ticket)?.iter().flat_map(|(_, slots)| slots) {
+            if let Some(known) = counts.get_mut(slot) {
+                *known += count;
             }
         }
         Ok(counts)

@@ -1,16 +1,18 @@
 //! Asks the engine what a view needs. Blocks; the handlers call it off the async threads.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::logql::ast::{Expr, LogExpr, MetricExpr};
 use crate::model::{Direction, Labels, TimeRange};
-use crate::query::{Answer, Data, Engine, Error, InstantQuery, LogLine, RangeQuery, Stats, Ticket};
+use crate::query::{
+    Answer, CountBy, CountQuery, Data, Engine, Error, InstantQuery, LogLine, RangeQuery, Stats, Ticket,
+};
 use crate::web::explore::builder;
 use crate::web::explore::chart::Chart;
 use crate::web::explore::drawing::{Shape, Unit};
 use crate::web::explore::facets::Stream;
-use crate::web::explore::histogram::{self, Grid, Histogram};
+use crate::web::explore::histogram::{Grid, Histogram};
 use crate::web::explore::key::LineKey;
 use crate::web::explore::line::permalink;
 use crate::web::explore::paging::Fetch;
@@ -20,8 +22,6 @@ use crate::web::language::Language;
 
 /// Lists of labels come without counts rather than later than this.
 const COUNTING_TIME_MAX: Duration = Duration::from_millis(200);
-/// Streams with more labels than this are not told apart to count them.
-const COUNTED_LABELS_MAX: usize = 40;
 
 /// What the engine finds for a view.
 pub(crate) fn find(
@@ -45,7 +45,7 @@ pub(crate) fn find(
 pub(crate) fn streams(engine: &Engine, range: Option<TimeRange>, user: &str) -> Vec<Stream> {
     let Some(range) = range else { return Vec::new() };
     let found = engine.series(&[], range, &engine.ticket().for_user(user)).unwrap_or_default();
-    let counts = line_counts(engine, &found, range, user);
+    let counts = line_counts(engine, range, user);
     let stream = |labels: Labels| Stream {
         line_count: counts.as_ref().map(|counts| counts.get(&labels).copied().unwrap_or(0)),
         labels,
@@ -53,23 +53,9 @@ pub(crate) fn streams(engine: &Engine, range: Option<TimeRange>, user: &str) -> 
     found.into_iter().map(stream).collect()
 }
 
-fn line_counts(engine: &Engine, streams: &[Labels], range: TimeRange, user: &str) -> Option<HashMap<Labels, u64>> {
-    let names: BTreeSet<&str> = streams.iter().flat_map(Labels::iter).map(|(name, _)| name).collect();
-    if names.is_empty() || names.len() > COUNTED_LABELS_MAX {
-        return None;
-    }
-    let all = LogExpr { selector: Vec::new(), stages: Vec::new() };
-    let length = range.end.nanos().saturating_sub(range.start.nanos());
-    let query = InstantQuery {
-        expr: histogram::count(all, length, names.into_iter().map(str::to_owned).collect()),
-        time: range.end.plus_nanos(-1),
-        limit: engine.limits().entries_max,
-    };
+fn line_counts(engine: &Engine, range: TimeRange, user: &str) -> Option<HashMap<Labels, u64>> {
     let ticket = Ticket::until(Instant::now() + COUNTING_TIME_MAX).for_user(user);
-    match engine.instant(&query, &ticket).ok()?.data {
-        Data::Vector(samples) => Some(samples.iter().map(|sample| (sample.labels, sample.value as u64)).collect()),
-        Data::Streams(_) | Data::Matrix(_) | Data::Scalar { .. } => None,
-    }
+    engine.stream_counts(&[], range, &ticket).ok()
 }
 
 /// The line of a view that a key names, as the query shows it.
@@ -125,13 +111,8 @@ fn lines(
 
 /// How many lines a query finds in a range.
 pub(crate) fn count(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<u64, Error> {
-    let length = range.end.nanos().saturating_sub(range.start.nanos()).max(1);
-    let counting = histogram::count(expr.clone(), length, Vec::new());
-    let query = InstantQuery { expr: counting, time: range.end.plus_nanos(-1), limit: 1 };
-    match engine.instant(&query, ticket)?.data {
-        Data::Vector(samples) => Ok(samples.iter().map(|sample| sample.value as u64).sum()),
-        Data::Streams(_) | Data::Matrix(_) | Data::Scalar { .. } => Ok(0),
-    }
+    let query = CountQuery { log: expr.clone(), range, step_ns: None, by: CountBy::default(), top: None };
+    Ok(engine.counts(&query, ticket)?.total())
 }
 
 /// The lines that a query finds in a range.
@@ -154,13 +135,8 @@ pub(crate) fn log_lines(
 /// The bars of a range.
 pub(crate) fn bars(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<Histogram, Error> {
     let grid = Grid::new(range);
-    let (counting, times) = grid.query(expr);
-    let answer = metric(engine, counting, times, grid.step_ns, ticket)?;
-    let series = match answer.data {
-        Data::Matrix(series) => series.iter().collect(),
-        Data::Streams(_) | Data::Vector(_) | Data::Scalar { .. } => Vec::new(),
-    };
-    Ok(Histogram::draw(&grid, &series, &builder::levels(expr)))
+    let counts = engine.counts(&grid.query(expr), ticket)?;
+    Ok(Histogram::draw(&grid, counts.iter(), &builder::levels(expr)))
 }
 
 fn numbers(

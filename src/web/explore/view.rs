@@ -473,7 +473,7 @@ mod tests {
         let state = state("");
         let asked = Asked::read("");
         let grid = Grid::new(state.range(NOW).unwrap());
-        let histogram = Histogram { total, ..Histogram::draw(&grid, &[], &[]) };
+        let histogram = Histogram { total, ..Histogram::draw(&grid, [], &[]) };
         lines(&state, asked.lines().unwrap(), page, false, Ok(Some(histogram)), Part::All, NOW).summary
     }
 

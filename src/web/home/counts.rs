@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use crate::logql::ast::LogExpr;
-use crate::model::{Direction, Labels};
-use crate::query::{Data, Engine, Error, RangeQuery, Ticket};
+use crate::model::{Labels, TimeRange};
+use crate::query::{CountBy, CountQuery, Engine, Error, Ticket};
 use crate::web::explore::builder::LEVEL_LABEL;
-use crate::web::explore::histogram;
 use crate::web::explore::level::Level;
 use crate::web::home::span::{BARS, Grid};
 
@@ -64,28 +63,22 @@ fn errors(counts: &ByLevel) -> u64 {
 pub(crate) fn count(
     engine: &Engine,
     log: LogExpr,
-    mut names: Vec<String>,
+    names: Vec<String>,
     grid: &Grid,
     ticket: &Ticket,
 ) -> Result<Vec<(Labels, Counts)>, Error> {
-    names.push(LEVEL_LABEL.to_owned());
-    let query = RangeQuery {
-        expr: histogram::count(log, grid.step_ns, names),
-        range: grid.moments(),
-        step_ns: grid.step_ns,
-        interval_ns: 0,
-        limit: engine.limits().entries_max,
-        direction: Direction::Backward,
-    };
-    let Data::Matrix(matrix) = engine.range(&query, ticket)?.data else { return Ok(Vec::new()) };
+    let range = TimeRange::new(grid.before(), grid.range.end);
+    let by = CountBy { stream: names, line: vec![LEVEL_LABEL.to_owned()] };
+    let query = CountQuery { log, range, step_ns: Some(grid.step_ns), by, top: None };
     let mut counted: HashMap<Labels, Counts> = HashMap::new();
-    for series in matrix.iter() {
-        let level = Level::named(series.labels.get(LEVEL_LABEL).unwrap_or(""));
-        let others = series.labels.iter().filter(|(name, _)| *name != LEVEL_LABEL);
+    for (labels, bars) in engine.counts(&query, ticket)?.iter() {
+        let level = Level::named(labels.get(LEVEL_LABEL).unwrap_or(""));
+        let others = labels.iter().filter(|(name, _)| *name != LEVEL_LABEL);
         let group = Labels::from_pairs(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let counts = counted.entry(group).or_default();
-        for (time, value) in series.points {
-            counts.add(grid.bar(time), level, value as u64);
+        for (bar, count) in bars {
+            // the range before has as many bars
+            counts.add(bar as i64 - BARS as i64, level, count);
         }
     }
     Ok(counted.into_iter().collect())

@@ -79,12 +79,6 @@ impl Grid {
         self.range.start.plus_nanos(self.range.start.nanos() - self.range.end.nanos())
     }
 
-    /// The moments at which LogQL counts the bars of both ranges: the last nanosecond of each, as it counts what is later
-    /// than `t - step` and not later than `t`.
-    pub(crate) fn moments(&self) -> TimeRange {
-        TimeRange::new(self.before().plus_nanos(self.step_ns - 1), self.range.end.plus_nanos(-1))
-    }
-
     /// Which bar a moment lies in; negative in the range before.
     pub(crate) fn bar(&self, time: Timestamp) -> i64 {
         (time.nanos() - self.range.start.nanos()).div_euclid(self.step_ns)
@@ -105,9 +99,6 @@ mod tests {
             assert_eq!(grid.step_ns * BARS as i64, span.nanos());
             assert_eq!((grid.bar(now.plus_nanos(-1)), grid.bar(grid.range.start)), (BARS as i64 - 1, 0));
             assert_eq!(grid.bar(grid.before()), -(BARS as i64));
-            let moments = grid.moments();
-            assert_eq!((grid.bar(moments.start), grid.bar(moments.end)), (-(BARS as i64), BARS as i64 - 1));
-            assert_eq!((moments.end.nanos() - moments.start.nanos()) % grid.step_ns, 0);
         }
     }
 

@@ -9,7 +9,8 @@ use crate::logql::miner::Miner;
 use crate::logql::stage::{Pipeline, Scratch};
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
 use crate::query::{Engine, Error, LogLine, PatternQuery, Ticket};
-use crate::web::explore::line::{locate, top};
+use crate::web::explore::line::locate;
+use crate::web::explore::search;
 
 /// How much before and after the line its service's lines are compared.
 const COMPARED_NS: i64 = 600_000_000_000;
@@ -54,8 +55,8 @@ pub(crate) fn alike(
     let Some(pattern) = known.or_else(|| alone(line)) else { return Ok(None) };
     let alike = with_pattern(&service, &pattern, LineOp::Pattern);
     Ok(Some(Alike {
-        alike_count: top::line_count(engine, &alike, range, ticket)?,
-        service_count: top::line_count(engine, &service, range, ticket)?,
+        alike_count: search::count(engine, &alike, range, ticket)?,
+        service_count: search::count(engine, &service, range, ticket)?,
         service,
         pattern,
     }))

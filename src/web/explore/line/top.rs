@@ -1,15 +1,13 @@
 //! The most frequent values of a field, over the lines that a view finds: counted by the engine, not by a sample.
 
-use crate::logql::ast::{
-    Expr, Grouping, GroupingKind, LabelFilter, LogExpr, LogRange, MetricExpr, RangeAggregation, RangeOp, Stage,
-    VectorAggregation, VectorOp,
-};
+use crate::logql::ast::{LabelFilter, LogExpr, Stage};
 use crate::model::{MatchOp, TimeRange};
-use crate::query::{Data, Engine, Error, InstantQuery, Ticket};
+use crate::query::{CountBy, CountQuery, Engine, Error, Ticket};
 use crate::web::explore::builder::Origin;
+use crate::web::explore::search;
 
 /// Values that are listed.
-const VALUES_MAX: i64 = 8;
+const VALUES_MAX: u32 = 8;
 
 /// How often which values occur.
 #[derive(Debug, PartialEq)]
@@ -29,81 +27,57 @@ pub(crate) fn top(
     range: TimeRange,
     ticket: &Ticket,
 ) -> Result<Top, Error> {
-    let parsed = parsing(expr, origin);
-    let mut having = parsed.clone();
-    having.stages.push(Stage::Label(LabelFilter::Text {
-        name: name.to_owned(),
-        op: MatchOp::NotEqual,
-        value: String::new(),
-    }));
-    let values = instant(engine, topk(counted(&having, range, &[name])), range, ticket)?;
-    let total = |expr: &LogExpr| {
-        let samples = instant(engine, counted(expr, range, &[]), range, ticket)?;
-        Ok::<_, Error>(samples.into_iter().map(|(_, count)| count).sum())
-    };
-    let (having_count, line_count) = (total(&having)?, total(expr)?);
-    let mut values: Vec<(String, u64)> = values
-        .into_iter()
+    let having = having(expr, origin, name);
+    let query =
+        CountQuery { log: having.clone(), range, step_ns: None, by: CountBy::labels(&[name]), top: Some(VALUES_MAX) };
+    let counts = engine.counts(&query, ticket)?;
+    let mut values: Vec<(String, u64)> = counts
+        .totals()
         .map(|(labels, count)| (labels.get(name).unwrap_or_default().to_owned(), count))
         .filter(|(value, _)| !value.is_empty())
         .collect();
     values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let having_count = search::count(engine, &having, range, ticket)?;
+    let line_count = search::count(engine, expr, range, ticket)?;
     Ok(Top { values, having_count, line_count: std::cmp::max(line_count, having_count) })
 }
 
-/// How many lines a query finds in a range.
-pub(crate) fn line_count(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &Ticket) -> Result<u64, Error> {
-    let samples = instant(engine, counted(expr, range, &[]), range, ticket)?;
-    Ok(samples.into_iter().map(|(_, count)| count).sum())
-}
-
-/// The query with what it takes to have the field. Lines that a parser cannot read have none, and are left out.
-fn parsing(expr: &LogExpr, origin: Origin) -> LogExpr {
-    let mut parsing = expr.clone();
+/// The query for those lines that have the field, with what it takes to find that out.
+fn having(expr: &LogExpr, origin: Origin, name: &str) -> LogExpr {
+    let mut having = expr.clone();
     if let Origin::Parsed(Some(parser)) = origin {
-        parsing.stages.push(parser.stage());
+        having.stages.push(parser.stage());
     }
-    without_errors(parsing)
+    let (name, op, value) = (name.to_owned(), MatchOp::NotEqual, String::new());
+    having.stages.push(Stage::Label(LabelFilter::Text { name, op, value }));
+    having
 }
 
-fn without_errors(mut expr: LogExpr) -> LogExpr {
-    if expr.stages.iter().any(|stage| !matches!(stage, Stage::Line(_))) {
-        let (name, op, value) = ("__error__".to_owned(), MatchOp::Equal, String::new());
-        expr.stages.push(Stage::Label(LabelFilter::Text { name, op, value }));
-    }
-    expr
-}
+#[cfg(test)]
+mod tests {
+    use crate::model::{TimeRange, Timestamp};
+    use crate::query::testing::{TestStore, ticket};
+    use crate::query::{Engine, Limits};
+    use crate::web::explore::builder::{Origin, Parser};
+    use crate::web::explore::line::top::{Top, top};
+    use crate::web::explore::view::Asked;
 
-/// `sum by (names) (count_over_time(expr[range]))`
-fn counted(expr: &LogExpr, range: TimeRange, names: &[&str]) -> MetricExpr {
-    let range_ns = range.end.nanos().saturating_sub(range.start.nanos()).max(1);
-    let log = LogRange { log: without_errors(expr.clone()), range_ns, offset_ns: 0, unwrap: None };
-    let count = RangeAggregation { op: RangeOp::CountOverTime, parameter: None, log, grouping: None };
-    let labels = names.iter().map(|name| (*name).to_owned()).collect();
-    let grouping = Some(Grouping { kind: GroupingKind::By, labels });
-    MetricExpr::Vector(VectorAggregation {
-        op: VectorOp::Sum,
-        parameter: None,
-        inner: Box::new(MetricExpr::Range(count)),
-        grouping,
-    })
-}
-
-fn topk(inner: MetricExpr) -> MetricExpr {
-    let inner = Box::new(inner);
-    MetricExpr::Vector(VectorAggregation { op: VectorOp::Topk, parameter: Some(VALUES_MAX), inner, grouping: None })
-}
-
-fn instant(
-    engine: &Engine,
-    expr: MetricExpr,
-    range: TimeRange,
-    ticket: &Ticket,
-) -> Result<Vec<(crate::model::Labels, u64)>, Error> {
-    let limit = engine.limits().entries_max;
-    let query = InstantQuery { expr: Expr::Metric(expr), time: range.end.plus_nanos(-1), limit };
-    match engine.instant(&query, ticket)?.data {
-        Data::Vector(samples) => Ok(samples.iter().map(|sample| (sample.labels, sample.value as u64)).collect()),
-        Data::Streams(_) | Data::Matrix(_) | Data::Scalar { .. } => Ok(Vec::new()),
+    #[test]
+    fn lines_that_a_parser_cannot_read_are_lines_of_the_view() {
+        let store = TestStore::new();
+        let kinds = [r#"{"user":"ann"}"#, "plain text", r#"{"user":"bob","at":"#];
+        let lines: Vec<(i64, &str)> = (0..30).map(|at| (at, kinds[at as usize % 3])).collect();
+        store.push(&[("app", "x")], &lines);
+        let engine = Engine::new(store.store.clone(), Limits::default());
+        let range = TimeRange::new(Timestamp::from_secs(0), Timestamp::from_secs(30));
+        for (query, origin) in
+            [(r#"{app="x"}"#, Origin::Parsed(Some(Parser::Json))), (r#"{app="x"} | json"#, Origin::Parsed(None))]
+        {
+            let asked = Asked::read(query);
+            let expr = asked.lines().expect("a log query");
+            let found = top(&engine, expr, (origin, "user"), range, &ticket()).expect("counted");
+            let values = vec![("ann".to_owned(), 10), ("bob".to_owned(), 10)];
+            assert_eq!(found, Top { values, having_count: 20, line_count: 30 }, "{query}");
+        }
     }
 }

@@ -11,10 +11,9 @@ use jiff::ToSpan;
 use crate::logql::ast::{LineOp, LogExpr};
 use crate::model::{Labels, TimeRange, Timestamp};
 use crate::query::{
-    ChangeQuery, ChangedPattern, Changes, Coverage, Data, Engine, Error, InstantQuery, ProfileQuery, Ticket,
+    ChangeQuery, ChangedPattern, Changes, CountBy, CountQuery, Coverage, Engine, Error, ProfileQuery, Ticket,
 };
 use crate::web::explore::builder::{self, LEVEL_LABEL, Want};
-use crate::web::explore::histogram;
 use crate::web::explore::level::Level;
 use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::rows::source_of;
@@ -154,20 +153,12 @@ fn other_range(state: &State, range: TimeRange, than: Than) -> TimeRange {
 /// All lines of a range by what wrote them and their level, where that is counted soon enough.
 fn counted(engine: &Engine, expr: &LogExpr, range: TimeRange, asked: &Ticket) -> Option<Vec<(Labels, u64)>> {
     asked.check().ok()?;
-    let names = SOURCES.iter().chain(&[LEVEL_LABEL]).map(|name| (*name).to_owned()).collect();
-    let length = range.end.nanos().saturating_sub(range.start.nanos()).max(1);
-    let query = InstantQuery {
-        expr: histogram::count(expr.clone(), length, names),
-        time: range.end.plus_nanos(-1),
-        limit: engine.limits().entries_max,
-    };
+    // a service is asked for by a label of its stream, so nothing else counts as one
+    let stream = SOURCES.iter().map(|name| (*name).to_owned()).collect();
+    let by = CountBy { stream, line: vec![LEVEL_LABEL.to_owned()] };
+    let query = CountQuery { log: expr.clone(), range, step_ns: None, by, top: None };
     let ticket = Ticket::until(Instant::now() + COUNTING_TIME).for_user(asked.user());
-    match engine.instant(&query, &ticket).ok()?.data {
-        Data::Vector(samples) => {
-            Some(samples.iter().map(|sample| (sample.labels.clone(), sample.value as u64)).collect())
-        }
-        Data::Streams(_) | Data::Matrix(_) | Data::Scalar { .. } => None,
-    }
+    Some(engine.counts(&query, &ticket).ok()?.totals().collect())
 }
 
 type Counts = Vec<(Labels, u64)>;
