@@ -54,7 +54,7 @@ impl Engine {
         let mut limit = pages.page_lines;
         let mut grown = false;
         while !pages.is_over() {
-            let (mut lines, cut) = match self.first_lines(pages, limit, ticket) {
+            let (mut lines, cut) = match self.first_lines(&pages.log, pages.rest, pages.direction, limit, ticket) {
                 Ok(found) => found,
                 // long lines: fewer of them fit
                 Err(Error::Limit(_)) if limit > 1 && !grown => {
@@ -84,12 +84,20 @@ impl Engine {
         Ok(Vec::new())
     }
 
-    fn first_lines(&self, pages: &Pages, limit: usize, ticket: &Ticket) -> Result<(Vec<LogLine>, bool), Error> {
-        let (range, direction) = (pages.rest, pages.direction);
-        let expr = Expr::Log(pages.log.clone());
+    /// The first lines that a log query finds, as many as fit into memory where the limit is that high, and whether there
+    /// are more.
+    pub fn first_lines(
+        &self,
+        log: &LogExpr,
+        range: TimeRange,
+        direction: Direction,
+        limit: usize,
+        ticket: &Ticket,
+    ) -> Result<(Vec<LogLine>, bool), Error> {
+        let expr = Expr::Log(log.clone());
         let query = RangeQuery { expr, range, step_ns: 1, interval_ns: 0, limit, direction };
         let answer = self.answer(ticket, |memory, stats| {
-            Ok(Data::Streams(logs::run(&self.store, &pages.log, &query, memory, ticket, stats)?))
+            Ok(Data::Streams(logs::run(&self.store, log, &query, memory, ticket, stats)?))
         })?;
         match answer.data {
             Data::Streams(lines) => Ok((lines, answer.stats.cut)),

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::logql::ast::{LogExpr, Stage};
-use crate::logql::stage::{Pipeline, Scratch};
+use crate::logql::stage::{EXTRACTED_SUFFIX, Pipeline, Scratch};
 use crate::model::{Direction, Labels, MemoryExceeded, Share, TimeRange, Timestamp};
 use crate::query::limits::memory;
 use crate::query::plan::Plan;
@@ -168,7 +168,7 @@ impl Looking<'_> {
     fn read(&self, worker: &mut Worker, numbered: &Numbered) -> Result<(), Error> {
         // sets that were met in this chunk, and how many lines have them
         let mut streams: Vec<Option<(Labels, u64)>> = Vec::new();
-        let mut metadata: Vec<Option<(Labels, u64)>> = Vec::new();
+        let mut metadata = MetadataCounts::default();
         worker.entries += numbered.chunk.entry_count;
         worker.bytes += numbered.chunk.line_bytes;
         let mut scratch = std::mem::take(&mut worker.scratch);
@@ -183,25 +183,61 @@ impl Looking<'_> {
             };
             worker.lines += 1;
             count(&mut streams, row.stream_index, stream);
-            count(&mut metadata, row.metadata_index, set);
+            metadata.count(row.stream_index, row.metadata_index, stream, set);
             for (name, value) in processed.made() {
                 worker.fields.add(FieldOrigin::Query, name, value, 1);
             }
             if self.parses {
-                worker.take_apart(processed.line, &mut reading);
+                worker.take_apart(processed.line, (stream, set), &mut reading);
             }
             Ok(())
         })?;
         (worker.scratch, worker.reading) = (scratch, reading);
-        for (origin, sets) in [(FieldOrigin::Label, streams), (FieldOrigin::Structured, metadata)] {
-            for (set, count) in sets.into_iter().flatten() {
-                for (name, value) in set.iter() {
-                    worker.fields.add(origin, name, value, count);
-                }
+        for (set, count) in streams.into_iter().flatten() {
+            for (name, value) in set.iter() {
+                worker.fields.add(FieldOrigin::Label, name, value, count);
+            }
+        }
+        for (stream, set, count) in metadata.sets {
+            for (name, value) in renamed(&stream, &set).iter() {
+                worker.fields.add(FieldOrigin::Structured, name, value, count);
             }
         }
         Ok(worker.tidy()?)
     }
+}
+
+/// How many lines came with which metadata in which stream: that decides under which names a query sees it.
+#[derive(Default)]
+struct MetadataCounts {
+    places: HashMap<(usize, usize), usize>,
+    sets: Vec<(Labels, Labels, u64)>,
+    /// Where the line before was counted: the next one is often of the same.
+    last: Option<((usize, usize), usize)>,
+}
+
+impl MetadataCounts {
+    fn count(&mut self, stream_index: usize, metadata_index: usize, stream: &Labels, set: &Labels) {
+        let key = (stream_index, metadata_index);
+        let place = match self.last {
+            Some((last, place)) if last == key => place,
+            _ => *self.places.entry(key).or_insert_with(|| {
+                self.sets.push((stream.clone(), set.clone(), 0));
+                self.sets.len() - 1
+            }),
+        };
+        self.last = Some((key, place));
+        self.sets[place].2 += 1;
+    }
+}
+
+/// Metadata under the names that queries have for it: those of the stream's labels are taken.
+fn renamed(stream: &Labels, metadata: &Labels) -> Labels {
+    let name = |name: &str| match stream.get(name) {
+        Some(_) => format!("{name}{EXTRACTED_SUFFIX}"),
+        None => name.to_owned(),
+    };
+    metadata.iter().map(|(known, value)| (name(known), value.to_owned())).collect()
 }
 
 /// Counts a set at its number.
@@ -228,8 +264,9 @@ impl Worker {
         }
     }
 
-    /// Counts the fields that a line has in JSON or logfmt.
-    fn take_apart(&mut self, line: &str, reading: &mut Scratch) {
+    /// Counts the fields that a line has in JSON or logfmt, under the names that a query has for them: a name that its
+    /// stream or its metadata has already is taken.
+    fn take_apart(&mut self, line: &str, (stream, metadata): (&Labels, &Labels), reading: &mut Scratch) {
         if line.len() > PARSED_BYTES_MAX {
             return;
         }
@@ -238,8 +275,7 @@ impl Worker {
             () if is_logfmt(line) => (FieldOrigin::Logfmt, &self.logfmt),
             () => return,
         };
-        let nothing = Labels::default();
-        let Some(read) = parser.process(Timestamp::default(), line, &nothing, &nothing, reading) else { return };
+        let Some(read) = parser.process(Timestamp::default(), line, stream, metadata, reading) else { return };
         if read.error().is_none() {
             for (name, value) in read.made() {
                 self.fields.add(origin, name, value, 1);
@@ -425,6 +461,44 @@ mod tests {
         assert!(!all.iter().any(|it| it.starts_with("Json")));
         let numbers = found.fields.iter().find(|it| it.name == "status").and_then(|it| it.numbers.clone());
         assert_eq!(numbers.map(|it| (it.min, it.max)), Some((500.0, 500.0)));
+    }
+
+    #[test]
+    fn a_field_is_told_under_the_name_that_finds_it() {
+        let store = TestStore::new();
+        let own = Labels::from([("host", "m0"), ("trace", "t")]);
+        store.push_with(&[("app", "a"), ("host", "h1")], &[(1, r#"{"host":"inner0","trace":"u"}"#, own.clone())]);
+        store.push_with(&[("app", "b")], &[(2, r#"{"host":"inner1"}"#, own), (3, "user=ann app=c", Labels::default())]);
+        let engine = Engine::new(store.store.clone(), Limits::default());
+        for sealed in [false, true] {
+            if sealed {
+                store.seal();
+            }
+            let found = engine.profile(&query("{}"), &ticket()).expect("an answer");
+            let all = told(&found);
+            let mut others: Vec<&str> = all.iter().map(String::as_str).filter(|it| !it.starts_with("Label")).collect();
+            others.sort_unstable();
+            let expected = [
+                // of one line both the metadata and the field have the name, and the field takes its place
+                "Json host_extracted 2 2 inner0×1 inner1×1",
+                "Json trace_extracted 1 1 u×1",
+                "Logfmt app_extracted 1 1 c×1",
+                "Logfmt user 1 1 ann×1",
+                "Structured host 1 1 m0×1",
+                "Structured host_extracted 1 1 m0×1",
+                "Structured trace 2 1 t×2",
+            ];
+            assert_eq!(others, expected);
+            for text in [
+                r#"{app="a"} | json | host_extracted="inner0""#,
+                r#"{app="b"} | json | host_extracted="inner1""#,
+                r#"{app="a"} | json | trace_extracted="u""#,
+                r#"{app="b"} | logfmt | app_extracted="c""#,
+                r#"{app="a"} | host_extracted="m0""#,
+            ] {
+                assert_eq!(engine.profile(&query(text), &ticket()).expect(text).line_count, 1, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub use labels::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE
 pub use processed::{Processed, Wanted};
 
 pub(crate) use changes::View;
+pub(crate) use labels::EXTRACTED_SUFFIX;
 pub use literals::{Literals, literals};
 pub use required::required_substrings;
 
@@ -54,7 +55,7 @@ use crate::logql::stage::hints::Hints;
 use crate::logql::stage::json_fields::JsonFields;
 use crate::logql::stage::label_filter::Condition;
 use crate::logql::stage::label_format::LabelFormatter;
-use crate::logql::stage::labels::{EXTRACTED_SUFFIX, LineBuffer, LineLabels};
+use crate::logql::stage::labels::{LineBuffer, LineLabels};
 use crate::logql::stage::line_filter::LineFilterStep;
 use crate::logql::stage::line_format::LineFormatter;
 use crate::logql::stage::logfmt::Logfmt;

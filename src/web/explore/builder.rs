@@ -120,11 +120,7 @@ pub(crate) fn with_toggled_label(expr: &LogExpr, name: &str, value: &str) -> Log
 
 /// The levels that the query shows; none where it shows all.
 pub(crate) fn levels(expr: &LogExpr) -> Vec<Level> {
-    let values = expr.stages.iter().find_map(level_values).unwrap_or_default();
-    let mut levels: Vec<Level> = values.iter().map(|value| Level::named(value)).collect();
-    levels.sort();
-    levels.dedup();
-    levels
+    expr.stages.iter().find_map(shown_levels).unwrap_or_default()
 }
 
 /// The query for one more level, or one less.
@@ -135,12 +131,9 @@ pub(crate) fn with_toggled_level(expr: &LogExpr, level: Level) -> LogExpr {
         None => shown.push(level),
     }
     shown.sort();
-    let values: Vec<String> =
-        shown.iter().flat_map(|level| level_names(*level)).map(|name| (*name).to_owned()).collect();
     let mut edited = without_levels(expr);
-    if let Some(matcher) = matcher_for(LEVEL_LABEL, &values) {
+    if let Some((op, value)) = level_condition(&shown) {
         let at = edited.stages.iter().take_while(|stage| matches!(stage, Stage::Line(_))).count();
-        let (op, value) = (matcher.op(), matcher.value().to_owned());
         edited.stages.insert(at, Stage::Label(LabelFilter::Text { name: LEVEL_LABEL.to_owned(), op, value }));
     }
     edited
@@ -149,7 +142,7 @@ pub(crate) fn with_toggled_level(expr: &LogExpr, level: Level) -> LogExpr {
 /// The query for all levels.
 pub(crate) fn without_levels(expr: &LogExpr) -> LogExpr {
     let mut edited = expr.clone();
-    edited.stages.retain(|stage| level_values(stage).is_none());
+    edited.stages.retain(|stage| shown_levels(stage).is_none());
     edited
 }
 
@@ -226,7 +219,13 @@ pub(crate) fn search_index(expr: &LogExpr) -> Option<usize> {
     expr.stages.iter().position(|stage| searched(stage).is_some())
 }
 
+/// What of a stage stands in the search box. A text that would not come back from there as it is has its place among
+/// the chips: the ends of what is typed are trimmed, and a box has one line.
 fn searched(stage: &Stage) -> Option<Search> {
+    search_of(stage).filter(|search| search.text.trim() == search.text && !search.text.contains(['\n', '\r']))
+}
+
+fn search_of(stage: &Stage) -> Option<Search> {
     let Stage::Line(LineFilter { op, alternatives }) = stage else { return None };
     let [LineTest::Text(text)] = alternatives.as_slice() else { return None };
     match op {
@@ -270,34 +269,67 @@ fn values_of(op: MatchOp, value: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The levels that a stage picks, where it does nothing else.
-pub(crate) fn level_values(stage: &Stage) -> Option<Vec<String>> {
-    match stage {
-        Stage::Label(LabelFilter::Text { name, op: op @ (MatchOp::Equal | MatchOp::Regex), value })
-            if name == LEVEL_LABEL =>
-        {
-            values_of(*op, value)
+/// Letters in either case: what is stored of levels that are not known by that name is as it was sent.
+const EITHER_CASE: &str = "(?i)";
+
+/// The condition for these levels, and no other; none for all of them, or for no level.
+fn level_condition(shown: &[Level]) -> Option<(MatchOp, String)> {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+    if shown.contains(&Level::Unknown) {
+        // whatever is none of the others
+        let others = Level::ALL.into_iter().filter(|level| !shown.contains(level));
+        let names: Vec<String> = others.flat_map(|level| owned(level.names())).collect();
+        let value = format!("{EITHER_CASE}{}", literal::alternatives(&names));
+        return (!names.is_empty()).then_some((MatchOp::NotRegex, value));
+    }
+    let names: Vec<String> = shown.iter().flat_map(|level| owned(level.stored_names())).collect();
+    match names.as_slice() {
+        [] => None,
+        [name] => Some((MatchOp::Equal, name.clone())),
+        names => {
+            let case = if shown.iter().any(|level| level.stored_names().len() > 1) { EITHER_CASE } else { "" };
+            Some((MatchOp::Regex, format!("{case}{}", literal::alternatives(names))))
         }
-        _ => None,
     }
 }
 
-/// The values of `detected_level` that are one level to the reader.
-fn level_names(level: Level) -> &'static [&'static str] {
-    match level {
-        Level::Critical => &["critical", "fatal"],
-        Level::Error => &["error"],
-        Level::Warn => &["warn"],
-        Level::Info => &["info"],
-        Level::Debug => &["debug"],
-        Level::Trace => &["trace"],
-        Level::Unknown => &["unknown"],
+/// The levels that a stage picks, where it does nothing else. One that names a part of the words for a level is a
+/// condition like any other: it finds fewer lines than are counted for the level.
+pub(crate) fn shown_levels(stage: &Stage) -> Option<Vec<Level>> {
+    let Stage::Label(LabelFilter::Text { name, op, value }) = stage else { return None };
+    if name != LEVEL_LABEL {
+        return None;
     }
+    let text = value.strip_prefix(EITHER_CASE).unwrap_or(value);
+    let words = literal::split(text)?;
+    let is_named = |level: &Level| words.iter().any(|word| Level::named(word) == *level);
+    let named: Vec<Level> = Level::ALL.into_iter().filter(is_named).collect();
+    let shown = match op {
+        MatchOp::Equal | MatchOp::Regex => named,
+        MatchOp::NotRegex => Level::ALL.into_iter().filter(|level| !named.contains(level)).collect(),
+        MatchOp::NotEqual => return None,
+    };
+    // whatever the order of the words
+    let sorted = |words: &str| {
+        let mut words = literal::split(words).unwrap_or_default();
+        words.sort();
+        words
+    };
+    let (wanted_op, wanted) = level_condition(&shown)?;
+    let (wanted_text, wants_either) = match wanted.strip_prefix(EITHER_CASE) {
+        Some(text) => (text, true),
+        None => (wanted.as_str(), false),
+    };
+    let is_alike =
+        *op == wanted_op && (!wants_either || text.len() < value.len()) && sorted(text) == sorted(wanted_text);
+    is_alike.then_some(shown)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::logql::ast::{Expr, LineOp, LogExpr};
+    use crate::logql::stage::{Pipeline, Scratch};
+    use crate::model::{Labels, Timestamp};
     use crate::web::explore::builder::{
         Case, Origin, Parser, Search, Want, levels, parser_for, picked, search, text, with_line_filter, with_search,
         with_toggled_label, with_toggled_level, with_value, without_levels,
@@ -334,6 +366,16 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_the_search_box_would_change_is_not_in_it() {
+        for query in [r#"{app="web"} |= " x""#, r#"{app="web"} |= "a\nb""#, r#"{app="web"} |~ "(?i)x ""#] {
+            assert_eq!(search(&expr(query)), Search::default(), "{query}");
+            let edited = with_search(&expr(query), &exact("y"));
+            check(&edited, &query.replacen("} |", "} |= \"y\" |", 1));
+            check(&with_search(&edited, &exact("")), query);
+        }
+    }
+
+    #[test]
     fn further_filters_stand_behind_those_there_are() {
         let edited = with_line_filter(&expr(r#"{app="web"} |= "x" | json"#), LineOp::NotContains, "y");
         check(&edited, r#"{app="web"} |= "x" != "y" | json"#);
@@ -357,10 +399,57 @@ mod tests {
         let errors = with_toggled_level(&expr(r#"{app="web"} |= "x" | json"#), Level::Error);
         check(&errors, r#"{app="web"} |= "x" | detected_level="error" | json"#);
         let both = with_toggled_level(&errors, Level::Critical);
-        check(&both, r#"{app="web"} |= "x" | detected_level=~"critical|fatal|error" | json"#);
+        let critical = "critical|fatal|emergency|emerg|alert|crit|panic";
+        check(&both, &format!(r#"{{app="web"}} |= "x" | detected_level=~"(?i){critical}|error" | json"#));
         assert_eq!(levels(&both), [Level::Critical, Level::Error]);
         check(&without_levels(&both), r#"{app="web"} |= "x" | json"#);
         check(&with_toggled_level(&errors, Level::Error), r#"{app="web"} |= "x" | json"#);
+    }
+
+    /// Every word that any level has, and some that none has, in any case: each is in the lines of its own level alone.
+    #[test]
+    fn a_level_is_asked_for_as_it_is_counted() {
+        let engine_words = ["NOTICE", "Crit", "emerg", "alert", "panic", "verbose", "informational", ""];
+        let stored = Level::ALL.iter().flat_map(|level| level.stored_names()).copied().chain(engine_words);
+        let words: Vec<&str> = stored.collect();
+        let start = expr(r#"{app="web"}"#);
+        let (stream, mut scratch) = (Labels::from([("app", "web")]), Scratch::default());
+        for first in Level::ALL {
+            for second in Level::ALL {
+                let mut edited = with_toggled_level(&start, first);
+                if second != first {
+                    edited = with_toggled_level(&edited, second);
+                }
+                let mut shown = vec![first, second];
+                shown.sort();
+                shown.dedup();
+                assert_eq!(levels(&edited), shown, "{}", text(&edited));
+                assert_eq!(without_levels(&edited), start);
+                let pipeline = Pipeline::new(&edited.stages).expect("it compiles");
+                for word in &words {
+                    let metadata = Labels::from([("detected_level", *word)]);
+                    let found = pipeline.process(Timestamp::default(), "x", &stream, &metadata, &mut scratch);
+                    assert_eq!(found.is_some(), shown.contains(&Level::named(word)), "{word} in {}", text(&edited));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_words_for_a_level_is_a_condition_like_others() {
+        for query in [
+            r#"{app="web"} | detected_level="critical""#,
+            r#"{app="web"} | detected_level=~"critical|fatal""#,
+            r#"{app="web"} | detected_level="notice""#,
+            r#"{app="web"} | detected_level="unknown""#,
+            r#"{app="web"} | detected_level!="debug""#,
+        ] {
+            assert_eq!((levels(&expr(query)), without_levels(&expr(query))), (vec![], expr(query)), "{query}");
+        }
+        let mixed = expr(r#"{app="web"} | detected_level=~"warn|error""#);
+        assert_eq!(levels(&mixed), [Level::Error, Level::Warn]);
+        let all = Level::ALL.into_iter().fold(expr(r#"{app="web"}"#), |all, level| with_toggled_level(&all, level));
+        check(&all, r#"{app="web"}"#);
     }
 
     #[test]

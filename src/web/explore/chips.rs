@@ -34,7 +34,7 @@ pub(crate) fn chips(expr: &LogExpr, say: Language) -> Vec<Chip> {
         Chip { text: compare_words(matcher.name(), matcher.op(), matcher.value(), say), without, flipped, negative }
     });
     let stages = expr.stages.iter().enumerate();
-    let shown = stages.filter(|(index, stage)| Some(*index) != search && builder::level_values(stage).is_none());
+    let shown = stages.filter(|(index, stage)| Some(*index) != search && builder::shown_levels(stage).is_none());
     let stage = |(index, stage): (usize, &Stage)| {
         let mut without = expr.clone();
         without.stages.remove(index);

@@ -20,14 +20,33 @@ impl Level {
 
     /// The level that a label's value names. What is not known is unknown.
     pub(crate) fn named(text: &str) -> Level {
-        match text.to_ascii_lowercase().as_str() {
-            "critical" | "fatal" | "emergency" | "emerg" | "alert" | "crit" | "panic" => Level::Critical,
-            "error" | "err" | "eror" => Level::Error,
-            "warn" | "warning" | "wrn" => Level::Warn,
-            "info" | "information" | "inf" | "notice" => Level::Info,
-            "debug" | "dbg" => Level::Debug,
-            "trace" | "trc" => Level::Trace,
-            _ => Level::Unknown,
+        let is_of = |level: &Level| level.names().iter().any(|name| name.eq_ignore_ascii_case(text));
+        Level::ALL.into_iter().find(is_of).unwrap_or(Level::Unknown)
+    }
+
+    /// The words that name it, in any case; none for what is unknown, which is all that is not named here.
+    pub(crate) fn names(self) -> &'static [&'static str] {
+        match self {
+            Level::Error => &["error", "err"],
+            Level::Warn => &["warn", "warning", "wrn"],
+            Level::Info => &["info", "notice", "information", "inf"],
+            Level::Debug => &["debug", "dbg"],
+            Level::Trace => &["trace", "trc"],
+            Level::Critical | Level::Unknown => self.stored_names(),
+        }
+    }
+
+    /// Those of them that are stored. What comes in under another name of a level that Loki knows gets its one spelling;
+    /// the others stay as they are, in any case.
+    pub(crate) fn stored_names(self) -> &'static [&'static str] {
+        match self {
+            Level::Critical => &["critical", "fatal", "emergency", "emerg", "alert", "crit", "panic"],
+            Level::Error => &["error"],
+            Level::Warn => &["warn"],
+            Level::Info => &["info", "notice"],
+            Level::Debug => &["debug"],
+            Level::Trace => &["trace"],
+            Level::Unknown => &[],
         }
     }
 

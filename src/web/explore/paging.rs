@@ -39,8 +39,8 @@ pub(crate) struct Fetch {
     page_rows: usize,
 }
 
-/// Rows of one time that are looked through to find those that are left. Beyond it the way back skips some.
-const SAME_TIME_MAX: usize = 3900;
+/// Rows of one time that are read again without counting them first.
+const SAME_TIME_FEW: usize = 1000;
 
 /// The rows of a page, in the order of reading, and the way on.
 #[derive(Debug, PartialEq)]
@@ -64,6 +64,17 @@ impl Cursor {
         match self {
             Cursor::Older(edge) | Cursor::Newer(edge) => edge.timestamp,
         }
+    }
+
+    /// The moment whose rows are to be counted before the page is fetched: there may be any number of them, and all that
+    /// were seen are read again.
+    pub(crate) fn crowd(self) -> Option<TimeRange> {
+        let (Cursor::Older(edge) | Cursor::Newer(edge)) = self;
+        let is_crowd = match edge.rows {
+            Rows::Seen(count) => count > SAME_TIME_FEW,
+            Rows::Left(_) => true,
+        };
+        is_crowd.then(|| TimeRange::new(edge.timestamp, edge.timestamp.plus_nanos(1)))
     }
 
     /// Name and value in the URL.
@@ -91,8 +102,15 @@ impl Edge {
 }
 
 impl Fetch {
-    /// What fills a page of `page_rows` rows of `range`, read in `direction`, that begins at `cursor`.
-    pub(crate) fn new(range: TimeRange, direction: Direction, cursor: Option<Cursor>, page_rows: usize) -> Fetch {
+    /// What fills a page of `page_rows` rows of `range`, read in `direction`, that begins at `cursor`. `crowd` is how many
+    /// rows there are at the moment that the cursor says is to be counted; 0 where it names none.
+    pub(crate) fn new(
+        range: TimeRange,
+        direction: Direction,
+        cursor: Option<Cursor>,
+        crowd: usize,
+        page_rows: usize,
+    ) -> Fetch {
         let (range, direction, edge) = match cursor {
             None => (range, direction, None),
             Some(Cursor::Older(edge)) => {
@@ -106,8 +124,8 @@ impl Fetch {
         };
         let extra = match edge.map(|edge| edge.rows) {
             None => 0,
-            Some(Rows::Seen(count)) => count.min(SAME_TIME_MAX),
-            Some(Rows::Left(_)) => SAME_TIME_MAX,
+            Some(Rows::Seen(count)) => count.min(crowd.max(SAME_TIME_FEW)),
+            Some(Rows::Left(_)) => crowd,
         };
         Fetch { range, direction, limit: page_rows + 1 + extra, edge, page_rows }
     }
@@ -160,7 +178,10 @@ mod tests {
 
     fn visit(reading: Direction, cursor: Option<Cursor>, limit: usize) -> Page<(i64, &'static str)> {
         let range = TimeRange::new(Timestamp::from_nanos(1), Timestamp::from_nanos(10));
-        let fetch = Fetch::new(range, reading, cursor, limit);
+        let at =
+            |cursor: Cursor| STORED.iter().filter(|row| Timestamp::from_nanos(row.0) == cursor.timestamp()).count();
+        let crowd = cursor.filter(|cursor| cursor.crowd().is_some()).map_or(0, at);
+        let fetch = Fetch::new(range, reading, cursor, crowd, limit);
         let mut found: Vec<_> =
             STORED.into_iter().filter(|row| fetch.range.contains(Timestamp::from_nanos(row.0))).collect();
         if fetch.direction == Direction::Backward {
@@ -196,6 +217,16 @@ mod tests {
                 assert_eq!(back, "abcdefghi", "limit {limit}");
             }
         }
+    }
+
+    #[test]
+    fn what_an_address_claims_to_have_seen_costs_no_more_than_there_is() {
+        let cursor = Cursor::older("5.999999999999").expect("a cursor");
+        let moment = TimeRange::new(Timestamp::from_nanos(5), Timestamp::from_nanos(6));
+        assert_eq!(cursor.crowd(), Some(moment));
+        assert_eq!(Cursor::older("5.7").and_then(Cursor::crowd), None);
+        let range = TimeRange::new(Timestamp::from_nanos(1), Timestamp::from_nanos(10));
+        assert_eq!(Fetch::new(range, Direction::Backward, Some(cursor), 4500, 100).limit, 4601);
     }
 
     #[test]

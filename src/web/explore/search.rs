@@ -15,7 +15,7 @@ use crate::web::explore::facets::Stream;
 use crate::web::explore::histogram::{Grid, Histogram};
 use crate::web::explore::key::LineKey;
 use crate::web::explore::line::permalink;
-use crate::web::explore::paging::Fetch;
+use crate::web::explore::paging::{Cursor, Fetch, Page};
 use crate::web::explore::state::State;
 use crate::web::explore::view::{Asked, Found, Part};
 use crate::web::language::Language;
@@ -98,15 +98,30 @@ fn lines(
         let histogram = bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error, state.say));
         return Ok(Found::Lines { page, cut: false, histogram });
     }
-    let fetch = Fetch::new(range, state.fetched(), state.cursor, limit);
-    let wanted = fetch.limit.min(engine.limits().entries_max);
-    let (found, stats) = log_lines(engine, expr, fetch.range, wanted, fetch.direction, ticket)?;
-    let page = fetch.page(found, state.direction, |line: &LogLine| line.timestamp);
+    let (page, is_cut) = page(engine, expr, range, state, limit, ticket)?;
     let histogram = match part {
         Part::All => bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error, state.say)),
         Part::Rows => Ok(None),
     };
-    Ok(Found::Lines { cut: stats.cut && page.older.is_none() && page.newer.is_none(), page, histogram })
+    Ok(Found::Lines { cut: is_cut && page.older.is_none() && page.newer.is_none(), page, histogram })
+}
+
+/// The page of a view, and whether there are more lines than were read.
+fn page(
+    engine: &Engine,
+    expr: &LogExpr,
+    range: TimeRange,
+    state: &State,
+    limit: usize,
+    ticket: &Ticket,
+) -> Result<(Page<LogLine>, bool), Error> {
+    let crowd = match state.cursor.and_then(Cursor::crowd) {
+        Some(moment) => usize::try_from(count(engine, expr, moment, ticket)?).unwrap_or(usize::MAX),
+        None => 0,
+    };
+    let fetch = Fetch::new(range, state.fetched(), state.cursor, crowd, limit);
+    let (found, is_cut) = engine.first_lines(expr, fetch.range, fetch.direction, fetch.limit, ticket)?;
+    Ok((fetch.page(found, state.direction, |line: &LogLine| line.timestamp), is_cut))
 }
 
 /// How many lines a query finds in a range.
@@ -178,4 +193,52 @@ pub(crate) fn is_fed(engine: &Engine, streams: &[Stream], user: &str) -> bool {
     // who cannot be told so is not told to send lines
     let ever = || all().map_or(true, |streams| streams.iter().any(foreign));
     streams.iter().any(|stream| foreign(&stream.labels)) || ever()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::model::{TimeRange, Timestamp};
+    use crate::query::testing::{TestStore, ticket};
+    use crate::query::{Engine, Limits};
+    use crate::web::explore::search::page;
+    use crate::web::explore::state::{Params, State};
+    use crate::web::explore::view::Asked;
+    use crate::web::language::Language;
+
+    /// More lines of one moment than one answer may have.
+    #[test]
+    fn every_line_is_reached_however_many_have_one_time() {
+        let store = TestStore::new();
+        let lines: Vec<(i64, String)> = (0..450).map(|n| (if n < 20 { n } else { 30 }, format!("line {n}"))).collect();
+        let lines: Vec<(i64, &str)> = lines.iter().map(|(at, line)| (*at, line.as_str())).collect();
+        store.push(&[("app", "x")], &lines);
+        let limits = Limits { entries_max: 200, ..Limits::default() };
+        let engine = Engine::new(store.store.clone(), limits);
+        let range = TimeRange::new(Timestamp::from_secs(0), Timestamp::from_secs(60));
+        let asked = Asked::read(r#"{app="x"}"#);
+        let expr = asked.lines().expect("a log query");
+        let mut state = State::read(&Params::default(), None, Language::English, Timestamp::from_secs(60)).0;
+        let visit = |state: &State| page(&engine, expr, range, state, 40, &ticket()).expect("a page").0;
+        let (mut seen, mut count) = (BTreeSet::new(), 0);
+        let newer = loop {
+            let found = visit(&state);
+            count += found.rows.len();
+            seen.extend(found.rows.iter().map(|line| line.line.clone()));
+            match found.older {
+                Some(older) => state = state.at(Some(older)),
+                None => break found.newer,
+            }
+        };
+        assert_eq!((seen.len(), count), (450, 450));
+        // and back again: the oldest page has ten lines
+        let (mut cursor, mut back) = (newer, 10);
+        while let Some(newer) = cursor {
+            let found = visit(&state.at(Some(newer)));
+            back += found.rows.len();
+            cursor = found.newer;
+        }
+        assert_eq!(back, 450);
+    }
 }

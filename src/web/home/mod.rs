@@ -207,7 +207,11 @@ fn starter(say: Language) -> Vec<Draft> {
         width: Width::Full,
     };
     vec![
-        draft(Kind::Count, say.home_starter_errors(), r#"{} | detected_level=~"critical|fatal|error""#),
+        draft(
+            Kind::Count,
+            say.home_starter_errors(),
+            r#"{} | detected_level=~"(?i)critical|fatal|emergency|emerg|alert|crit|panic|error""#,
+        ),
         draft(Kind::Services, "", ""),
     ]
 }

@@ -144,7 +144,8 @@ mod tests {
         let range = TimeRange::new(Timestamp::from_nanos(0), Timestamp::from_nanos(100));
         let mut names = String::new();
         while let Some(at) = cursor {
-            let fetch = Fetch::new(range, direction, Some(at), 2);
+            let crowd = STORED.iter().filter(|row| time(row) == at.timestamp()).count();
+            let fetch = Fetch::new(range, direction, Some(at), crowd, 2);
             let mut found: Vec<_> = STORED.into_iter().filter(|row| fetch.range.contains(time(row))).collect();
             if direction == Direction::Backward {
                 found.reverse();

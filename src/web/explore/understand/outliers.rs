@@ -31,6 +31,8 @@ pub(crate) fn value_changes(state: &State, expr: &LogExpr, now: &Profile, before
         field: &'a FieldProfile,
         value: &'a str,
         counts: (u64, u64),
+        /// Whether there may have been fewer before.
+        is_most: bool,
         significance: f64,
     }
     let then: HashMap<(FieldOrigin, &str), &FieldProfile> =
@@ -43,15 +45,21 @@ pub(crate) fn value_changes(state: &State, expr: &LogExpr, now: &Profile, before
         if is_id || field.name == LEVEL_LABEL || SOURCES.contains(&field.name.as_str()) {
             continue;
         }
-        let known = then.get(&(field.origin, field.name.as_str()));
+        let past_field = then.get(&(field.origin, field.name.as_str()));
+        // where not all fields were told apart, nobody knows whether this one was there
+        if past_field.is_none() && before.is_cut {
+            continue;
+        }
         let known: HashMap<&str, u64> =
-            known.iter().flat_map(|field| &field.top).map(|(value, count)| (value.as_str(), *count)).collect();
+            past_field.iter().flat_map(|field| &field.top).map(|(value, count)| (value.as_str(), *count)).collect();
+        let unlisted = past_field.map_or(0, |field| unlisted_max(field));
         for (value, count) in &field.top {
-            let past = known.get(value.as_str()).copied().unwrap_or(0);
+            let listed = known.get(value.as_str()).copied();
+            let (past, is_most) = (listed.unwrap_or(unlisted), listed.is_none() && unlisted > 0);
             let (share, share_before) = (*count as f64 / lines_now, past as f64 / lines_before);
             let significance = significance((*count, lines_now), (past, lines_before));
             if significance >= SIGNIFICANCE_MIN && share >= share_before * RATIO_MIN {
-                found.push(Found { field, value, counts: (*count, past), significance });
+                found.push(Found { field, value, counts: (*count, past), is_most, significance });
             }
         }
     }
@@ -71,11 +79,19 @@ pub(crate) fn value_changes(state: &State, expr: &LogExpr, now: &Profile, before
             name: one.field.name.clone(),
             value: text::revealed(text::head(one.value, VALUE_BYTES_MAX)),
             now: percent(one.counts.0 as f64 / lines_now),
-            before: percent(one.counts.1 as f64 / lines_before),
+            before: format!("{}{}", if one.is_most { "≤ " } else { "" }, percent(one.counts.1 as f64 / lines_before)),
             href: lines_of(state, &only).url(),
         }
     };
     told.into_iter().map(view).collect()
+}
+
+/// How many lines may have a value that is not among the listed ones: as many as have the rarest of those.
+fn unlisted_max(field: &FieldProfile) -> u64 {
+    if field.value_count <= field.top.len() as u64 {
+        return 0;
+    }
+    field.top.iter().map(|(_, count)| *count).min().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -90,6 +106,40 @@ mod tests {
     fn state() -> State {
         let params = Params { show: Some("compare".to_owned()), ..Params::default() };
         State::read(&params, None, Language::English, Timestamp::from_secs(1_795_358_760)).0
+    }
+
+    #[test]
+    fn a_value_is_new_only_where_it_surely_was_not_there() {
+        let field = |name: &str, value_count, top: &[(&str, u64)]| FieldProfile {
+            name: name.to_owned(),
+            origin: FieldOrigin::Json,
+            line_count: 1000,
+            value_count,
+            is_estimated: false,
+            top: top.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect(),
+            numbers: None,
+        };
+        let profile = |fields, is_cut| Profile {
+            fields,
+            line_count: 1000,
+            coverage: Coverage { read: 1000, all: 1000 },
+            is_cut,
+            stats: Stats::default(),
+            warnings: Vec::new(),
+        };
+        let now = || profile(vec![field("path", 300, &[("/a", 90), ("/b", 80)])], false);
+        let asked = Asked::read("{}");
+        let told = |before: Profile| -> Vec<String> {
+            let found = value_changes(&state(), asked.lines().expect("lines"), &now(), &before);
+            found.iter().map(|it| it.before.clone()).collect()
+        };
+        // one of the three hundred values that are not listed may be this one, as often as the rarest of those that are
+        assert!(told(profile(vec![field("path", 302, &[("/a", 90), ("/c", 75)])], false)).is_empty());
+        assert_eq!(told(profile(vec![field("path", 302, &[("/a", 90), ("/c", 10)])], false)), ["≤ 1 %"]);
+        assert_eq!(told(profile(vec![field("path", 2, &[("/a", 90), ("/c", 10)])], false)), ["0 %"]);
+        // fields beyond those that are told apart may be any
+        assert!(told(profile(Vec::new(), true)).is_empty());
+        assert_eq!(told(profile(Vec::new(), false)).len(), 2);
     }
 
     #[test]
