@@ -62,9 +62,9 @@ async fn export(
     let (source, service) = match Asked::read(&view.query) {
         Asked::Lines(expr) => {
             let service = service_of(&expr).to_owned();
-            (Source::Lines { pages: Pages::new(expr, range, view.direction), left: LINES_MAX }, service)
+            (Source::Lines { pages: Box::new(Pages::new(expr, range, view.direction)), left: LINES_MAX }, service)
         }
-        Asked::Numbers(expr) => (Source::Numbers(expr, range), String::new()),
+        Asked::Numbers(expr) => (Source::Numbers(Box::new(expr), range), String::new()),
         Asked::Nothing(_) => return Err(unfit()),
     };
     let body = body(Reading { engine, user, source, table, parcel: None }).await?;
@@ -104,14 +104,14 @@ struct Reading {
 /// Where the parts of a file come from.
 enum Source {
     Lines {
-        pages: Pages,
+        pages: Box<Pages>,
         /// Lines that it may still have.
         left: u64,
     },
     /// A metric query that is not asked yet.
-    Numbers(MetricExpr, TimeRange),
+    Numbers(Box<MetricExpr>, TimeRange),
     /// Its answer, which is paid for while it is held; the first series that is not written yet.
-    Series(Matrix, usize),
+    Series(Box<Matrix>, usize),
 }
 
 impl Reading {
@@ -132,12 +132,12 @@ impl Reading {
         self.parcel = None;
         if let Source::Numbers(expr, range) = &self.source {
             // as many points as its chart has
-            let (expr, step_ns) = (Expr::Metric(expr.clone()), Grid::new(*range).step_ns);
+            let (expr, step_ns) = (Expr::Metric(MetricExpr::clone(expr)), Grid::new(*range).step_ns);
             let matrix = match search::metric(&self.engine, expr, *range, step_ns, ticket)?.data {
                 Data::Matrix(matrix) => matrix,
                 Data::Streams(_) | Data::Vector(_) | Data::Scalar { .. } => Matrix::from_iter([]),
             };
-            self.source = Source::Series(matrix, 0);
+            self.source = Source::Series(Box::new(matrix), 0);
         }
         let part = match &mut self.source {
             Source::Lines { pages, left } => line_part(&self.engine, pages, left, &self.table, ticket)?,
