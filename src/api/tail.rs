@@ -26,7 +26,7 @@ use crate::api::types::{Encoding, Json};
 use crate::api::{Context, Error, blocking};
 use crate::logql;
 use crate::logql::ast::Expr;
-use crate::query::{self, CancelOnDrop, Dropped, LogLine, Tail, TailQuery};
+use crate::query::{self, Backlog, CancelOnDrop, Dropped, LogLine, Tail, TailQuery};
 
 /// Seconds that a line may be held back (Loki's number).
 const DELAY_SECS_MAX: i64 = 5;
@@ -186,7 +186,7 @@ impl Line {
         let guard = CancelOnDrop::new(&ticket);
         let read = blocking(move || (engine.backlog(&tail, &ticket), tail));
         let (backlog, mut tail) = self.during(read).await?.map_err(|error| Ending::failed(&error))?;
-        let (lines, parcel) = backlog.map_err(|error| Ending::failed(&error.into()))?;
+        let Backlog { lines, parcel, .. } = backlog.map_err(|error| Ending::failed(&error.into()))?;
         drop(guard);
         for lines in portions(&lines) {
             self.send_news(lines, &Dropped::default()).await?;

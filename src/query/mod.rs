@@ -42,7 +42,7 @@ pub use profile::{FieldOrigin, FieldProfile, Profile, ProfileQuery};
 pub use queue::Turn;
 pub use remove::Removal;
 pub use sample::Coverage;
-pub use tail::{Tail, TailNews, TailQuery, TailTotals};
+pub use tail::{Backlog, Tail, TailNews, TailQuery, TailTotals};
 pub use values::{NumberBar, Numbers};
 
 pub use crate::store::Dropped;

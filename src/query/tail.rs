@@ -43,6 +43,17 @@ pub struct TailQuery {
     pub delay: Duration,
 }
 
+/// What was there when a tail began.
+#[derive(Debug)]
+pub struct Backlog {
+    /// The newest, oldest first.
+    pub lines: Vec<LogLine>,
+    /// Whether there may be older ones that had no room.
+    pub is_cut: bool,
+    /// Holds room for the lines: keep it until they are on their way.
+    pub parcel: Parcel,
+}
+
 /// What a tail has to tell at a moment.
 #[derive(Debug, Default)]
 pub struct TailNews {
@@ -88,9 +99,9 @@ impl Engine {
         Ok(Tail { query, pipeline, scratch: Scratch::default(), follower, arrived, pending: VecDeque::new(), place })
     }
 
-    /// The newest lines that were there when the tail began, oldest first, and none that [`Tail::take`] will give.
-    /// Ask before the first `take`; hold the parcel until the lines are on their way. Blocks.
-    pub fn backlog(&self, tail: &Tail, ticket: &Ticket) -> Result<(Vec<LogLine>, Parcel), Error> {
+    /// The newest lines that were there when the tail began, and none that [`Tail::take`] will give. Ask before the
+    /// first `take`. Blocks.
+    pub fn backlog(&self, tail: &Tail, ticket: &Ticket) -> Result<Backlog, Error> {
         let _turn = self.turn(ticket)?;
         let range = TimeRange::new(tail.query.start, Timestamp::MAX);
         let mut plan = Plan::for_logs(&self.store, &tail.query.log, range)?;
@@ -102,7 +113,9 @@ impl Engine {
         let (lines, _share) = logs::newest(&mut plan, &wanted, &memory, ticket, &mut stats)?;
         self.add_to_totals(&stats);
         let bytes = lines.iter().map(LogLine::memory_bytes).sum();
-        Ok((lines, self.outbox.put(bytes, ticket)?))
+        // what is left out for its size has matched as well; at the limit the rest may not have been looked at
+        let is_cut = lines.len() >= tail.query.limit || stats.lines_matched > lines.len() as u64;
+        Ok(Backlog { lines, is_cut, parcel: self.outbox.put(bytes, ticket)? })
     }
 
     /// How many queries are followed, and what became of their lines.
@@ -130,6 +143,11 @@ impl Tail {
                 }
             }
         }
+    }
+
+    /// Whether all that [`Tail::take`] took out of the queue was given: a portion may be less.
+    pub fn is_drained(&self) -> bool {
+        self.pending.is_empty()
     }
 
     /// Takes a portion of what has arrived. What no stage drops is answered, which may be nothing. Blocks for as long as
@@ -230,7 +248,7 @@ mod tests {
     use crate::logql::ast::Expr;
     use crate::logql::parse;
     use crate::model::Timestamp;
-    use crate::query::tail::{BACKLOG_BYTES_MAX, TAILS_MAX, TailQuery};
+    use crate::query::tail::{BACKLOG_BYTES_MAX, Backlog, TAILS_MAX, TailQuery};
     use crate::query::testing::{TestStore, ticket};
     use crate::query::{Engine, Error, Limits, LogLine, Tail};
 
@@ -250,7 +268,7 @@ mod tests {
     }
 
     fn backlog(engine: &Engine, tail: &Tail) -> Vec<LogLine> {
-        engine.backlog(tail, &ticket()).expect("a backlog").0
+        engine.backlog(tail, &ticket()).expect("a backlog").lines
     }
 
     #[test]
@@ -274,7 +292,11 @@ mod tests {
         let lines: Vec<(i64, String)> = (0..100).map(|n| (20 + n, format!("n={n}"))).collect();
         store.push(&APP, &lines.iter().map(|(at, line)| (*at, line.as_str())).collect::<Vec<_>>());
         let tail = engine.tail(query(r#"{app="a"} |= "9" | logfmt | n > 50"#, 3), "").expect("a tail");
+        let is_cut = |tail: &Tail| engine.backlog(tail, &ticket()).expect("a backlog").is_cut;
         assert_eq!(texts(&backlog(&engine, &tail)), ["n=97", "n=98", "n=99"]);
+        assert!(is_cut(&tail));
+        let roomy = engine.tail(query(r#"{app="a"} |= "9" | logfmt | n > 50"#, 100), "").expect("a tail");
+        assert!(!is_cut(&roomy));
     }
 
     #[test]
@@ -288,7 +310,8 @@ mod tests {
             store.push(&[("app", "a"), ("n", &stream.to_string())], &lines);
         }
         let tail = engine.tail(query(r#"{app="a"}"#, 1000), "").expect("a tail");
-        let lines = backlog(&engine, &tail);
+        let Backlog { lines, is_cut, .. } = engine.backlog(&tail, &ticket()).expect("a backlog");
+        assert!(is_cut && lines.len() < 120, "it says that it has not all");
         let bytes: usize = lines.iter().map(|line| line.line.len()).sum();
         assert!(bytes <= BACKLOG_BYTES_MAX && bytes > BACKLOG_BYTES_MAX / 2, "{bytes}");
         let first = lines[0].timestamp;

@@ -10,7 +10,6 @@
 // waiting between tries is ours, as the browser's own gives up for good at the first 502 of a proxy.
 
 const ROWS_MAX = 500;
-const WAITING_MAX = 500;
 const SILENCE_MAX = 40_000;
 const HIDDEN_MAX = 15_000;
 const RETRY_MAX = 15_000;
@@ -28,6 +27,9 @@ const keyOf = (line) => {
 };
 const nanosOf = (line) => keyOf(line).split(".")[0];
 const isLine = (item) => item.classList.contains("line");
+const isGap = (item) => item.liveGap !== undefined;
+/** The time of a row; of a row for what is missing, until when that goes. */
+const timeOf = (item) => (isLine(item) ? nanosOf(item) : item.liveGap.place);
 
 class Live {
   constructor(strip) {
@@ -36,8 +38,8 @@ class Live {
     this.list = document.querySelector("ol.lines");
     this.forward = this.say.order === "forward";
     this.after = this.say.after;
-    this.waiting = [];
-    this.waitingRows = 0;
+    this.clear();
+    this.lateness = 0n;
     this.tries = 0;
     this.arrivals = [];
     this.gone = new AbortController();
@@ -60,6 +62,14 @@ class Live {
     for (const item of this.lines()) keyOf(item);
     if (this.forward) this.toNewest();
     this.connect();
+  }
+
+  /** Nothing waits to be put in: neither rows, by their keys, nor marks, nor late lines. */
+  clear() {
+    this.waiting = new Map();
+    this.waitingGaps = [];
+    this.waitingLate = null;
+    this.waitingRows = 0;
   }
 
   end() {
@@ -87,7 +97,7 @@ class Live {
     clearTimeout(this.timer);
     this.ended = null;
     this.heard = Date.now();
-    this.source = new EventSource(`${this.say.url}&after=${this.after}`);
+    this.source = new EventSource(`${this.say.url}&after=${this.after}&late=${this.lateness}`);
     const on = (name, what) => this.source.addEventListener(name, (event) => {
       this.heard = Date.now();
       document.dispatchEvent(new Event("logcafe:fresh"));
@@ -135,7 +145,7 @@ class Live {
 
   /** A connection that says nothing, not even that it is there, is none. */
   listen() {
-    if (this.source && Date.now() - this.heard > SILENCE_MAX) this.lost();
+    if (this.source && Math.abs(Date.now() - this.heard) > SILENCE_MAX) this.lost();
     this.calm();
     this.look();
   }
@@ -157,18 +167,51 @@ class Live {
     this.open = true;
     this.tries = 0;
     this.lostAt = null;
-    this.waiting.push(news);
-    // nothing is new of what was filled in again; the page knows when it puts it in
-    const lines = news.fill ? this.lines() : [];
-    const known = news.fill ? new Set(lines.map(keyOf)) : null;
-    if (news.fill) this.oldest = this.oldestOf(lines);
-    news.fresh = known ? news.rows.filter(([nanos, key]) => !known.has(key) && !this.isTooOld(nanos)).length : news.rows.length;
-    this.waitingRows += news.fresh;
-    this.arrivals.push([Date.now(), news.fresh]);
-    while (this.waiting.length > 1 && this.waiting.reduce((sum, held) => sum + held.rows.length, 0) > WAITING_MAX) this.waiting.shift();
+    const lines = this.lines();
+    const known = new Set(lines.map(keyOf));
+    this.oldest = this.oldestOf(lines);
+    let fresh = 0;
+    for (const row of news.rows) {
+      const [nanos, key] = row;
+      const isNew = !known.has(key) && !this.waiting.has(key);
+      if (isNew && this.isTooOld(nanos)) {
+        // of what is filled in, what is so old is what the way to older lines leads to
+        if (news.fill) continue;
+        this.tally(nanos);
+      } else {
+        this.waiting.set(key, { row, isFill: news.fill });
+      }
+      if (isNew) fresh += 1;
+    }
+    if (!news.fill && news.rows.length) {
+      const lateness = BigInt(this.after) - BigInt(news.rows[0][0]);
+      if (lateness > this.lateness) this.lateness = lateness;
+    }
+    if (news.gap) this.waitingGaps.push(news.gap);
+    this.bound();
+    this.waitingRows += fresh;
+    this.arrivals.push([Date.now(), fresh]);
     this.calm();
     this.schedule();
     this.show();
+  }
+
+  /** Of what waits, as many of the newest rows as the page holds: those before them are where "older lines" leads. */
+  bound() {
+    if (this.waiting.size <= ROWS_MAX) return;
+    const sorted = [...this.waiting].sort(([, { row: [one] }], [, { row: [other] }]) => (one === other ? 0 : isNewer(one, other) ? 1 : -1));
+    const excess = sorted.slice(0, sorted.length - ROWS_MAX);
+    for (const [key] of excess) this.waiting.delete(key);
+    const [nanos] = sorted[excess.length][1].row;
+    this.waitingGaps = this.waitingGaps.filter((gap) => isNewer(gap.to, nanos));
+  }
+
+  /** Counts a line that came in late, further back than what the page shows. */
+  tally(nanos) {
+    const late = (this.waitingLate ??= { count: 0, from: nanos, to: nanos });
+    late.count += 1;
+    if (isNewer(late.from, nanos)) late.from = nanos;
+    if (isNewer(nanos, late.to)) late.to = nanos;
   }
 
   schedule() {
@@ -182,26 +225,30 @@ class Live {
   }
 
   take() {
-    const news = this.waiting;
-    this.waiting = [];
     // what is kept of this view from now on is what is seen from now on; times are in nanoseconds
     const seen = Number(this.after.slice(0, -9)) + 1;
     for (const field of document.querySelectorAll("#explore input[name=seen]")) field.value = seen;
-    this.waitingRows = 0;
-    const lines = this.lines();
-    const known = new Map(lines.map((line) => [keyOf(line), line]));
-    this.oldest = this.oldestOf(lines);
-    for (const { rows, gap, fill } of news) {
-      if (gap) this.mark(...gap);
-      for (const [nanos, key, html] of rows.slice(-ROWS_MAX)) this.put(known, nanos, key, html, fill);
-    }
+    const { waiting, waitingGaps, waitingLate } = this;
+    if (!waiting.size && !waitingGaps.length && !waitingLate) return;
+    this.clear();
+    this.learnDays();
+    const known = new Map(this.lines().map((line) => [keyOf(line), line]));
+    for (const gap of waitingGaps) this.mark(gap);
+    for (const { row, isFill } of waiting.values()) this.put(known, row, isFill);
+    if (waitingLate) this.late(waitingLate);
     this.trim();
-    if (this.forward && news.length) this.toNewest();
+    this.tellDays();
+    if (this.forward) this.toNewest();
   }
 
-  /** Whether what was loaded before goes on past this line, so that it has no place on the page. */
+  /** Whether this time is further back than what the page shows, and what lies between is not on the page. */
   isTooOld(nanos) {
-    return this.oldest !== undefined && isNewer(this.oldest, nanos);
+    return this.oldest !== undefined && isNewer(this.oldest, nanos) && this.hasOlder();
+  }
+
+  hasOlder() {
+    if (this.forward) return document.querySelector(".live-older:not([hidden])") !== null;
+    return this.list.querySelector(":scope > .pager > .wide") !== null;
   }
 
   oldestOf(lines) {
@@ -209,80 +256,118 @@ class Live {
     return line && nanosOf(line);
   }
 
-  put(known, nanos, key, html, isFill) {
+  put(known, [nanos, key, html], isFill) {
     const old = known.get(key);
-    if (old && (isFill || !old.isConnected || old.classList.contains("opened"))) return;
     const items = parse(html);
     const line = items.find(isLine);
+    // an entry that was filled in may have grown meanwhile
+    if (old && (!old.isConnected || (isFill && old.textContent === line.textContent))) return;
     line.liveKey = key;
+    line.liveDay = items.find((item) => item.classList.contains("day"))?.textContent;
     known.set(key, line);
     line.classList.toggle("fresh", this.isCalm);
-    if (old) return old.replaceWith(line);
-    if (this.isTooOld(nanos)) {
-      if (!isFill) this.late(nanos);
-      return;
-    }
-    const heading = items.find((item) => item.classList.contains("day"));
-    this.place(nanos, items.filter((item) => item !== heading), heading);
+    if (old) old.replaceWith(line);
+    else this.place(nanos, items.filter((item) => !item.classList.contains("day")), false);
   }
 
-  /** Puts a row where its time is: mostly at the end where the newest are. */
-  place(nanos, items, heading) {
+  /** Puts items where their time is: mostly at the end where the newest are. What is missing lies before what it is up to. */
+  place(nanos, items, isMark) {
+    const isBefore = (item) => (isMark && isLine(item) ? isNewer(nanos, timeOf(item)) : !isNewer(timeOf(item), nanos));
+    const isThere = (item) => (isLine(item) || isGap(item)) && isBefore(item);
     if (this.forward) {
-      let last = this.list.querySelector(":scope > .pager")?.previousElementSibling ?? this.list.lastElementChild;
-      while (last && !(isLine(last) ? !isNewer(nanosOf(last), nanos) : this.isMark(last))) last = last.previousElementSibling;
-      const same = this.headingOf(last)?.textContent === heading?.textContent;
-      const nodes = same || !heading ? items : [heading, ...items];
-      const top = this.top();
-      if (last) last.after(...nodes);
-      else if (top) top.before(...nodes);
-      else this.list.append(...nodes);
-      return;
+      let last = this.list.lastElementChild;
+      while (last && !isThere(last)) last = last.previousElementSibling;
+      if (last) last.after(...items);
+      else if (this.top()) this.top().before(...items);
+      else this.list.append(...items);
+    } else {
+      let next = this.top();
+      while (next && !isThere(next)) next = next.nextElementSibling;
+      next ??= this.list.querySelector(":scope > .pager");
+      if (next) next.before(...items);
+      else this.list.append(...items);
     }
-    let next = this.top();
-    if (next?.classList.contains("day") && next.textContent === heading?.textContent) next = next.nextElementSibling;
-    while (next && isLine(next) && isNewer(nanosOf(next), nanos)) next = next.nextElementSibling;
-    const same = this.headingOf(next?.previousElementSibling ?? null)?.textContent === heading?.textContent;
-    const nodes = same || !heading ? items : [heading, ...items];
-    if (next) next.before(...nodes);
-    else this.list.append(...nodes);
+    // it was not as silent there as was told
+    for (const beside of [items[0].previousElementSibling, items.at(-1).nextElementSibling]) {
+      if (beside?.classList.contains("gap")) beside.remove();
+    }
   }
 
-  isMark(item) {
-    return item.classList.contains("skipped");
+  /** The day of each row, by the heading that it stands below. */
+  learnDays() {
+    let day;
+    for (const item of this.list.children) {
+      if (item.classList.contains("day")) day = item.textContent;
+      else if (isLine(item)) item.liveDay ??= day;
+    }
   }
 
-  headingOf(item) {
-    while (item && !item.classList.contains("day")) item = item.previousElementSibling;
-    return item;
-  }
-
-  /** A row that says what is missing. Those that follow each other with nothing between are of no use, but true. */
-  mark(nanos, html) {
-    const items = parse(html);
-    for (const item of items) process(item);
-    this.place(nanos, items, null);
-    if (this.forward) return;
+  /** A heading wherever the day is another than in the row before. */
+  tellDays() {
+    let day;
+    let heading = null;
+    for (const item of [...this.list.children]) {
+      if (item.classList.contains("day")) {
+        heading?.remove();
+        heading = item;
+      } else if (isLine(item) && item.liveDay) {
+        if (item.liveDay === day) heading?.remove();
+        else if (heading?.textContent !== item.liveDay) {
+          heading?.remove();
+          heading = parse('<li class="day"><span></span></li>')[0];
+          heading.firstElementChild.textContent = item.liveDay.trim();
+          item.liveDay = heading.textContent;
+          item.before(heading);
+        }
+        day = item.liveDay;
+        heading = null;
+      }
+    }
+    heading?.remove();
+    const late = this.list.querySelector(":scope > .late");
     // above the heading of the day would be above all days
-    const first = this.top();
-    if (first && this.isMark(first) && first.nextElementSibling?.classList.contains("day")) first.nextElementSibling.after(first);
+    if (late && !this.forward && late.nextElementSibling?.classList.contains("day")) late.nextElementSibling.after(late);
   }
 
-  /** Lines whose time is before all that the page shows: one row counts them, and leads to them. */
-  late(nanos) {
+  /** A row that says what is missing; where two follow each other with nothing between, one. */
+  mark({ html, from, to, count }) {
+    const [item] = parse(html);
+    item.liveGap = { from, to, count, place: String(BigInt(to) - 1n) };
+    process(item);
+    this.place(item.liveGap.place, [item], true);
+    for (const side of ["previousElementSibling", "nextElementSibling"]) {
+      let beside = item[side];
+      while (beside && !isLine(beside) && !isGap(beside)) beside = beside[side];
+      if (beside && isGap(beside)) this.join(item, beside);
+    }
+  }
+
+  join(item, other) {
+    const { from, to, place, count } = other.liveGap;
+    const gap = item.liveGap;
+    if (isNewer(gap.from, from)) gap.from = from;
+    if (isNewer(to, gap.to)) Object.assign(gap, { to, place });
+    gap.count = gap.count === null || count === null ? null : gap.count + count;
+    item.querySelector("span").textContent = gap.count === null ? this.say.saySkippedSome : this.say.saySkipped.replace("{n}", gap.count);
+    item.querySelector("a").href = this.history({ from: gap.from, to: gap.to });
+    other.remove();
+  }
+
+  /** Lines whose time is before all that the page shows: one row at its newest end counts them, and leads to them. */
+  late({ count, from, to }) {
     const { list } = this;
-    let row = list.querySelector(":scope > .skipped.late");
+    let row = list.querySelector(":scope > .late");
     if (!row) {
       [row] = parse('<li class="skipped late"><span></span> <a class="button"></a></li>');
-      Object.assign(row, { lateCount: 0, from: nanos, to: nanos });
-      if (this.forward) (list.querySelector(":scope > .pager") ?? list).before(row);
-      else if (this.top()?.classList.contains("day")) this.top().after(row);
-      else if (this.top()) this.top().before(row);
+      Object.assign(row, { lateCount: 0, from, to });
+      const pager = list.querySelector(":scope > .pager");
+      if (!this.forward) list.insertBefore(row, this.top());
+      else if (pager) pager.before(row);
       else list.append(row);
     }
-    row.lateCount += 1;
-    if (isNewer(row.from, nanos)) row.from = nanos;
-    if (isNewer(nanos, row.to)) row.to = nanos;
+    row.lateCount += count;
+    if (isNewer(row.from, from)) row.from = from;
+    if (isNewer(to, row.to)) row.to = to;
     row.firstElementChild.textContent = this.say.sayLate.replace("{n}", row.lateCount);
     const link = row.querySelector("a");
     link.textContent = this.say.sayLoad;
@@ -302,14 +387,11 @@ class Live {
     if (excess <= 0) return;
     const newestGone = this.forward ? lines[excess - 1] : lines[ROWS_MAX];
     const pager = this.list.querySelector(":scope > .pager");
-    const older = this.history({ older: `${nanosOf(newestGone)}.0` });
+    // lines that go on with one that was taken off come before the oldest that is still there
+    const [kept, gone] = [nanosOf(this.forward ? lines[excess] : lines[ROWS_MAX - 1]), nanosOf(newestGone)];
+    const older = this.history({ older: `${kept === gone ? gone : BigInt(kept) - 1n}.0` });
     if (this.forward) {
-      let heading = null;
-      for (let first = this.top(); first !== lines[excess]; first = this.top()) {
-        if (first.classList.contains("day")) heading = first;
-        first.remove();
-      }
-      if (heading) lines[excess].before(heading);
+      for (let first = this.top(); first !== lines[excess]; first = this.top()) first.remove();
       const link = document.querySelector(".live-older a");
       if (link) {
         link.href = older;
@@ -365,7 +447,7 @@ class Live {
   }
 
   look() {
-    if (this.waiting.length && !this.isHeld()) this.schedule();
+    if ((this.waiting.size || this.waitingGaps.length || this.waitingLate) && !this.isHeld()) this.schedule();
     this.show();
   }
 

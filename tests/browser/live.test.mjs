@@ -278,3 +278,67 @@ test("a thousand lines a second neither freeze the page nor make it grow", async
   assert.equal(await rows(page).first().locator(".text").innerText(), expected);
   await page.context().close();
 });
+
+test("late lines are put where their time is, also across midnight, and days are told once", async () => {
+  const page = await visitor({ width: 390 });
+  const midnight = new Date();
+  midnight.setUTCHours(0, 0, 0, 0);
+  for (const direction of ["backward", "forward"]) {
+    const app = `days-${direction}`;
+    await goLive(page, `{app="${app}"}`, { direction, zone: "UTC", from: "now-30h" });
+    const times = [[60_000, "today b"], [-60_000, "yesterday b"], [30_000, "today a"], [-90_000, "yesterday a"]];
+    for (const [offset, text] of times) {
+      await push(app, [text], midnight.getTime() + offset);
+      await line(page, text).waitFor();
+    }
+    const texts = await page.locator(".lines > .line .text, .lines > .day").evaluateAll((items) => items.map((item) => (item.matches(".day") ? "day" : item.textContent.trim())));
+    const newest = ["day", "today b", "today a", "day", "yesterday b", "yesterday a"];
+    const oldest = ["day", "yesterday a", "yesterday b", "day", "today a", "today b"];
+    assert.deepEqual(texts, direction === "backward" ? newest : oldest);
+    assert.equal(await page.locator(".late").count(), 0, "nothing lies between, so none of them is further back");
+  }
+  await page.context().close();
+});
+
+test("lines from before all that is shown are counted in one row, in either order", async () => {
+  const page = await visitor({ width: 320 });
+  await push("tardy", numbered(150, "there"));
+  for (const direction of ["backward", "forward"]) {
+    await goLive(page, '{app="tardy"}', { direction });
+    for (let nth = 1; nth <= 3; nth += 1) {
+      await push("tardy", [`late ${direction} ${nth}`], Date.now() - 600_000);
+      await page.locator(".late", { hasText: `further back: ${nth}` }).waitFor();
+    }
+    await push("tardy", [`on time ${direction}`]);
+    await line(page, `on time ${direction}`).waitFor();
+    const kinds = await page.locator(".lines > :is(.line, .late)").evaluateAll((items) => items.map((item) => (item.matches(".late") ? "late" : "line")));
+    assert.equal(kinds.filter((kind) => kind === "late").length, 1);
+    assert.equal(direction === "forward" ? kinds.at(-1) : kinds[0], "late");
+    await isFit(page, `late lines, ${direction}`);
+  }
+  await page.locator(".late a").click();
+  await line(page, "late forward 1").waitFor();
+  await page.context().close();
+});
+
+test("of what waits while paused nothing is lost: older lines go on where the page ends", async () => {
+  const page = await visitor({ width: 390 });
+  await push("paused", numbered(100, "before"));
+  await goLive(page, '{app="paused"}');
+  await page.click(".live-act");
+  await strip(page, "paused").waitFor();
+  const begin = Date.now();
+  for (let part = 1; part <= 4; part += 1) {
+    await push("paused", numbered(200, `part ${part}`), begin + part * 200);
+    await page.locator(".live-words", { hasText: `(${part * 200} new)` }).waitFor();
+  }
+  await page.click(".live-act");
+  await line(page, "part 4 199").waitFor();
+  assert.equal(await rows(page).count(), 500);
+  assert.equal(await rows(page).last().locator(".text").innerText(), "part 2 100");
+  await page.click("#pager a");
+  await page.waitForURL(/older=/);
+  await rows(page).first().waitFor();
+  assert.equal(await rows(page).first().locator(".text").innerText(), "part 2 99");
+  await page.context().close();
+});

@@ -18,6 +18,7 @@ use crate::web::explore::look::Same;
 use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::paging::{Cursor, Page};
 use crate::web::explore::quotes;
+use crate::web::explore::reading::Clock;
 use crate::web::explore::rows::{self, Row, Telling};
 use crate::web::explore::span::{Link, Span};
 use crate::web::explore::state::{State, Unreadable};
@@ -313,7 +314,12 @@ pub(crate) fn facet_views(state: &State, expr: &LogExpr, facets: Vec<Facet>, cho
 /// How the rows of a view are told.
 pub(crate) fn telling<'a>(state: &'a State, marker: &'a Marker, now: Timestamp) -> Telling<'a> {
     let (zone, look) = (&state.zone.zone, &state.look);
-    Telling { marker, zone, look, reading: state.reading, say: state.say, now }
+    let mut reading = state.reading;
+    if state.live && reading.clock == Clock::Ago {
+        // rows stay as they came in: an age would be wrong a moment later
+        reading.clock = Clock::Day;
+    }
+    Telling { marker, zone, look, reading, say: state.say, now }
 }
 
 /// Rows with the pages of their lines.

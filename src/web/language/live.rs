@@ -32,6 +32,7 @@ phrases! {
     live_total(count: &str): "{count} lines in this range" | "이 범위에 로그 {count}줄";
     live_skipped(count: u64): "{count} line was skipped" / "{count} lines were skipped" | "로그 {count}줄을 건너뛰었습니다";
     live_skipped_some: "Some lines were skipped" | "건너뛴 로그가 있습니다";
+    live_skipped_all(count: &str): "{count} lines were skipped" | "로그 {count}줄을 건너뛰었습니다";
     live_late(count: &str): "Came in late, further back: {count}" | "늦게 도착한 이전 로그 {count}줄";
     live_load: "Load them" | "불러오기";
 }

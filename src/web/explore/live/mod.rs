@@ -31,7 +31,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::logql::ast::LogExpr;
 use crate::model::{Direction, TimeRange, Timestamp};
-use crate::query::{self, CancelOnDrop, LogLine, Parcel, Tail, TailQuery, Ticket};
+use crate::query::{self, Backlog, CancelOnDrop, LogLine, Parcel, Tail, TailQuery, Ticket};
 use crate::web::auth::{self, SignedIn};
 use crate::web::explore::live::news::{Entries, Gap};
 use crate::web::explore::paging::Page as Rows;
@@ -46,8 +46,10 @@ use crate::web::{Context, Error, blocking, next};
 pub(crate) const REFRESH_SECS: u64 = 5;
 /// Rows of one event, and of a gap that is filled: with the page's own bound of 500, more would push out what is shown.
 const ROWS_MAX: usize = 250;
-/// Lines that senders hand in later than this after their time are not looked for when a gap is filled.
+/// Lines that senders hand in later than this after their time are looked for when a gap is filled only as far as the
+/// page saw such before, and never further back than the other.
 const LATE_NS: i64 = 60_000_000_000;
+const LATE_MAX_NS: i64 = 3_600_000_000_000;
 const LATE_SHOWN_NS: i64 = 5_000_000_000;
 /// Between two events with rows: faster than this nobody reads, and each costs the page a layout.
 const NEWS_EVERY: Duration = Duration::from_millis(250);
@@ -68,6 +70,8 @@ const GAP_TIME_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Since {
     after: Option<String>,
+    /// How late lines came in that it was sent, in nanoseconds.
+    late: Option<String>,
 }
 
 /// Why a stream ends, for the page to say and to act upon.
@@ -95,15 +99,18 @@ pub(crate) async fn follow(
     };
     let Asked::Lines(expr) = Asked::read(&state.query) else { return Ok(over(&state, &Ending::NoLines)) };
     let heard = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(event::parse_id);
-    let after = heard.or(since.after.as_deref().and_then(event::parse_id)).unwrap_or_else(now);
-    let start = after.plus_nanos(-LATE_NS).max(state.range(now()).map_or(after, |range| range.start));
+    let at = now();
+    // a clock that was set back must not hide what was stored since
+    let after = heard.or(since.after.as_deref().and_then(event::parse_id)).unwrap_or(at).min(at);
+    let late_ns = since.late.and_then(|late| late.parse().ok()).unwrap_or(0).clamp(0, LATE_MAX_NS);
+    let start = fill_start(after, late_ns, state.range(at).map_or(after, |range| range.start));
     let query = TailQuery { log: expr.clone(), start, limit: ROWS_MAX, delay: Duration::ZERO };
     let (engine, name) = (context.engine.clone(), user.user.name.clone());
     let tail = match blocking(move || engine.tail(query, &name)).await? {
         Ok(tail) => tail,
         Err(error) => return Ok(over(&state, &Ending::Refused(search::told(&error, state.say)))),
     };
-    let live = Live::new(context, user, headers, page, state, expr, tail, after);
+    let live = Live::new(context, user, headers, page, state, expr, tail, Sent { until: after, late_ns });
     Ok(answer(Body::from_stream(stream::unfold(live, Live::next))))
 }
 
@@ -131,6 +138,21 @@ fn ended(state: &State, ending: &Ending) -> Bytes {
     event::event("ended", None, &data)
 }
 
+/// From where lines are looked for that were stored since `after`. What was seen before may lie before the range by now:
+/// between that and what comes nothing may be missing, however long it was away.
+fn fill_start(after: Timestamp, late_ns: i64, range_start: Timestamp) -> Timestamp {
+    after.plus_nanos(-late_ns.saturating_add(LATE_NS)).max(range_start.min(after))
+}
+
+/// What a page was sent before.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    /// All that was stored until then.
+    until: Timestamp,
+    /// How late lines came in.
+    late_ns: i64,
+}
+
 /// What a stream does next.
 #[derive(Debug)]
 enum Step {
@@ -151,8 +173,9 @@ struct Live {
     /// None while it is worked with.
     tail: Option<Tail>,
     step: Step,
-    /// All that was stored until then was sent.
-    sent_until: Timestamp,
+    sent: Sent,
+    /// All that was stored until then was taken out of the tail's queue.
+    taken_until: Timestamp,
     entries: Entries,
     /// Holds room for what is on its way.
     parcel: Option<Parcel>,
@@ -182,7 +205,7 @@ impl Live {
         state: State,
         expr: LogExpr,
         tail: Tail,
-        sent_until: Timestamp,
+        sent: Sent,
     ) -> Live {
         let begin = Instant::now();
         let every = |period: Duration| {
@@ -199,7 +222,8 @@ impl Live {
             expr,
             tail: Some(tail),
             step: Step::Open,
-            sent_until,
+            sent,
+            taken_until: sent.until,
             entries: Entries::default(),
             parcel: None,
             news_at: begin,
@@ -234,7 +258,7 @@ impl Live {
         loop {
             match self.woken().await {
                 Woken::Stopping => return None,
-                Woken::Ping => return Some(event::ping(self.sent_until)),
+                Woken::Ping => return Some(event::ping(self.sent.until)),
                 Woken::Check => match auth::look_session(&self.context, &self.headers).await {
                     // where it cannot be looked at, it holds
                     Ok(Some(_)) | Err(_) => {}
@@ -289,41 +313,42 @@ impl Live {
         let Some(tail) = self.tail.take() else { return Err(String::new()) };
         let (engine, ticket) = (self.context.engine.clone(), self.ticket());
         let cancel = CancelOnDrop::new(&ticket);
-        let (expr, after) = (self.expr.clone(), self.sent_until);
-        let name = self.user.user.name.clone();
+        let (expr, sent, name) = (self.expr.clone(), self.sent, self.user.user.name.clone());
         let say = self.state.say;
         let filled = blocking(move || {
-            let (lines, parcel) = engine.backlog(&tail, &ticket)?;
-            let is_full = lines.len() >= ROWS_MAX;
-            let first = lines.first().map(|line| line.timestamp).filter(|first| is_full && *first > after);
-            let gap = first.map(|first| {
-                let range = TimeRange::new(after, first);
+            let backlog = engine.backlog(&tail, &ticket)?;
+            let gap = cut_at(&backlog, sent).and_then(|(first, shown)| {
                 let ticket = Ticket::until(std::time::Instant::now() + GAP_TIME_MAX).for_user(&name);
-                let count = search::count(&engine, &expr, range, &ticket).ok();
-                // whoever follows the link finds those as well that came in a little late
-                Gap { count, start: after.plus_nanos(-LATE_SHOWN_NS), end: first }
+                let range = TimeRange::new(sent.until, first.plus_nanos(1));
+                gap_of(sent, first, shown, search::count(&engine, &expr, range, &ticket).ok())
             });
-            Ok::<_, query::Error>((tail, lines, parcel, gap))
+            Ok::<_, query::Error>((tail, backlog, gap))
         });
-        let (tail, lines, parcel, gap) =
+        let (tail, backlog, gap) =
             filled.await.map_err(|_| String::new())?.map_err(|error| search::told(&error, say))?;
         drop(cancel);
         self.tail = Some(tail);
-        self.parcel = Some(parcel);
-        self.sent_until = at;
-        self.has_news = !lines.is_empty();
-        self.news(lines, gap.filter(|gap| gap.count != Some(0)), true)
+        self.parcel = Some(backlog.parcel);
+        (self.sent.until, self.taken_until) = (at, at);
+        self.has_news = !backlog.lines.is_empty();
+        self.news(backlog.lines, gap, true)
     }
 
     /// What has arrived. `None` where no line of it is shown.
     async fn take(&mut self) -> Result<Option<Bytes>, String> {
         let at = now();
         let Some(mut tail) = self.tail.take() else { return Err(String::new()) };
+        if tail.is_drained() {
+            self.taken_until = at;
+        }
         let took = blocking(move || (tail.take(), tail)).await;
         let (news, tail) = took.map_err(|_| String::new())?;
+        let before = self.sent.until;
+        if tail.is_drained() {
+            self.sent.until = self.taken_until;
+        }
         self.tail = Some(tail);
         self.news_at = Instant::now() + NEWS_EVERY;
-        let before = std::mem::replace(&mut self.sent_until, at);
         if news.is_empty() {
             return Ok(None);
         }
@@ -341,7 +366,7 @@ impl Live {
             Ok(json!({ "rows": rows, "gap": gap, "fill": is_fill }))
         };
         let news = shape(self).map_err(|error| error.to_string())?;
-        Ok(event::event("news", Some(self.sent_until), &news))
+        Ok(event::event("news", Some(self.sent.until), &news))
     }
 
     /// The histogram and the levels anew, or that they stand still.
@@ -384,6 +409,23 @@ struct CountsHtml {
     lines: Lines,
 }
 
+/// Where what was stored since is cut off: the time of the oldest line that is sent, and how many are sent of that time.
+/// None where nothing was, or where it reaches back to what was sent before.
+fn cut_at(backlog: &Backlog, sent: Sent) -> Option<(Timestamp, u64)> {
+    let first = backlog.lines.first()?.timestamp;
+    let shown = backlog.lines.iter().take_while(|line| line.timestamp == first).count() as u64;
+    (backlog.is_cut && first >= sent.until).then_some((first, shown))
+}
+
+/// What a fill left out: of `count` lines from what was sent before up to those of the time `first`, all but `shown`.
+/// Where lines come in late, some of an earlier time may be missing as well, which nobody can count.
+fn gap_of(sent: Sent, first: Timestamp, shown: u64, count: Option<u64>) -> Option<Gap> {
+    let left_out = count.filter(|_| sent.late_ns <= LATE_SHOWN_NS).map(|count| count.saturating_sub(shown));
+    // whoever follows the link finds those as well that came in a little late
+    let start = sent.until.plus_nanos(-sent.late_ns.max(LATE_SHOWN_NS));
+    (left_out != Some(0)).then_some(Gap { count: left_out, start, end: first.plus_nanos(1) })
+}
+
 /// The newest lines of a portion, as many as are sent, and what that leaves out: the older ones, and those that the
 /// queue had no room for.
 fn bounded(mut lines: Vec<LogLine>, dropped: u64, before: Timestamp, at: Timestamp) -> (Vec<LogLine>, Option<Gap>) {
@@ -395,7 +437,8 @@ fn bounded(mut lines: Vec<LogLine>, dropped: u64, before: Timestamp, at: Timesta
         0 => first_out.unwrap_or(before),
         _ => first_out.map_or(before, |first| first.min(before)),
     };
-    let end = lines.first().map_or(at, |line| line.timestamp).max(start.plus_nanos(1));
+    // of several of one time, some may have been left out
+    let end = lines.first().map_or(at, |line| line.timestamp).max(start).plus_nanos(1);
     (lines, (count > 0).then_some(Gap { count: Some(count), start, end }))
 }
 
@@ -404,7 +447,7 @@ mod tests {
     use crate::model::{Labels, Timestamp};
     use crate::query::LogLine;
     use crate::web::explore::live::news::Gap;
-    use crate::web::explore::live::{ROWS_MAX, bounded};
+    use crate::web::explore::live::{ROWS_MAX, Sent, bounded, fill_start, gap_of};
 
     fn lines(count: usize) -> Vec<LogLine> {
         let line = |secs| LogLine {
@@ -417,22 +460,47 @@ mod tests {
         (0..count).map(|second| line(1000 + second as i64)).collect()
     }
 
+    fn just_after(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs).plus_nanos(1)
+    }
+
     #[test]
     fn of_a_large_portion_the_newest_lines_are_sent_and_the_others_told() {
         let (before, at) = (Timestamp::from_secs(990), Timestamp::from_secs(5000));
         assert_eq!(bounded(lines(ROWS_MAX), 0, before, at).1, None);
         let (sent, gap) = bounded(lines(ROWS_MAX + 12), 0, before, at);
         assert_eq!((sent.len(), sent[0].timestamp), (ROWS_MAX, Timestamp::from_secs(1012)));
-        let expected = Gap { count: Some(12), start: Timestamp::from_secs(1000), end: Timestamp::from_secs(1012) };
-        assert_eq!(gap, Some(expected));
+        let expected = Gap { count: Some(12), start: Timestamp::from_secs(1000), end: just_after(1012) };
+        assert_eq!(gap, Some(expected), "also lines of the time of the first that is sent may be missing");
     }
 
     #[test]
     fn what_a_slow_page_missed_lies_before_what_it_gets() {
         let (before, at) = (Timestamp::from_secs(990), Timestamp::from_secs(5000));
         let (_, gap) = bounded(lines(3), 512, before, at);
-        assert_eq!(gap, Some(Gap { count: Some(512), start: before, end: Timestamp::from_secs(1000) }));
+        assert_eq!(gap, Some(Gap { count: Some(512), start: before, end: just_after(1000) }));
         let (_, gap) = bounded(Vec::new(), 7, before, at);
-        assert_eq!(gap, Some(Gap { count: Some(7), start: before, end: at }));
+        assert_eq!(gap, Some(Gap { count: Some(7), start: before, end: at.plus_nanos(1) }));
+    }
+
+    #[test]
+    fn what_a_fill_left_out_is_told_also_where_it_has_the_time_of_what_is_sent() {
+        let sent = Sent { until: Timestamp::from_secs(1000), late_ns: 0 };
+        let gap = |sent, count| gap_of(sent, Timestamp::from_secs(1010), 250, count);
+        let expected = Gap { count: Some(1), start: Timestamp::from_secs(995), end: just_after(1010) };
+        assert_eq!(gap(sent, Some(251)), Some(expected));
+        assert_eq!(gap(sent, Some(250)), None, "all of them are sent");
+        assert_eq!(gap(sent, None), Some(Gap { count: None, ..expected }));
+        let late = Sent { late_ns: 90_000_000_000, ..sent };
+        assert_eq!(gap(late, Some(250)), Some(Gap { count: None, start: Timestamp::from_secs(910), ..expected }));
+    }
+
+    #[test]
+    fn a_fill_begins_before_what_was_sent_last_and_does_not_leave_out_what_the_range_has_left_behind() {
+        let at = Timestamp::from_secs;
+        assert_eq!(fill_start(at(1000), 0, at(100)), at(940));
+        assert_eq!(fill_start(at(1000), 0, at(970)), at(970), "what lies before the range is not shown");
+        assert_eq!(fill_start(at(1000), 0, at(5000)), at(1000), "but all since it was heard of");
+        assert_eq!(fill_start(at(1000), 90_000_000_000, at(100)), at(850));
     }
 }

@@ -14,39 +14,62 @@ use crate::query::LogLine;
 use crate::web::explore::moment::Moment;
 use crate::web::explore::paging::Page as Rows;
 use crate::web::explore::state::State;
-use crate::web::explore::text::Piece;
+use crate::web::explore::text::{self, Piece};
 use crate::web::explore::view::{self, Part, RowView};
 use crate::web::explore::{chart, entries};
 use crate::web::page::{Page, now};
 
-/// Lines of an entry that are kept for those that continue it.
+/// Lines of an entry that are kept for those that continue it, and memory of them. What continues a larger one is a row
+/// of its own.
 const ENTRY_LINES_MAX: usize = 200;
+const ENTRY_BYTES_MAX: usize = 64 << 10;
+const HEAD_BYTES_MAX: usize = 1024;
 /// Streams whose last entries are kept.
 const ENTRIES_MAX: usize = 256;
 
 /// The last entry of each stream that was sent, with the lines that continue it.
 #[derive(Debug, Default)]
-pub(crate) struct Entries(HashMap<Labels, Vec<LogLine>>);
+pub(crate) struct Entries(HashMap<Labels, Entry>);
+
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    lines: Vec<LogLine>,
+    bytes: usize,
+    /// Only the beginnings of its first and last line are kept, to know what continues it as long as its portion lasts.
+    is_full: bool,
+}
+
+impl Entry {
+    fn put(&mut self, line: &LogLine) {
+        self.bytes += line.memory_bytes();
+        if !self.is_full && self.lines.len() < ENTRY_LINES_MAX && self.bytes <= ENTRY_BYTES_MAX {
+            self.lines.push(line.clone());
+            return;
+        }
+        let head = |line: &LogLine| LogLine { line: text::head(&line.line, HEAD_BYTES_MAX).to_owned(), ..line.clone() };
+        let first = self.lines.first().map(head);
+        *self = Entry { lines: first.into_iter().chain([head(line)]).collect(), is_full: true, ..Entry::default() };
+    }
+}
 
 impl Entries {
     /// The lines of a portion, after those which they continue; oldest first.
     pub(crate) fn whole(&mut self, lines: Vec<LogLine>) -> Vec<LogLine> {
         let mut whole = Vec::with_capacity(lines.len());
-        let mut seen: HashMap<Labels, Vec<LogLine>> = HashMap::new();
+        let mut seen: HashMap<Labels, Entry> = HashMap::new();
         for line in lines {
-            let known = seen.get(&line.stream).or_else(|| self.0.get(&line.stream));
-            let continues = known.is_some_and(|entry| entries::continues(entry, &line));
+            let sent = self.0.get(&line.stream).filter(|entry| !entry.is_full);
+            let known = seen.get(&line.stream).or(sent);
+            let continues = known.is_some_and(|entry| entries::continues(&entry.lines, &line));
             let entry = seen.entry(line.stream.clone()).or_insert_with(|| {
-                let before = self.0.get(&line.stream).filter(|_| continues).cloned().unwrap_or_default();
-                whole.extend(before.iter().cloned());
+                let before = sent.filter(|_| continues).cloned().unwrap_or_default();
+                whole.extend(before.lines.iter().cloned());
                 before
             });
             if !continues {
-                entry.clear();
+                *entry = Entry::default();
             }
-            if entry.len() < ENTRY_LINES_MAX {
-                entry.push(line.clone());
-            }
+            entry.put(&line);
             whole.push(line);
         }
         if self.0.len() + seen.len() > ENTRIES_MAX {
@@ -120,7 +143,8 @@ pub(crate) fn gap(state: &State, gap: &Gap) -> Result<Value, askama::Error> {
     };
     let href = state.with_span(Moment::At(gap.start), Moment::At(gap.end)).url();
     let html = GapHtml { text, load: state.say.live_load(), href }.render()?;
-    Ok(json!([gap.start.nanos().to_string(), html]))
+    let nanos = |time: Timestamp| time.nanos().to_string();
+    Ok(json!({ "html": html, "from": nanos(gap.start), "to": nanos(gap.end), "count": gap.count }))
 }
 
 /// What is said of all lines of the range, in place of how many of them the page shows.
@@ -134,7 +158,7 @@ mod tests {
 
     use crate::model::{Labels, Timestamp};
     use crate::query::LogLine;
-    use crate::web::explore::live::news::{Entries, Gap, gap, rows};
+    use crate::web::explore::live::news::{ENTRY_BYTES_MAX, ENTRY_LINES_MAX, Entries, Gap, gap, rows};
     use crate::web::explore::state::{Params, State};
     use crate::web::explore::view::Asked;
     use crate::web::language::Language;
@@ -177,6 +201,24 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_too_large_to_be_kept_is_not_sent_again_without_its_lines() {
+        let frames =
+            |from: i64, count: i64| (from..from + count).map(|n| line(n, "a", &format!("\tat a.b(C.java:{n})")));
+        let mut entries = Entries::default();
+        let begin = std::iter::once(line(0, "a", "ERROR x"));
+        entries.whole(begin.chain(frames(1, ENTRY_LINES_MAX as i64 + 50)).collect());
+        let next = entries.whole(frames(300, 2).collect());
+        assert_eq!(next.len(), 2, "nothing of what is a row already, and no row that lacks a part");
+        assert_eq!(entries.whole(frames(302, 1).collect()).len(), 3, "what follows is an entry of its own");
+        let long = format!("\tat {}", "x".repeat(ENTRY_BYTES_MAX));
+        for n in 0..50 {
+            entries.whole(vec![line(400 + n, "a", &long)]);
+        }
+        let kept: usize = entries.0.values().flat_map(|entry| &entry.lines).map(LogLine::memory_bytes).sum();
+        assert!(kept < ENTRY_BYTES_MAX, "{kept}");
+    }
+
+    #[test]
     fn rows_come_oldest_first_with_their_day_and_key_in_either_order_of_reading() {
         let page = Page::outside(&HeaderMap::new());
         for direction in ["forward", "backward"] {
@@ -199,10 +241,11 @@ mod tests {
         let start = Timestamp::from_nanos(1_795_358_760_000_000_000);
         let known = Gap { count: Some(512), start, end: start.plus_nanos(1_500_000_000) };
         let row = gap(&state("backward"), &known).expect("a row");
-        let html = row[1].as_str().expect("html");
+        let html = row["html"].as_str().expect("html");
         assert!(html.contains("512 lines were skipped"), "{html}");
+        assert_eq!((row["to"].as_str(), row["count"].as_u64()), (Some("1795358761500000000"), Some(512)));
         assert!(html.contains("to=2026-11-22T14:46:01.5Z") && !html.contains("live=1"), "{html}");
         let unknown = gap(&state("backward"), &Gap { count: None, ..known }).expect("a row");
-        assert!(unknown[1].as_str().expect("html").contains("Some lines were skipped"));
+        assert!(unknown["html"].as_str().expect("html").contains("Some lines were skipped"));
     }
 }
