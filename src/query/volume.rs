@@ -140,7 +140,7 @@ impl Engine {
         let selection =
             Selection { metadata: Some(Vec::new()), ..Selection::of(matchers.to_vec(), range, Need::Times) };
         let Counted { labels, amounts, .. } =
-            self.count_selected(selection, &Parts::of(range, None)?, &memory, ticket)?;
+            self.count_selected(&selection, &Parts::of(range, None)?, &memory, ticket)?;
         let mut counts: HashMap<Labels, u64> = labels.iter().map(|labels| (labels.clone(), 0)).collect();
         for entry in amounts.entries() {
             *counts.entry(labels[entry.series as usize].clone()).or_default() += entry.value.entries;
@@ -155,18 +155,18 @@ impl Engine {
         memory: &Memory,
         ticket: &Ticket,
     ) -> Result<Counted<Amount>, Error> {
-        self.count_selected(Selection::of(matchers.to_vec(), parts.range, Need::Lengths), parts, memory, ticket)
+        self.count_selected(&Selection::of(matchers.to_vec(), parts.range, Need::Lengths), parts, memory, ticket)
     }
 
     fn count_selected(
         &self,
-        selection: Selection,
+        selection: &Selection,
         parts: &Parts,
         memory: &Memory,
         ticket: &Ticket,
     ) -> Result<Counted<Amount>, Error> {
         let _turn = self.queue.enter(ticket)?;
-        let chunks = number(self.store.select(&selection)?.chunks);
+        let chunks = number(self.store.select(selection)?.chunks);
         let make = || Counted::new(memory);
         let mut workers = spread(&chunks, ticket, make, |counted, numbered| {
             count_chunk(counted, numbered, parts, ticket)?;
