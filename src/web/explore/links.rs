@@ -12,18 +12,25 @@ const LINKS_MAX: usize = 50;
 /// Longer ones are data.
 const LINK_BYTES_MAX: usize = 2000;
 
-/// Where the addresses are, in order.
+/// Where the addresses are, in order. Reads no part of the text twice, whatever it holds.
 pub(crate) fn links(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut done = 0;
     for (middle, _) in text.match_indices("://") {
         let Some(start) = start_of_scheme(text, middle).filter(|start| *start >= done) else { continue };
-        let end = middle + 3 + length(&text[middle + 3..]);
-        let host = &text[middle + 3..end];
-        if host.starts_with(|c: char| c.is_alphanumeric() || c == '[') && end - start <= LINK_BYTES_MAX {
-            found.push(start..end);
-            done = end;
+        let after = &text[middle + 3..];
+        if !after.starts_with(|c: char| c.is_alphanumeric() || c == '[') {
+            continue;
         }
+        let word = &after[..after.find(ends).unwrap_or(after.len())];
+        let word_end = middle + 3 + word.len();
+        if word_end - start > LINK_BYTES_MAX {
+            // nor is what else begins in it
+            done = word_end;
+            continue;
+        }
+        done = middle + 3 + length(word);
+        found.push(start..done);
         if found.len() == LINKS_MAX {
             break;
         }
@@ -41,25 +48,28 @@ fn start_of_scheme(text: &str, end: usize) -> Option<usize> {
     })
 }
 
-/// How much of a text is the rest of an address.
-fn length(text: &str) -> usize {
-    let ends = |c: char| {
-        c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '{' | '}' | '|' | '\\' | '^')
-            // characters that are not seen are written out, and so cannot be in a link
-            || is_tricky(c) || matches!(c, '\u{200c}' | '\u{200d}')
-    };
-    let mut address = &text[..text.find(ends).unwrap_or(text.len())];
-    loop {
-        let closes = |open: char, close: char| {
-            address.ends_with(close) && address.matches(close).count() > address.matches(open).count()
-        };
-        let is_punctuation = address.ends_with(['.', ',', ';', ':', '!', '?', '…', '。', '，', '*']);
-        if !is_punctuation && !closes('(', ')') && !closes('[', ']') {
-            return address.len();
+/// Whether a character is behind an address, and no part of it.
+fn ends(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '{' | '}' | '|' | '\\' | '^')
+        // characters that are not seen are written out, and so cannot be in a link
+        || is_tricky(c) || matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// How much of a word is the rest of an address: not the punctuation behind it, nor a bracket that it does not open.
+fn length(word: &str) -> usize {
+    let mut unopened = [('(', ')'), ('[', ']')].map(|(open, close)| {
+        let count = |bracket: char| word.matches(bracket).count();
+        (close, count(close).saturating_sub(count(open)))
+    });
+    let mut is_behind = |c: char| match unopened.iter_mut().find(|(close, _)| *close == c) {
+        Some((_, count)) => {
+            let is_unopened = *count > 0;
+            *count -= usize::from(is_unopened);
+            is_unopened
         }
-        let last = address.chars().next_back().map_or(0, char::len_utf8);
-        address = &address[..address.len() - last];
-    }
+        None => matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | '…' | '。' | '，' | '*'),
+    };
+    word.trim_end_matches(&mut is_behind).len()
 }
 
 #[cfg(test)]
@@ -88,5 +98,21 @@ mod tests {
         check("http://a.example<script>", &["http://a.example"]);
         check(&format!("http://{}", "a".repeat(3000)), &[]);
         check("한://https://a.example", &["https://a.example"]);
+    }
+
+    #[test]
+    fn brackets_that_an_address_does_not_open_are_behind_it_however_many_they_are() {
+        check("((http://a.example/x_(y))).]", &["http://a.example/x_(y)"]);
+        check(&format!("http://a{}", ")".repeat(1900)), &["http://a"]);
+        check(&format!("http://a{}b", "()".repeat(90)), &[&format!("http://a{}b", "()".repeat(90))]);
+    }
+
+    #[test]
+    fn a_hostile_line_takes_no_longer_than_another() {
+        let begin = std::time::Instant::now();
+        for unit in ["http://a,", "http://", "http://,", "http://[", "http://a)"] {
+            check(&format!("{}{} http://b", unit.repeat(100_000), ")".repeat(900_000)), &["http://b"]);
+        }
+        assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}", begin.elapsed());
     }
 }
