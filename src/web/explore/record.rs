@@ -200,7 +200,21 @@ fn quoted(text: &str) -> Option<(String, usize)> {
     if !inner.contains('\\') {
         return Some((inner.to_owned(), end + 1));
     }
-    let value = inner.replace("\\n", "\n").replace("\\t", "\t").replace("\\\"", "\"").replace("\\\\", "\\");
+    let mut value = String::with_capacity(inner.len());
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            value.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('n') => value.push('\n'),
+            Some('t') => value.push('\t'),
+            Some(escaped @ ('"' | '\\')) => value.push(escaped),
+            // an escape that is none of these stays as it stands
+            other => value.extend(std::iter::once('\\').chain(other)),
+        }
+    }
     Some((value, end + 1))
 }
 
@@ -323,6 +337,12 @@ mod tests {
         let record = Record::read(r#"{"msg":"boom","stack":"Error: x\n    at f (/a.js:1:2)","n":1}"#).unwrap();
         assert_eq!(record.stack.as_deref(), Some("Error: x\n    at f (/a.js:1:2)"));
         assert_eq!(record.fields, [("n".to_owned(), "1".to_owned())]);
+    }
+
+    #[test]
+    fn escapes_between_quotes_are_undone_each_by_itself() {
+        let record = Record::read(r#"level=info msg="open C:\\new\\table \"x\"\n\tend \d" b=1"#).unwrap();
+        assert_eq!(record.message.as_deref(), Some("open C:\\new\\table \"x\"\n\tend \\d"));
     }
 
     #[test]
