@@ -135,6 +135,17 @@ impl Look {
         Look { columns, ..self.clone() }
     }
 
+    /// The same look with a column more; none where its name cannot be that of a column, or there are as many as may be.
+    pub(crate) fn with_column(&self, name: &str) -> Option<Look> {
+        let look = self.with_columns(self.columns.iter().map(String::as_str).chain([name]));
+        (look.columns.len() > self.columns.len()).then_some(look)
+    }
+
+    /// The same look without a column.
+    pub(crate) fn without_column(&self, name: &str) -> Look {
+        self.with_columns(self.columns.iter().map(String::as_str).filter(|column| *column != name))
+    }
+
     /// Names and values in the address; what is as by default is left out.
     pub(crate) fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = Vec::new();

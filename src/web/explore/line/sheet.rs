@@ -14,7 +14,6 @@ use crate::web::explore::line::scope::Scope;
 use crate::web::explore::line::toggle::toggle;
 use crate::web::explore::line::top::{self, Top};
 use crate::web::explore::line::{Wanted, around, href, permalink};
-use crate::web::explore::look::Look;
 use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::record;
 use crate::web::explore::rows;
@@ -367,18 +366,9 @@ fn field(
 
 /// The view with the field as a column, or without that column.
 fn column(state: &State, name: &str) -> Option<Switch> {
-    let mut columns = state.look.columns.clone();
-    let is_on = columns.iter().any(|column| column == name);
-    if is_on {
-        columns.retain(|column| column != name);
-    } else {
-        columns.push(name.to_owned());
-        if Look::read(None, None, None, Some(&columns.join(","))).columns != columns {
-            return None;
-        }
-    }
-    let view = State { line: None, ..state.with_look(Look { columns, ..state.look.clone() }) };
-    Some(Switch { href: view.url(), is_on })
+    let is_on = state.look.columns.iter().any(|column| column == name);
+    let look = if is_on { state.look.without_column(name) } else { state.look.with_column(name)? };
+    Some(Switch { href: State { line: None, ..state.with_look(look) }.url(), is_on })
 }
 
 fn top_view(state: &State, (origin, name, own): (Origin, &str, &str), counting: &Counting<'_>) -> TopView {

@@ -6,7 +6,6 @@ use crate::query::{
     Engine, Error, FieldKind, FieldOrigin, FieldProfile, NumberBar, Numbers, Profile, ProfileQuery, Ticket,
 };
 use crate::web::explore::builder::{self, Origin, Parser, Want};
-use crate::web::explore::look::Look;
 use crate::web::explore::moment::short_duration;
 use crate::web::explore::state::State;
 use crate::web::explore::text::{self, Piece};
@@ -54,7 +53,8 @@ pub(crate) struct FieldView {
     pub(crate) values: Vec<ValueView>,
     /// The view of this field alone, where more values are known than are shown.
     pub(crate) more: Option<String>,
-    pub(crate) column: String,
+    /// None where there are as many columns as may be.
+    pub(crate) column: Option<String>,
     pub(crate) is_column: bool,
     pub(crate) numbers: Option<NumbersView>,
 }
@@ -185,13 +185,12 @@ fn field_view(state: &State, expr: &LogExpr, field: &FieldProfile, lines: u64, i
         }
     };
     let only = State { ask: Ask { field: field.name.clone(), ..state.ask.clone() }, ..state.clone() };
-    let mut columns = state.look.columns.clone();
-    let is_column = columns.contains(&field.name);
-    columns.retain(|column| *column != field.name);
-    if !is_column {
-        columns.push(field.name.clone());
-    }
-    let column = State { look: Look { columns, ..state.look.clone() }, ..lines_of(state, expr) };
+    let is_column = state.look.columns.contains(&field.name);
+    let look = match is_column {
+        true => Some(state.look.without_column(&field.name)),
+        false => state.look.with_column(&field.name),
+    };
+    let column = look.map(|look| State { look, ..lines_of(state, expr) }.url());
     let distinct = number(field.value_count);
     FieldView {
         name: field.name.clone(),
@@ -204,7 +203,7 @@ fn field_view(state: &State, expr: &LogExpr, field: &FieldProfile, lines: u64, i
         open: is_alone,
         values: field.top.iter().take(shown).map(value).collect(),
         more: (field.top.len() > shown && !is_alone).then(|| only.url()),
-        column: column.url(),
+        column,
         is_column,
         numbers: field.numbers.as_ref().and_then(|numbers| numbers_view(state, expr, field, numbers)),
     }
@@ -323,8 +322,13 @@ mod tests {
     }
 
     fn panel(query: &str, asked_field: &str) -> FieldsView {
+        panel_beside(query, asked_field, "")
+    }
+
+    fn panel_beside(query: &str, asked_field: &str, columns: &str) -> FieldsView {
         let params = Params {
             query: Some(query.to_owned()),
+            columns: Some(columns.to_owned()),
             field: Some(asked_field.to_owned()),
             show: Some("fields".to_owned()),
             ..Params::default()
@@ -355,9 +359,21 @@ mod tests {
         assert!(took.values[0].with.contains("%7C+json+%7C+took_ms%3D%22v0%22&"), "{}", took.values[0].with);
         assert!(took.values[0].with.contains("show=fields"));
         assert!(took.more.as_deref().is_some_and(|href| href.contains("field=took_ms")));
-        assert!(took.column.contains("columns=took_ms") && !took.column.contains("show="));
+        let column = took.column.as_deref().expect("room for a column");
+        assert!(column.contains("columns=took_ms") && !column.contains("show="));
         assert_eq!(all.read.text, "Counted in 100 lines, 25 % of those in the range, spread evenly over it.");
         assert!(all.read.whole.is_some_and(|href| href.contains("whole=1")));
+    }
+
+    #[test]
+    fn no_column_is_offered_beyond_as_many_as_may_be() {
+        let columns: Vec<String> = (1..12).map(|n| format!("c{n}")).chain(["app".to_owned()]).collect();
+        let panel = panel_beside("{}", "", &columns.join(","));
+        let fields: Vec<_> = panel.groups.iter().flat_map(|group| &group.fields).collect();
+        let app = fields[0];
+        let without = app.column.as_deref().expect("a column can always be taken away");
+        assert!(app.is_column && without.contains("c11") && !without.contains("app"), "{without}");
+        assert!(fields[1..].iter().all(|field| !field.is_column && field.column.is_none()));
     }
 
     #[test]
