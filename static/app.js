@@ -2,6 +2,14 @@
 "use strict";
 document.documentElement.classList.add("js");
 
+// Text so large that few words fit beside each other: what stands on the screen while one reads goes along instead.
+const size = () => {
+  const html = document.documentElement;
+  html.classList.toggle("big", html.clientWidth < 17 * parseFloat(getComputedStyle(html).fontSize));
+};
+size();
+new ResizeObserver(() => requestAnimationFrame(size)).observe(document.body);
+
 // Pages that show times show them in this browser's zone.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) document.cookie = `logcafe_zone=${zone};path=/;max-age=31536000;samesite=lax`;

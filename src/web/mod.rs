@@ -39,8 +39,10 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::RequestBodyDeadlineLayer;
 
 pub use error::Error;
+pub(crate) use explore::spoken::Edge;
 
 use crate::db::{self, Db, Proxies};
+use crate::model::Timestamp;
 use crate::query::Engine;
 use crate::web::cookie::Transport;
 
@@ -140,4 +142,8 @@ fn csrf(context: &Context) -> CsrfLayer {
         Some(origin) => plain.clone().add_trusted_origin(origin).unwrap_or(plain),
         None => plain,
     }
+}
+/// Reads a time as the fields of Explore do: `yesterday 17:30`, `3시간 전`, an epoch, a line's timestamp.
+pub(crate) fn spoken_time(text: &str, edge: Edge, now: Timestamp, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
+    explore::spoken::read(text, edge, now, zone).map(|read| read.moment.resolve(now))
 }

@@ -70,6 +70,14 @@ pub(crate) struct Refusal {
     text: String,
 }
 
+/// There was no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot reach {base}: {why}; is `logcafe serve` running there? --addr names another server")]
+pub(crate) struct Unreachable {
+    base: String,
+    why: String,
+}
+
 impl Refusal {
     /// Whether the same request may be answered later.
     pub(crate) fn is_passing(&self) -> bool {
@@ -144,8 +152,8 @@ impl Client {
         query: &str,
         wanted: StatusCode,
     ) -> anyhow::Result<Response> {
-        let unreachable = || format!("cannot reach {}; name the server with --addr", self.base);
-        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
+        let unreachable = |error| Unreachable { base: self.base.clone(), why: reason(&error) };
+        let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         if status == wanted {
             return Ok(response);
@@ -169,6 +177,19 @@ fn encode(parameters: &[(&str, String)]) -> String {
         }
     }
     text
+}
+
+/// Why there was no answer, in the words of the system alone: the innermost cause, without what a library calls it.
+fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let said = match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
+        _ => cause.to_string(),
+    };
+    harmless(&said)
 }
 
 /// What the server says, and what can be done about it.

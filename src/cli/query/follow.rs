@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 
-use crate::cli::query::client::{Answer, Client, Line, Range, Refusal};
+use crate::cli::query::client::{Answer, Client, Line, Range, Refusal, Unreachable};
 use crate::cli::query::page::Pages;
 use crate::cli::query::print::Printer;
 use crate::cli::query::seen::{Seen, Skip};
@@ -136,7 +136,7 @@ impl<'f, W: Write> Follow<'f, W> {
 fn is_passing(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) => refusal.is_passing(),
-        None => error.downcast_ref::<BrokenOff>().is_some() || error.downcast_ref::<reqwest::Error>().is_some(),
+        None => error.is::<BrokenOff>() || error.is::<Unreachable>() || error.is::<reqwest::Error>(),
     }
 }
 

@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 pub(crate) use print::harmless;
 
-use crate::cli::moment;
+use crate::cli::moment::{self, Edge};
 use crate::cli::query::client::{Answer, Client, Line, Range};
 use crate::cli::query::follow::Follow;
 use crate::cli::query::page::Pages;
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SPAN", default_value = "1h", conflicts_with = "from")]
     since: Span,
 
-    /// Where to begin, as in now-2h, 2026-11-22 14:00 or 2026-11-22T14:00:00Z
+    /// Where to begin, as in 17:30, 'yesterday 17:30', now-2h, '2026-11-22 14:00' or 2026-11-22T14:00:00Z
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
 
@@ -92,9 +92,9 @@ pub(crate) enum Output {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let now = Timestamp::from(SystemTime::now());
     let zone = TimeZone::system();
-    let end = moment::parse(&arguments.to, now, &zone)?;
+    let end = moment::parse(&arguments.to, Edge::End, now, &zone)?;
     let start = match &arguments.from {
-        Some(from) => moment::parse(from, now, &zone)?,
+        Some(from) => moment::parse(from, Edge::Start, now, &zone)?,
         None => end.plus_nanos(-i64::try_from(arguments.since.0.as_nanos()).context("--since is too long")?),
     };
     if start >= end {

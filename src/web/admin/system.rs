@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Html;
 use axum::routing::get;
 
+use crate::web::explore::chart::grouped;
 use crate::web::page::{Page, render};
 use crate::web::{Context, Error, blocking};
 
@@ -35,10 +36,15 @@ async fn show(State(context): State<Context>, page: Page) -> Result<Html<String>
         disk: bytes(usage.disk_bytes),
         disk_free: bytes(usage.disk_free_bytes),
         head: bytes(usage.head_bytes),
-        entries: grouped(usage.entry_count),
-        streams: grouped(usage.stream_count),
-        blocks: grouped(usage.block_count),
+        entries: count(usage.entry_count),
+        streams: count(usage.stream_count),
+        blocks: count(usage.block_count),
     })
+}
+
+/// `1,234,567`, as everywhere.
+fn count(count: u64) -> String {
+    grouped(&count.to_string())
 }
 
 /// `1.4 GiB`.
@@ -55,19 +61,6 @@ fn bytes(count: u64) -> String {
     if unit == "B" || size >= 100.0 { format!("{size:.0} {unit}") } else { format!("{size:.1} {unit}") }
 }
 
-/// `1 234 567`, with thin spaces.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('\u{2009}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use crate::web::admin::system::*;
@@ -75,6 +68,6 @@ mod tests {
     #[test]
     fn numbers_are_easy_to_read() {
         assert_eq!([bytes(0), bytes(1023), bytes(1536), bytes(300 << 30)], ["0 B", "1023 B", "1.5 KiB", "300 GiB"]);
-        assert_eq!([grouped(7), grouped(1234), grouped(1_234_567)], ["7", "1\u{2009}234", "1\u{2009}234\u{2009}567"]);
+        assert_eq!([count(7), count(1234), count(1_234_567)], ["7", "1,234", "1,234,567"]);
     }
 }

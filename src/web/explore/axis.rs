@@ -60,8 +60,6 @@ pub(crate) struct Tick {
     /// Hundredths of the way from the start to the end.
     pub(crate) percent: f64,
     pub(crate) text: String,
-    /// The side of the text that is at the mark, as SVG names it: at an edge it must not reach beyond.
-    pub(crate) anchor: &'static str,
     /// Whether a day, or what is longer, begins here.
     pub(crate) is_day: bool,
     /// Whether a phone has no room for it.
@@ -95,21 +93,23 @@ pub(crate) fn ticks(range: TimeRange, zone: &TimeZone, say: Language, now: Times
             SECOND..MINUTE => local.strftime("%H:%M:%S").to_string(),
             MINUTE.. => local.strftime("%H:%M").to_string(),
         };
-        place(time, range, length).map(|(percent, anchor)| Tick { percent, text, anchor, is_day, is_extra })
+        place(time, range, length, &text).map(|(percent, is_wide)| {
+            let is_extra = is_extra || is_wide;
+            Tick { percent, text, is_day, is_extra }
+        })
     };
     times.into_iter().filter_map(tick).collect()
 }
 
-/// Where a mark is; none where its text would stand beyond the edges.
-fn place(time: Timestamp, range: TimeRange, length: i64) -> Option<(f64, &'static str)> {
+/// Where a mark is, and whether only a desk has room for its text there, which stands in the middle under the mark. None
+/// where it would reach beyond the edge: a mark is at its time or not at all.
+fn place(time: Timestamp, range: TimeRange, length: i64, text: &str) -> Option<(f64, bool)> {
     let percent = (time.nanos() - range.start.nanos()) as f64 / length as f64 * 100.0;
-    let anchor = match percent {
-        0.0..6.0 => "start",
-        6.0..94.0 => "middle",
-        94.0..=100.0 => "end",
-        _ => return None,
-    };
-    Some(((percent * 100.0).round() / 100.0, anchor))
+    let letters: f64 = text.chars().map(|letter| if letter.is_ascii() { 1.0 } else { 1.8 }).sum();
+    // half a text, less what is left beside the axis: on a phone with letters of twice the size, and on a desk
+    let (phone, desk) = ((letters * 6.8 - 16.0) / 358.0 * 100.0, (letters * 3.4 - 12.0) / 676.0 * 100.0);
+    let from_edge = percent.min(100.0 - percent);
+    (from_edge >= desk.max(0.0)).then(|| ((percent * 100.0).round() / 100.0, from_edge < phone.max(0.0)))
 }
 
 /// Every `step` of each day. A day on which the clocks change has them where its clock shows them.
@@ -181,10 +181,10 @@ fn months(range: TimeRange, length: i64, zone: &TimeZone, say: Language) -> Vec<
         let year = i64::from(month.year());
         if index % step == 0
             && year % years == 0
-            && let Some((percent, anchor)) = place(time, range, length)
+            && let Some((percent, is_wide)) = place(time, range, length, &say.month(month))
         {
-            let is_extra = index % narrow != 0 || year % narrow_years != 0;
-            ticks.push(Tick { percent, text: say.month(month), anchor, is_day: true, is_extra });
+            let is_extra = is_wide || index % narrow != 0 || year % narrow_years != 0;
+            ticks.push(Tick { percent, text: say.month(month), is_day: true, is_extra });
         }
         let Ok(next) = month.checked_add(1.month()) else { break };
         month = next;
@@ -257,11 +257,15 @@ mod tests {
     }
 
     #[test]
-    fn no_text_reaches_beyond_the_edge() {
-        let range = TimeRange::new(Timestamp::from_secs(0), Timestamp::from_secs(3600));
+    fn a_mark_stands_at_its_time_or_is_dropped() {
+        let range = TimeRange::new(Timestamp::from_secs(60), Timestamp::from_secs(3660));
         let found = ticks(range, &TimeZone::UTC, Language::English, NOW);
-        assert_eq!((found[0].percent, found[0].anchor), (0.0, "start"));
+        // ten past is where it is; one o'clock, a minute before the edge, is left to a desk
+        assert_eq!((found[1].text.as_str(), found[1].percent), ("00:10", 15.0));
         let last = found.last().unwrap();
-        assert_eq!((last.percent, last.anchor), (100.0, "end"));
+        assert_eq!((last.text.as_str(), last.percent, last.is_extra), ("01:00", 98.33, true));
+        let whole = TimeRange::new(Timestamp::from_secs(0), Timestamp::from_secs(3600));
+        let found = ticks(whole, &TimeZone::UTC, Language::English, NOW);
+        assert!(found.iter().all(|tick| (0.5..99.5).contains(&tick.percent)), "{found:?}");
     }
 }

@@ -48,6 +48,20 @@ pub(crate) fn chips(expr: &LogExpr, say: Language) -> Vec<Chip> {
     selector.chain(shown.map(stage)).collect()
 }
 
+/// The query in words, condition by condition.
+pub(in crate::web) fn conditions(expr: &LogExpr, say: Language) -> Vec<String> {
+    let mut words: Vec<String> = chips(expr, say).into_iter().map(|chip| chip.text).collect();
+    let search = builder::search(expr);
+    if !search.text.is_empty() {
+        words.push(format!("“{}”", search.text));
+    }
+    let levels: Vec<&str> = builder::levels(expr).iter().map(|level| level.said(say)).collect();
+    if !levels.is_empty() {
+        words.push(levels.join(", "));
+    }
+    words
+}
+
 fn flipped_matcher(matcher: &Matcher) -> Option<Matcher> {
     Matcher::new(opposite(matcher.op()), matcher.name(), matcher.value()).ok()
 }

@@ -21,6 +21,8 @@ struct Reading {
     text: Option<String>,
     /// Whether it is the time around one timestamp.
     is_around: bool,
+    /// Whether it is read on from one time.
+    is_onward: bool,
     faults: Vec<String>,
 }
 
@@ -47,5 +49,6 @@ pub(in crate::web::explore) async fn show(
     }
     let text = range.map(|range| span::reading(range, &state.zone, say));
     let is_around = (state.from, state.to) != (plain.from, plain.to);
-    render(&ReadingPage { reading: Reading { say, text, is_around, faults } })
+    let is_onward = state.direction != plain.direction;
+    render(&ReadingPage { reading: Reading { say, text, is_around, is_onward, faults } })
 }

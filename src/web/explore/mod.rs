@@ -42,7 +42,7 @@ pub(in crate::web) mod rows;
 mod same;
 pub(in crate::web) mod search;
 mod span;
-pub(in crate::web) mod spoken;
+pub(crate) mod spoken;
 pub(in crate::web) mod state;
 mod suggest;
 mod switches;
@@ -72,7 +72,7 @@ use crate::web::explore::reading::Reading;
 use crate::web::explore::span::Link;
 use crate::web::explore::state::{Params, State};
 use crate::web::explore::text::Piece;
-use crate::web::explore::view::{Asked, Found, Lines, Part, Tools};
+use crate::web::explore::view::{Asked, Found, LevelView, Lines, Part, Tools};
 use crate::web::page::{Page, now, render};
 use crate::web::{Context, Error, blocking, cookie, keep, origin};
 
@@ -176,6 +176,15 @@ impl ExplorePage {
         whole_seconds(Timestamp::from_nanos(self.live_from)).nanos() / 1_000_000_000
     }
 
+    /// The levels to pick from.
+    fn levels(&self) -> &[LevelView] {
+        match &self.body {
+            Body::Lines(lines) | Body::Understood(lines, _) => &lines.levels,
+            Body::NoLines { levels, .. } => levels,
+            Body::Numbers { .. } | Body::Failed(_) | Body::Nothing => &[],
+        }
+    }
+
     fn has_lines(&self) -> bool {
         matches!(self.body, Body::Lines(_))
     }
@@ -194,6 +203,7 @@ enum Body {
     Understood(Lines, understand::View),
     NoLines {
         suggestions: Vec<Link>,
+        levels: Vec<LevelView>,
     },
     Numbers {
         chart: Chart,
@@ -309,8 +319,9 @@ fn understood(
     found: Result<(Lines, understand::View), String>,
 ) -> Body {
     match found {
-        Ok((_, understand::View::Nothing)) => {
-            Body::NoLines { suggestions: suggest::suggestions(state, expr, range, streams) }
+        Ok((lines, understand::View::Nothing)) => {
+            let suggestions = suggest::suggestions(state, expr, range, streams);
+            Body::NoLines { suggestions, levels: lines.levels }
         }
         Ok((lines, view)) => Body::Understood(lines, view),
         Err(message) => Body::Failed(message),
@@ -346,7 +357,9 @@ fn body_of(state: &State, asked: &Asked, found: Found, part: Part, now: Timestam
         (Found::Lines { page, cut, histogram }, Some(expr)) => {
             if page.rows.is_empty() && state.cursor.is_none() && !state.live {
                 let suggestions = state.range(now).map(|range| suggest::suggestions(state, expr, range, streams));
-                return Body::NoLines { suggestions: suggestions.unwrap_or_default() };
+                let histogram = histogram.ok().flatten();
+                let levels = histogram.map(|histogram| view::level_views(state, expr, &histogram)).unwrap_or_default();
+                return Body::NoLines { suggestions: suggestions.unwrap_or_default(), levels };
             }
             let total = histogram.as_ref().ok().and_then(Option::as_ref).map(|histogram| histogram.total);
             let mut lines = view::lines(state, expr, &page, cut, histogram, part, now);

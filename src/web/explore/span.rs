@@ -91,11 +91,21 @@ impl Typed {
             },
             (Ok(Some(stamp)), _, None) if stamp.is_stamp && manner == Manner::Typed => {
                 let at = |nanos| Moment::At(stamp.moment.resolve(now).plus_nanos(nanos));
-                let end = Spoken { moment: at(AROUND), twist: None, is_stamp: true };
+                let end = Spoken { moment: at(AROUND), twist: None, is_stamp: true, is_clock: true };
                 Typed { from: Ok(Some(Spoken { moment: at(-AROUND), ..*stamp })), to: Ok(Some(end)) }
             }
             _ => typed,
         }
+    }
+}
+
+/// Whether a time of day that is long past was typed without an end: whoever does that wants to read on from there.
+pub(crate) fn is_onward(typed: &Typed, manner: Manner, now: Timestamp) -> bool {
+    match (&typed.from, &typed.to) {
+        (Ok(Some(from)), Ok(None)) => {
+            manner == Manner::Typed && from.is_clock && from.moment.resolve(now) < now.plus_nanos(-HOUR)
+        }
+        _ => false,
     }
 }
 
@@ -305,6 +315,27 @@ mod tests {
         };
         assert!(clocks("Europe/Berlin").ends_with("· 1 d 1 h · Europe/Berlin (UTC+02:00 – UTC+01:00)"));
         assert!(clocks("UTC").ends_with("· UTC") && clocks("+09:00").ends_with("· UTC+09:00"));
+    }
+
+    #[test]
+    fn a_time_of_day_that_is_typed_alone_is_read_on_from() {
+        let read = |from: &str, to: Option<&str>, typed: Option<&str>| {
+            let owned = |text: &str| text.to_owned();
+            let params =
+                Params { from: Some(owned(from)), to: to.map(owned), typed: typed.map(owned), ..Params::default() };
+            State::read(&params, Some("Asia/Seoul"), Language::English, NOW).0.url()
+        };
+        let url = read("yesterday 17:30", None, Some("1"));
+        assert!(url.ends_with("from=2026-11-21T08:30:00Z&to=now&direction=forward"), "{url}");
+        for (from, to, typed) in [
+            ("yesterday 17:30", Some("now"), Some("1")),
+            ("yesterday 17:30", None, None),
+            ("yesterday", None, Some("1")),
+            ("3h", None, Some("1")),
+            ("23:40", None, Some("1")),
+        ] {
+            assert!(!read(from, to, typed).contains("direction"), "{from}");
+        }
     }
 
     #[test]

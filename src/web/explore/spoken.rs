@@ -35,6 +35,8 @@ pub(crate) struct Spoken {
     pub(crate) twist: Option<Twist>,
     /// Whether it is as exact as a line's timestamp.
     pub(crate) is_stamp: bool,
+    /// Whether it names a time of day.
+    pub(crate) is_clock: bool,
 }
 
 /// What happened to the clocks at that time.
@@ -48,7 +50,7 @@ pub(crate) enum Twist {
 
 impl Spoken {
     fn fixed(moment: Moment) -> Spoken {
-        Spoken { moment, twist: None, is_stamp: false }
+        Spoken { moment, twist: None, is_stamp: false, is_clock: false }
     }
 }
 
@@ -273,7 +275,11 @@ fn civil(parts: &Parts, edge: Edge, now: Timestamp, zone: &TimeZone) -> Option<S
     };
     let day = if parts.is_next_midnight { day.tomorrow().ok()? } else { day };
     let is_stamp = parts.has_seconds && matches!(parts.day, Day::Named(_) | Day::OfYear { .. });
-    in_zone(day.to_datetime(time), edge, zone).map(|reading| Spoken { is_stamp, ..reading })
+    in_zone(day.to_datetime(time), edge, zone).map(|reading| Spoken {
+        is_stamp,
+        is_clock: parts.clock.is_some(),
+        ..reading
+    })
 }
 
 /// Where the clocks were put back, a range takes in both times.

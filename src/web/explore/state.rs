@@ -124,10 +124,12 @@ impl State {
         let mut faults: Vec<Unreadable> = unknown.map(Unreadable::Zone).into_iter().collect();
         let manner = if given(&params.typed).is_some() { Manner::Typed } else { Manner::Addressed };
         let typed = Typed::read(given(&params.from), given(&params.to), manner, now, &zone.zone);
+        let is_onward = span::is_onward(&typed, manner, now);
         let (from, to) = span::given(typed, (FROM_DEFAULT, Moment::NOW), &mut faults);
         let limit = given(&params.limit).and_then(|text| text.parse().ok()).unwrap_or(LIMIT_DEFAULT);
         let direction = match given(&params.direction) {
             Some("forward") => Direction::Forward,
+            _ if is_onward => Direction::Forward,
             _ => Direction::Backward,
         };
         let older = given(&params.older).and_then(Cursor::older);

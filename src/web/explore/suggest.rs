@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::logql::ast::LogExpr;
+use crate::logql::ast::{LineOp, LogExpr};
 use crate::model::{Matcher, TimeRange};
 use crate::web::explore::builder::{self, Case, Search};
 use crate::web::explore::chips::chips;
@@ -33,6 +33,11 @@ pub(crate) fn suggestions(state: &State, expr: &LogExpr, range: TimeRange, strea
         }
     }
     let search = builder::search(expr);
+    if let Some(unwanted) = search.text.strip_prefix('-').map(str::trim).filter(|text| !text.is_empty()) {
+        let rest = builder::with_search(expr, &Search::default());
+        let edited = builder::with_line_filter(&rest, LineOp::NotContains, unwanted);
+        links.push(link(say.try_excluding(unwanted), builder::text(&edited)));
+    }
     if !search.text.is_empty() && search.case == Case::Exact {
         let plain = quotes::all_straightened(&search.text);
         if plain != search.text {
@@ -101,6 +106,7 @@ mod tests {
             &["“ERR” in upper or lower case", "Without “ERR”", "Without host = cafe-1", "Without not “x”"],
         );
         check(r#"{} | detected_level="error""#, Language::English, &["All levels"]);
+        check(r#"{} |= "-Http""#, Language::English, &["Lines without “Http”", "“-Http” in upper or lower case"]);
         check(r#"{host="cafe-1"} |= "ERR""#, Language::Korean, &["대소문자 구분 없이 “ERR”", "“ERR” 조건 빼기"]);
     }
 

@@ -229,8 +229,15 @@ pub(crate) fn tools(
     time_faults: &[Unreadable],
     now: Timestamp,
 ) -> Tools {
-    let (expr, say) = (asked.lines(), state.say);
-    let query = shown_query(state, expr);
+    let say = state.say;
+    let query = shown_query(state, asked.lines());
+    // a query that cannot be read is begun anew by whatever is picked or searched
+    let all = LogExpr { selector: Vec::new(), stages: Vec::new() };
+    let expr = match asked {
+        Asked::Lines(expr) => Some(expr),
+        Asked::Nothing(_) => Some(&all),
+        Asked::Numbers(_) => None,
+    };
     let leads_to = |expr: &LogExpr| state.with_query(builder::text(expr)).url();
     let chip = |chip: Chip| ChipView {
         remove: leads_to(&chip.without),
@@ -251,6 +258,9 @@ pub(crate) fn tools(
         Direction::Forward => state.say.oldest_first(),
     };
     let mut faults: Vec<String> = time_faults.iter().map(|fault| fault.told(state.say)).collect();
+    if let Some(range) = range.filter(|_| time_faults.iter().any(|fault| matches!(fault, Unreadable::Time { .. }))) {
+        faults.push(say.shown_instead(&Span::of(state, range, now).label));
+    }
     if range.is_none() {
         faults.push(state.say.ends_before_it_begins().to_owned());
     }
@@ -397,15 +407,20 @@ fn summary(state: &State, page: &Page<LogLine>, total: Option<u64>, cut: bool) -
     }
 }
 
-fn level_views(state: &State, expr: &LogExpr, histogram: &Histogram) -> Vec<LevelView> {
+/// The levels that occur, and those that are picked although none does: what hides all lines can be let go of.
+pub(crate) fn level_views(state: &State, expr: &LogExpr, histogram: &Histogram) -> Vec<LevelView> {
     let picked = builder::levels(expr);
+    let mut levels = histogram.levels.clone();
+    let is_missing = |level: &&Level| !histogram.levels.iter().any(|known| known.level == **level);
+    levels.extend(picked.iter().filter(is_missing).map(|level| LevelCount { level: *level, count: 0 }));
+    levels.sort_by_key(|known| known.level);
     let view = |known: &LevelCount| LevelView {
         level: known.level,
         count: short_count(known.count),
         href: state.with_query(builder::text(&builder::with_toggled_level(expr, known.level))).url(),
         picked: picked.contains(&known.level),
     };
-    histogram.levels.iter().map(view).collect()
+    levels.iter().map(view).collect()
 }
 
 fn histogram_view(state: &State, histogram: Histogram) -> HistogramView {
@@ -519,7 +534,7 @@ mod tests {
         let numbers = shown("rate({app=\"web\"}[5m])");
         assert!(numbers.search.is_none() && numbers.fault.is_none() && numbers.facets.is_empty());
         let wrong = shown("{app=");
-        assert!(wrong.search.is_none() && wrong.fault.is_some());
+        assert!(wrong.search.is_some_and(|search| search.text.is_empty()) && wrong.fault.is_some());
         assert_eq!(wrong.query, "{app=");
         assert_eq!(shown("{app=“web”} |= “time”").search.unwrap().text, "time");
     }

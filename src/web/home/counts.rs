@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::logql::ast::LogExpr;
-use crate::model::{Labels, TimeRange};
+use crate::model::{Labels, TimeRange, Timestamp};
 use crate::query::{CountBy, CountQuery, Engine, Error, Ticket};
 use crate::web::explore::builder::LEVEL_LABEL;
 use crate::web::explore::level::Level;
@@ -57,6 +57,13 @@ impl Counts {
 
 fn errors(counts: &ByLevel) -> u64 {
     counts[Level::Critical as usize] + counts[Level::Error as usize]
+}
+
+/// Whether anything is stored from before the earlier range: where not, it was not recorded as a whole, and what it
+/// lacks is nothing new.
+pub(crate) fn is_comparable(engine: &Engine, grid: &Grid, ticket: &Ticket) -> Result<bool, Error> {
+    let earlier = TimeRange::new(Timestamp::MIN, grid.before());
+    Ok(!engine.series(&[], earlier, ticket)?.is_empty())
 }
 
 /// Counts the lines that a query finds by the values of these labels, in one question to the engine.

@@ -29,8 +29,10 @@ use crate::model::Timestamp;
 use crate::query::{CancelOnDrop, Engine, Error as QueryError, Ticket};
 use crate::web::auth::SignedIn;
 use crate::web::explore::browser_zone;
+use crate::web::explore::chips;
 use crate::web::explore::search::told;
 use crate::web::explore::text::Piece;
+use crate::web::explore::view::Asked;
 use crate::web::explore::zone::Zone;
 use crate::web::home::cards::{Clock, LastView, Services};
 use crate::web::home::options::{By, Options, Params};
@@ -221,6 +223,24 @@ fn starters(say: Language) -> Vec<Panel> {
     starter(say).into_iter().map(|draft| Panel { id: STARTER_ID, draft }).collect()
 }
 
+/// What a query asks for, condition by condition; one that is no list of conditions stands as it is written.
+fn in_words(query: &str, say: Language) -> String {
+    let asked = Asked::read(query);
+    let words = asked.lines().map(|expr| chips::conditions(expr, say).join(" · "));
+    match words {
+        Some(words) if words.is_empty() => say.home_all_lines().to_owned(),
+        Some(words) => words,
+        None => query.to_owned(),
+    }
+}
+
+/// Whether it is a panel of the starter that nobody gave a name of their own: it is called in the reader's language.
+fn is_starter(draft: &Draft) -> bool {
+    let is_same =
+        |begun: Draft| !begun.title.is_empty() && (&begun.title, &begun.query) == (&draft.title, &draft.query);
+    Language::ALL.into_iter().flat_map(starter).any(is_same)
+}
+
 /// Fills all panels, several at a time.
 async fn panes(context: &Context, shown: Vec<Panel>, look: &Look) -> Result<Vec<Pane>, Error> {
     let fill = |panel| {
@@ -240,8 +260,9 @@ fn filled(engine: &Engine, panel: Panel, look: &Look, ticket: &Ticket) -> Pane {
     let content = panes::content(engine, &draft, look.now, look.say, ticket);
     let span = Span::parse(&draft.span).unwrap_or_default();
     let title = match (draft.title.is_empty(), draft.query.trim().is_empty()) {
+        (false, _) if is_starter(&draft) => look.say.home_starter_errors().to_owned(),
         (false, _) => draft.title,
-        (true, false) => draft.query.clone(),
+        (true, false) => in_words(&draft.query, look.say),
         (true, true) => look.say.home_all_lines().to_owned(),
     };
     Pane {

@@ -109,6 +109,21 @@ pub(crate) fn content(engine: &Engine, draft: &Draft, now: Timestamp, say: Langu
     })
 }
 
+/// A change in words, or that there is nothing to hold it against.
+fn told_change(
+    engine: &Engine,
+    change: Option<Change>,
+    grid: &Grid,
+    say: Language,
+    ticket: &Ticket,
+) -> Result<Option<String>, Error> {
+    let Some(change) = change else { return Ok(None) };
+    Ok(Some(match counts::is_comparable(engine, grid, ticket)? {
+        true => change.text(say),
+        false => say.home_no_earlier().to_owned(),
+    }))
+}
+
 /// How many lines there are, by level.
 fn volume(
     engine: &Engine,
@@ -123,7 +138,8 @@ fn volume(
         all.absorb(&counts);
     }
     let line_count = all.line_count();
-    let change = Change::between(all.lines_before() as f64, line_count as f64).map(|change| change.text(say));
+    let change = Change::between(all.lines_before() as f64, line_count as f64);
+    let change = told_change(engine, change, grid, say, ticket)?;
     let (figure, picture) = (figure::count(line_count), Picture::Bars(figure::bars(&all.bars)));
     Ok(match kind {
         Kind::Graph => Content::Graph { figure, change, picture, legend: Vec::new(), further: None },
@@ -217,7 +233,7 @@ fn numbers(
     let count = series.len();
     let Some(first) = series.first() else { return Ok(Content::Nothing) };
     let change = first.before.and_then(|before| Change::between(before, first.last()));
-    let (figure, change) = (figure::value(first.last()), change.map(|change| change.text(say)));
+    let (figure, change) = (figure::value(first.last()), told_change(engine, change, grid, say, ticket)?);
     let greatest = first.last();
     let entry = |drawn: &Drawn| Entry {
         name: name_of(&drawn.labels),

@@ -129,6 +129,9 @@ pub(crate) fn overview(engine: &Engine, options: &Options, now: Timestamp, ticke
             groups.entry(key).or_default().absorb(&counts);
         }
     }
+    if !counts::is_comparable(engine, &grid, ticket)? {
+        groups.values_mut().for_each(|counts| counts.before = Default::default());
+    }
     let known = engine.series(&[], known_range(&grid), ticket)?;
     for key in known.iter().filter_map(|labels| Key::of(labels, &options.by)) {
         groups.entry(key).or_default();

@@ -23,13 +23,13 @@ use crate::logql::ast::LogExpr;
 use crate::model::Timestamp;
 use crate::web::auth::From;
 use crate::web::explore::ansi::Painted;
+use crate::web::explore::chips;
 use crate::web::explore::histogram::{HEIGHT, WIDTH};
 use crate::web::explore::level::Level;
 use crate::web::explore::moment::{Moment, zoned};
 use crate::web::explore::text::{self, Marker, Piece};
 use crate::web::explore::view::Asked;
 use crate::web::explore::zone::Zone;
-use crate::web::explore::{builder, chips};
 use crate::web::keep::frozen::{Frozen, FrozenLine};
 use crate::web::keep::{grouped, span_words};
 use crate::web::language::Language;
@@ -198,24 +198,10 @@ fn view(frozen: Frozen, expires_at: Timestamp, number: usize, say: Language) -> 
         levels: frozen.levels.iter().map(level).collect(),
         page,
         page_count,
-        marks: asked.lines().map_or_else(|| vec![frozen.query.clone()], |expr| conditions(expr, say)),
+        marks: asked.lines().map_or_else(|| vec![frozen.query.clone()], |expr| chips::conditions(expr, say)),
         // what is not on this page is not held any longer
         frozen: Frozen { lines: Vec::new(), ..frozen },
     }
-}
-
-/// The query in words, condition by condition.
-fn conditions(expr: &LogExpr, say: Language) -> Vec<String> {
-    let mut words: Vec<String> = chips::chips(expr, say).into_iter().map(|chip| chip.text).collect();
-    let search = builder::search(expr);
-    if !search.text.is_empty() {
-        words.push(format!("“{}”", search.text));
-    }
-    let levels: Vec<&str> = builder::levels(expr).iter().map(|level| level.name()).collect();
-    if !levels.is_empty() {
-        words.push(levels.join(", "));
-    }
-    words
 }
 
 fn summary(frozen: &Frozen, say: Language) -> String {

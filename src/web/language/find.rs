@@ -37,6 +37,7 @@ phrases! {
     search_placeholder: "Lines that contain…" | "줄에서 찾을 글자";
     search_label: "Lines that contain" | "줄에서 찾을 글자";
     search_either_case: "Upper and lower case are the same" | "대소문자 구분 안 함";
+    search_any_case: "any case" | "대소문자 무시";
     search_go: "Search" | "검색";
 
     logql_box: "Query in LogQL" | "LogQL 쿼리";
@@ -82,6 +83,7 @@ phrases! {
     all_lines: "All lines" | "모든 로그";
     try_either_case(text: &str): "“{text}” in upper or lower case" | "대소문자 구분 없이 “{text}”";
     try_plain_quotes(text: &str): "With plain quotes: {text}" | "곧은따옴표로: {text}";
+    try_excluding(text: &str): "Lines without “{text}”" | "“{text}” 없는 줄만 보기";
     try_all_levels: "All levels" | "모든 레벨";
     try_without(text: &str): "Without {text}" | "{text} 조건 빼기";
     did_you_mean(word: &str): "Did you mean {word}?" | "{word}을(를) 찾으셨나요?";

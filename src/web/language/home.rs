@@ -17,6 +17,7 @@ phrases! {
     home_errors(count: u64, shown: &str): "{shown} error" / "{shown} errors" | "오류 {shown}개";
     home_no_errors: "no errors" | "오류 없음";
     home_new: "new" | "신규";
+    home_no_earlier: "no earlier data" | "이전 데이터 없음";
     home_than_before: "than in the range before" | "이전 기간과 비교";
     home_silent_for(length: &str): "silent for {length}" | "{length}째 로그 없음";
     home_find: "Find" | "찾기";

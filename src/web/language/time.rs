@@ -8,6 +8,8 @@ phrases! {
     preset_minutes(count: i64): "{count} min" | "{count}분";
     preset_hours(count: i64): "1 hour" / "{count} hours" | "{count}시간";
     preset_days(count: i64): "{count} days" | "{count}일";
+    order_word: "Order" | "순서";
+    look_word: "View" | "보기";
     zoom_in: "Zoom in" | "확대";
     zoom_out: "Zoom out" | "축소";
     earlier: "Earlier" | "이전 구간";
@@ -25,6 +27,8 @@ phrases! {
     is_skipped: "The clocks were put forward over this time; the time after it is taken." | "시계를 앞당긴 시간대라 없는 시각입니다. 바로 뒤 시각으로 읽었습니다.";
     is_twice: "The clocks were put back, so this time was twice; the offset says which is taken." | "시계를 늦춘 시간대라 두 번 있던 시각입니다. 어느 쪽인지는 UTC 차이를 보세요.";
     time_unread(text: &str): "Cannot read “{text}” as a time. Write for example 17:30, yesterday 17:30, 3 hours ago or 2026-11-22 17:30:00." | "“{text}”은(는) 시각으로 읽을 수 없습니다. 17:30, 어제 17:30, 3시간 전, 2026-11-22 17:30:00처럼 입력하세요.";
+    shown_instead(span: &str): "Shown instead: {span}." | "대신 보여 주는 구간: {span}.";
+    onward_from: "from then on, the oldest first; for the newest first, write “now” under To" | "그때부터 오래된 순서로 보여 줍니다. 최신순으로 보려면 끝에 “지금”을 입력하세요";
     zone_unknown(name: &str): "There is no time zone “{name}”. Write for example Asia/Seoul, Berlin, UTC or +09:00." | "“{name}” 시간대가 없습니다. Asia/Seoul, Berlin, UTC, +09:00처럼 입력하세요.";
     zone_guess(name: &str, guess: &str): "There is no time zone “{name}”. Did you mean {guess}?" | "“{name}” 시간대가 없습니다. 혹시 {guess}인가요?";
     ends_before_it_begins: "The range ends before it begins; swap its two times." | "끝이 시작보다 앞입니다. 두 시각을 바꿔 보세요.";
