@@ -222,16 +222,19 @@ mod tests {
         let utc = |length| drawn("UTC", NOW, length);
         assert_eq!(
             utc(HOUR),
-            "(13:50) (13:55) 14:00 (14:05) (14:10) 14:15 (14:20) (14:25) 14:30 (14:35) (14:40) 14:45"
+            "(13:50) (13:55) 14:00 (14:05) (14:10) 14:15 (14:20) (14:25) 14:30 (14:35) (14:40) (14:45)"
         );
-        assert_eq!(utc(10 * SECOND), "(14:45:50) (14:45:51) (14:45:52) (14:45:53) (14:45:54) 14:45:55 (14:45:56) (14:45:57) (14:45:58) (14:45:59) 14:46:00".replace("(14:45:50)", "14:45:50"));
-        assert!(utc(2 * SECOND).ends_with("14:45:59.500 14:46:00.000"), "{}", utc(2 * SECOND));
-        assert_eq!(utc(7 * DAY), "16 Nov! (17 Nov!) 18 Nov! (19 Nov!) 20 Nov! (21 Nov!) 22 Nov!");
+        assert_eq!(
+            utc(10 * SECOND),
+            "(14:45:51) (14:45:52) (14:45:53) (14:45:54) 14:45:55 (14:45:56) (14:45:57) (14:45:58) (14:45:59)"
+        );
+        assert!(utc(2 * SECOND).ends_with("14:45:59.500"), "{}", utc(2 * SECOND));
+        assert_eq!(utc(7 * DAY), "(16 Nov!) (17 Nov!) 18 Nov! (19 Nov!) 20 Nov! (21 Nov!) 22 Nov!");
     }
 
     #[test]
     fn days_are_named_where_they_begin_in_the_zone() {
-        assert!(drawn("Asia/Seoul", NOW, DAY).starts_with("22 Nov! (02:00)"));
+        assert!(drawn("Asia/Seoul", NOW, DAY).starts_with("(02:00)"));
         assert_eq!(
             drawn("UTC", NOW, DAY),
             "(16:00) 18:00 (20:00) (22:00) 22 Nov! (02:00) (04:00) 06:00 (08:00) (10:00) 12:00 (14:00)"
@@ -252,7 +255,7 @@ mod tests {
         let end = Timestamp::from_secs(1_792_969_200);
         assert_eq!(
             drawn("Europe/Berlin", end, 25 * HOUR),
-            "25 Oct! (02:00) (04:00) 06:00 (08:00) (10:00) 12:00 (14:00) (16:00) 18:00 (20:00) (22:00) 26 Oct!"
+            "(02:00) (04:00) 06:00 (08:00) (10:00) 12:00 (14:00) (16:00) 18:00 (20:00) (22:00)"
         );
     }
 

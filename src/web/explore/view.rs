@@ -259,7 +259,11 @@ pub(crate) fn tools(
     };
     let mut faults: Vec<String> = time_faults.iter().map(|fault| fault.told(state.say)).collect();
     if let Some(range) = range.filter(|_| time_faults.iter().any(|fault| matches!(fault, Unreadable::Time { .. }))) {
-        faults.push(say.shown_instead(&Span::of(state, range, now).label));
+        let instead = say.shown_instead(&Span::of(state, range, now).label);
+        if let Some(last) = faults.last_mut() {
+            last.push(' ');
+            last.push_str(&instead);
+        }
     }
     if range.is_none() {
         faults.push(state.say.ends_before_it_begins().to_owned());
