@@ -163,12 +163,13 @@ impl ExplorePage {
     }
 
     /// Whether it shows lines, and so looks right with the first style sheet alone.
-    fn is_numbers(&self) -> bool {
-        matches!(self.body, Body::Numbers { .. })
+    /// Whether what is seen at first has styles among those that otherwise come later: charts, the strip of a live view.
+    fn is_seen_late(&self) -> bool {
+        matches!(self.body, Body::Numbers { .. }) || self.state.live
     }
 
     fn is_understood(&self) -> bool {
-        self.state.show != Show::Lines && !self.is_numbers()
+        self.state.show != Show::Lines && !matches!(self.body, Body::Numbers { .. })
     }
 
     /// Until when lines were looked for, in seconds: what is fixed of this view ends there, also after a long look.
