@@ -1,7 +1,7 @@
 //! Text of a log line on its way to the page: hits marked, what is invisible or plays tricks made visible.
 //!
-//! Promises: the pieces of a text, with the names of characters turned back into these and the escapes into theirs, are
-//! the text, byte for byte.
+//! Promises: the pieces of a text that `names_all`, with the names of characters turned back into these and the escapes
+//! into theirs, are the text, byte for byte. However a text is made up, its pieces are few.
 //!
 //! A log line is hostile. Escaping HTML is the template's part; this one takes away what would still deceive the
 //! reader of escaped text: control characters, reordering of text, invisible letters. Pure.
@@ -17,6 +17,10 @@ use crate::web::explore::links::links;
 
 /// Marks on one text at most, so that a search for `.` does not make a page of marks.
 const MARKS_MAX: usize = 100;
+
+/// Characters of one text that are written out by name; the others stand as U+FFFD, so that binary data does not make a
+/// page of names.
+const NAMES_MAX: usize = 50;
 
 /// A piece of text, to be escaped by the template; or where a part of the text begins or ends that is painted or linked.
 /// Parts lie in each other and each one ends.
@@ -104,6 +108,7 @@ impl Marker {
         edges.sort_unstable();
         edges.dedup();
         let mut layers = Layers::default();
+        let mut names_left = NAMES_MAX;
         let mut escapes = painted.escapes.iter().skip_while(|(at, _)| *at < part.start).peekable();
         for (index, edge) in edges.iter().enumerate() {
             let paint = find(&painted.paints, *edge, |(range, _)| range).map(|(_, classes)| classes.as_str());
@@ -114,7 +119,7 @@ impl Marker {
                 layers.pieces.push(Piece::Escape(sequence.clone()));
             }
             let piece = if find(&hits, *edge, |range| range).is_some() { Piece::Hit } else { Piece::Plain };
-            reveal(&painted.plain[*edge..end.unwrap_or(*edge)], piece, &mut layers.pieces);
+            reveal(&painted.plain[*edge..end.unwrap_or(*edge)], piece, &mut names_left, &mut layers.pieces);
         }
         layers.pieces
     }
@@ -167,13 +172,20 @@ pub(crate) fn head(text: &str, bytes_max: usize) -> &str {
 /// A short text with what is invisible or plays tricks written out, for label values.
 pub(crate) fn revealed(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    reveal(text, Piece::Plain, &mut pieces);
+    let mut names_left = NAMES_MAX;
+    reveal(text, Piece::Plain, &mut names_left, &mut pieces);
     pieces
 }
 
-fn reveal(text: &str, piece: fn(String) -> Piece, pieces: &mut Vec<Piece>) {
+/// Whether every character of a text that is to be written out by name is.
+pub(crate) fn names_all(text: &str) -> bool {
+    text.chars().filter(|c| is_tricky(*c)).nth(NAMES_MAX).is_none()
+}
+
+fn reveal(text: &str, piece: fn(String) -> Piece, names_left: &mut usize, pieces: &mut Vec<Piece>) {
     let mut start = 0;
-    for (at, c) in text.char_indices().filter(|(_, c)| is_tricky(*c)) {
+    for (at, c) in text.char_indices().filter(|(_, c)| is_tricky(*c)).take(*names_left) {
+        *names_left -= 1;
         if start < at {
             pieces.push(piece(text[start..at].to_owned()));
         }
@@ -181,7 +193,7 @@ fn reveal(text: &str, piece: fn(String) -> Piece, pieces: &mut Vec<Piece>) {
         start = at + c.len_utf8();
     }
     if start < text.len() {
-        pieces.push(piece(text[start..].to_owned()));
+        pieces.push(piece(text[start..].replace(is_tricky, "\u{fffd}")));
     }
 }
 
@@ -205,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::logql::ast::{LineFilter, LineOp, LineTest, LogExpr, Stage};
-    use crate::web::explore::text::{Marker, Piece, head};
+    use crate::web::explore::text::{MARKS_MAX, Marker, NAMES_MAX, Piece, head, names_all, revealed};
 
     fn marker(filters: &[(LineOp, &str)]) -> Marker {
         let stage = |(op, text): &(LineOp, &str)| {
@@ -260,6 +272,20 @@ mod tests {
         assert_eq!(shown(&none, "a\u{200b}b\u{feff}\u{85}"), "a<U+200B>b<U+FEFF><U+0085>");
         assert_eq!(shown(&none, "👩\u{200d}💻 é"), "👩\u{200d}💻 é");
         assert_eq!(shown(&marker(&[(LineOp::Contains, "b\u{7}c")]), "ab\u{7}cd"), "a[b]<U+0007>[c]d");
+    }
+
+    #[test]
+    fn binary_data_makes_few_pieces() {
+        let none = Marker::default();
+        let binary = "\u{1}a".repeat(5000);
+        let pieces = none.pieces(&binary);
+        let names = pieces.iter().filter(|piece| matches!(piece, Piece::Control(_))).count();
+        assert_eq!((names, pieces.len()), (NAMES_MAX, 2 * NAMES_MAX));
+        assert_eq!(pieces.last(), Some(&Piece::Plain(format!("a{}", "\u{fffd}a".repeat(5000 - NAMES_MAX)))));
+        assert!(!names_all(&binary) && names_all(&binary[..2 * NAMES_MAX]));
+        assert_eq!(revealed(&binary).len(), pieces.len());
+        let marked = marker(&[(LineOp::Contains, "a")]).pieces(&binary);
+        assert!(marked.len() <= 2 * (NAMES_MAX + MARKS_MAX), "over all parts of a text: {}", marked.len());
     }
 
     #[test]
