@@ -375,6 +375,7 @@ mod tests {
             stream: Labels::from([("app", "web")]),
             structured: Labels::from([("trace", "t")]),
             parsed: Labels::from([("status", "200")]),
+            rewritten: None,
         };
         let merged = text(Data::Streams(vec![line.clone()]), &[]);
         assert!(
@@ -400,6 +401,7 @@ mod tests {
             stream: Labels::from([("app", "web")]),
             structured: Labels::default(),
             parsed: Labels::default(),
+            rewritten: None,
         };
         let answer = |bytes_max: usize| {
             let data = Data::Streams((0..1000).map(line).collect());

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use crate::logql::ast::{Expr, LogExpr};
+use crate::logql::stage::Processed;
 use crate::model::{Direction, Labels, Matcher, Memory, Share, TimeRange, Timestamp};
 use crate::query::logs::memory_bytes;
 use crate::query::{Coverage, Matrix, Vector};
@@ -48,6 +51,15 @@ pub enum Data {
     Scalar { time: Timestamp, value: f64 },
 }
 
+/// See [`LogLine::identity`].
+fn identity(stream: &Labels, metadata: &Labels, line: &str) -> u64 {
+    let mut hasher = Xxh3Default::new();
+    hasher.update(&stream.fingerprint().to_le_bytes());
+    hasher.update(&metadata.fingerprint().to_le_bytes());
+    hasher.update(line.as_bytes());
+    hasher.digest()
+}
+
 /// One line of a log answer, in the answer's order: by time over all streams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogLine {
@@ -60,9 +72,30 @@ pub struct LogLine {
     pub structured: Labels,
     /// Labels that stages made or changed.
     pub parsed: Labels,
+    /// The identity of what is stored, where stages changed the text, or took labels or metadata away.
+    pub rewritten: Option<u64>,
 }
 
 impl LogLine {
+    /// A hash of the stream, metadata and text that are stored, whatever stages made of them. As exact duplicates are
+    /// stored once, it names one line among all of its time.
+    pub fn identity(&self) -> u64 {
+        self.rewritten.unwrap_or_else(|| identity(&self.stream, &self.structured, &self.line))
+    }
+
+    /// A stored line as the stages left it.
+    pub fn new(timestamp: Timestamp, stored: &str, processed: &Processed<'_>) -> LogLine {
+        let is_rewritten = processed.line != stored || processed.lacks_labels();
+        LogLine {
+            timestamp,
+            line: processed.line.to_owned(),
+            stream: processed.stream_labels(),
+            structured: processed.structured_labels(),
+            parsed: processed.parsed_labels(),
+            rewritten: is_rewritten.then(|| identity(processed.stream, processed.metadata, stored)),
+        }
+    }
+
     /// About how much memory it takes.
     pub fn memory_bytes(&self) -> usize {
         memory_bytes(self)

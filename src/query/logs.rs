@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::logql::ast::LogExpr;
-use crate::logql::stage::{Processed, Scratch};
+use crate::logql::stage::Scratch;
 use crate::model::{Direction, Labels, Memory, Share, TimeRange, Timestamp};
 use crate::query::plan::Plan;
 use crate::query::scan::{Numbered, pay_for_scratch, some_rows, spread};
@@ -313,7 +313,7 @@ impl Shared<'_> {
             worker.matched += 1;
             worker.times.push(row.timestamp);
             let (direction, chunk) = (self.direction, numbered.number);
-            let found = Found { direction, chunk, row: place, line: line_of(row.timestamp, &processed) };
+            let found = Found { direction, chunk, row: place, line: LogLine::new(row.timestamp, row.line, &processed) };
             self.keep(worker, found)
         })?;
         self.bound.note(&worker.times);
@@ -413,17 +413,6 @@ impl Bound {
             Direction::Forward => TimeRange::new(Timestamp::MIN, bound.plus_nanos(1)),
             Direction::Backward => TimeRange::new(bound, Timestamp::MAX),
         }
-    }
-}
-
-/// A line as the stages left it.
-pub(crate) fn line_of(timestamp: Timestamp, processed: &Processed<'_>) -> LogLine {
-    LogLine {
-        timestamp,
-        line: processed.line.to_owned(),
-        stream: processed.stream_labels(),
-        structured: processed.structured_labels(),
-        parsed: processed.parsed_labels(),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::logql::ast::LogExpr;
 use crate::logql::stage::{Pipeline, Scratch};
 use crate::model::{TimeRange, Timestamp};
-use crate::query::logs::{self, line_of};
+use crate::query::logs;
 use crate::query::outbox::Parcel;
 use crate::query::plan::Plan;
 use crate::query::{Engine, Error, LogLine, Stats, Ticket, limits};
@@ -167,7 +167,7 @@ impl Tail {
             let (stream, metadata) = (&fresh.stream, &fresh.metadata);
             let processed = self.pipeline.process(fresh.timestamp, &fresh.line, stream, metadata, &mut self.scratch);
             if let Some(processed) = processed {
-                let line = line_of(fresh.timestamp, &processed);
+                let line = LogLine::new(fresh.timestamp, &fresh.line, &processed);
                 bytes += line.memory_bytes();
                 news.lines.push(line);
             }

@@ -69,6 +69,11 @@ impl<'a> Processed<'a> {
         self.changes.is_empty()
     }
 
+    /// Whether a label of the stream or a part of the metadata is gone, or has another name or value.
+    pub fn lacks_labels(&self) -> bool {
+        !self.changes.stream_gone.is_empty() || !self.changes.metadata_gone.is_empty()
+    }
+
     /// What went wrong with the line, if anything did.
     pub fn error(&self) -> Option<LineError> {
         self.changes.error

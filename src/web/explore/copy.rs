@@ -1,17 +1,16 @@
-//! The stored texts of rows that the page shows otherwise, for whoever copies them.
+//! The stored texts of rows that the page shows otherwise, for whoever copies them: whatever a query makes of the lines,
+//! and also where it leaves them out.
 
 use axum::Json;
 use axum::extract::{Query, State as Shared};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::query::{self, CancelOnDrop};
 use crate::web::auth::SignedIn;
 use crate::web::explore::key::LineKey;
-use crate::web::explore::state::{Params, State};
-use crate::web::explore::view::Asked;
-use crate::web::explore::{browser_zone, search};
-use crate::web::page::{Page, now};
+use crate::web::explore::line::locate;
+use crate::web::page::Page;
 use crate::web::{Context, Error, blocking};
 
 /// Lines of one answer; the page asks in portions.
@@ -28,24 +27,19 @@ pub(crate) struct Wanted {
 /// Answers a list of texts in the order that was asked for; `null` for a line that is not there any more.
 pub(crate) async fn show(
     Shared(context): Shared<Context>,
-    Query(params): Query<Params>,
     Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
     user: SignedIn,
     page: Page,
 ) -> Result<Json<Vec<Option<String>>>, Error> {
-    let (state, _) = State::read(&params, browser_zone(&headers).as_deref(), page.say, now());
     let keys: Vec<LineKey> = wanted.lines.split(',').take(LINES_MAX).filter_map(LineKey::parse).collect();
     let ticket = context.engine.ticket().for_user(&user.user.name);
     let _cancel = CancelOnDrop::new(&ticket);
     let engine = context.engine.clone();
     let found = blocking(move || {
-        let asked = Asked::read(&state.query);
-        let Some(expr) = asked.lines() else { return Ok(None) };
         let mut texts = Vec::with_capacity(keys.len());
         let mut bytes = 0;
         for key in keys {
-            let text = search::line(&engine, expr, key, &ticket)?.map(|line| line.line);
+            let text = locate::stored(&engine, key, &ticket)?.map(|line| line.line);
             bytes += text.as_ref().map_or(0, String::len);
             if bytes > BYTES_MAX {
                 return Ok(None);

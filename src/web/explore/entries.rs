@@ -37,6 +37,11 @@ impl Entry<'_> {
         self.first.line.len() + self.continuation.iter().map(|line| line.line.len() + 1).sum::<usize>()
     }
 
+    /// Whether a query made something else of any of its lines than what is stored.
+    pub(crate) fn is_rewritten(&self) -> bool {
+        self.first.rewritten.is_some() || self.continuation.iter().any(|line| line.rewritten.is_some())
+    }
+
     /// Its lines, as far as rows look at them, and whether that is all.
     pub(crate) fn text(&self) -> (String, bool) {
         let mut text = text::head(&self.first.line, SEEN_BYTES_MAX).to_owned();
@@ -144,6 +149,7 @@ mod tests {
             stream: Labels::from([("app", app)]),
             structured: Labels::default(),
             parsed: Labels::default(),
+            rewritten: None,
         }
     }
 

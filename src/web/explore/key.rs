@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use xxhash_rust::xxh3::Xxh3Default;
-
 use crate::model::Timestamp;
 use crate::query::LogLine;
 
-/// Which line of a view a row shows: its time, and a hash of its stream, text and metadata. As exact duplicates are
-/// stored once, that is one line.
+/// Which line of a view a row shows: its time, and the identity of what is stored, whatever the query makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LineKey {
     pub(crate) timestamp: Timestamp,
@@ -17,11 +14,7 @@ pub(crate) struct LineKey {
 
 impl LineKey {
     pub(crate) fn of(line: &LogLine) -> LineKey {
-        let mut hasher = Xxh3Default::new();
-        hasher.update(&line.stream.fingerprint().to_le_bytes());
-        hasher.update(&line.structured.fingerprint().to_le_bytes());
-        hasher.update(line.line.as_bytes());
-        LineKey { timestamp: line.timestamp, hash: hasher.digest() }
+        LineKey { timestamp: line.timestamp, hash: line.identity() }
     }
 
     /// Reads what `Display` writes.
@@ -55,6 +48,7 @@ mod tests {
             stream: Labels::from([("app", app)]),
             structured: Labels::default(),
             parsed: Labels::default(),
+            rewritten: None,
         };
         let keys: HashSet<LineKey> = [line("a", "x"), line("a", "y"), line("b", "y")].iter().map(LineKey::of).collect();
         assert_eq!(keys.len(), 3);

@@ -40,6 +40,7 @@ pub(in crate::web) mod reading;
 pub(in crate::web) mod record;
 pub(in crate::web) mod rows;
 mod same;
+mod same_lines;
 pub(in crate::web) mod search;
 mod span;
 pub(crate) mod spoken;

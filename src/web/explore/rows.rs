@@ -18,6 +18,7 @@ use crate::web::explore::look::{Form, Look, Same};
 use crate::web::explore::moment::zoned;
 use crate::web::explore::reading::{Clock, Reading};
 use crate::web::explore::record::{self, Record};
+use crate::web::explore::same_lines::SameLines;
 use crate::web::explore::text::{self, Marker, Piece};
 use crate::web::language::Language;
 
@@ -34,9 +35,6 @@ const FIELDS_MAX: usize = 8;
 const FIELD_BYTES_MAX: usize = 72;
 /// Bytes of a value in a column.
 const CELL_BYTES_MAX: usize = 400;
-/// Lines that are the same as another that are listed below it, and how much of each.
-const SAME_MAX: usize = 200;
-const SAME_BYTES_MAX: usize = 200;
 
 /// A line of the answer, or several that belong together, as shown.
 #[derive(Debug)]
@@ -93,26 +91,6 @@ pub(crate) struct FoldedRest {
     pub(crate) has_hit: bool,
 }
 
-/// Lines that are put together with the row that they are the same as.
-#[derive(Debug)]
-pub(crate) struct SameLines {
-    /// With the one that is shown.
-    pub(crate) count: usize,
-    pub(crate) label: String,
-    pub(crate) first: String,
-    pub(crate) last: String,
-    pub(crate) lines: Vec<SameLine>,
-}
-
-#[derive(Debug)]
-pub(crate) struct SameLine {
-    pub(crate) key: LineKey,
-    pub(crate) time: String,
-    /// Its page; the view writes it.
-    pub(crate) href: String,
-    pub(crate) text: Vec<Piece>,
-}
-
 /// How rows are told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Telling<'a> {
@@ -127,7 +105,7 @@ pub(crate) struct Telling<'a> {
 impl Row {
     /// Whether the row shows a line: its own, one that goes on with it, or one of those that are the same.
     pub(crate) fn shows(&self, key: LineKey) -> bool {
-        let same = self.same.as_ref().is_some_and(|same| same.lines.iter().any(|line| line.key == key));
+        let same = self.same.as_ref().is_some_and(|same| same.holds(key));
         self.key == key || self.further.contains(&key) || same
     }
 }
@@ -199,7 +177,7 @@ struct Shown {
 }
 
 impl Telling<'_> {
-    fn row(&self, entry: &Entry<'_>) -> Row {
+    pub(crate) fn row(&self, entry: &Entry<'_>) -> Row {
         let mut row = self.bare(entry);
         if !self.look.columns.is_empty() {
             row.cells = self.cells(entry);
@@ -223,36 +201,16 @@ impl Telling<'_> {
         };
         let end = begin + text::head(&shown.painted.plain[begin..folded.head], shown.head_bytes_max).len();
         let rest_cut = folded.rest.as_ref().is_some_and(|rest| shown.painted.plain.len() - rest.start > REST_BYTES_MAX);
-        let is_cut = begin > 0 || end < folded.head || rest_cut || !is_all;
+        let names_all = text::names_all(&shown.painted.plain[begin..end])
+            && folded.rest.as_ref().is_none_or(|rest| text::names_all(&shown.painted.plain[rest.start..]));
+        let is_cut = begin > 0 || end < folded.head || rest_cut || !is_all || !names_all;
         row.cut_before = begin > 0;
         row.head = self.marker.pieces_of(&shown.painted, begin..end);
         row.fields = shown.fields;
         row.more_fields = (shown.more_fields > 0).then(|| self.say.more_fields(shown.more_fields));
-        row.is_exact = shown.is_stored && !is_cut;
+        row.is_exact = shown.is_stored && !is_cut && !entry.is_rewritten();
         row.show_all = is_cut.then(|| self.say.show_all(&size(entry.bytes())));
         row.fold = folded.rest.map(|rest| self.folded_rest(shown.painted, &rest));
-        row
-    }
-
-    /// The row of several entries that are the same: the first of them, and a list of the others.
-    fn group(&self, group: &[&Entry<'_>]) -> Row {
-        let mut row = self.row(group[0]);
-        if group.len() > 1 {
-            let times = || group.iter().map(|entry| entry.first.timestamp);
-            let one = |entry: &&Entry<'_>| SameLine {
-                key: LineKey::of(entry.first),
-                time: self.time(entry.first.timestamp),
-                href: String::new(),
-                text: self.marker.pieces(text::head(&entry.first.line, SAME_BYTES_MAX)),
-            };
-            row.same = Some(SameLines {
-                count: group.len(),
-                label: self.say.same_lines(group.len() - 1),
-                first: self.time(times().min().unwrap_or(row.key.timestamp)),
-                last: self.time(times().max().unwrap_or(row.key.timestamp)),
-                lines: group[1..].iter().take(SAME_MAX).map(one).collect(),
-            });
-        }
         row
     }
 
@@ -279,7 +237,7 @@ impl Telling<'_> {
         }
     }
 
-    fn time(&self, timestamp: Timestamp) -> String {
+    pub(crate) fn time(&self, timestamp: Timestamp) -> String {
         let time = zoned(timestamp, self.zone);
         match self.reading.clock {
             Clock::Day => time.strftime("%H:%M:%S%.3f").to_string(),
@@ -395,7 +353,7 @@ mod tests {
     use crate::query::LogLine;
     use crate::web::explore::columns;
     use crate::web::explore::level::Level;
-    use crate::web::explore::look::{Form, Look, Same};
+    use crate::web::explore::look::{Form, Look};
     use crate::web::explore::reading::Reading;
     use crate::web::explore::rows::{self, Row, Telling};
     use crate::web::explore::text::{Marker, Piece};
@@ -408,6 +366,7 @@ mod tests {
             stream: Labels::from([("service_name", app)]),
             structured: Labels::from([("detected_level", "error")]),
             parsed: Labels::default(),
+            rewritten: None,
         }
     }
 
@@ -526,15 +485,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_the_same_are_one_row_with_the_others_below() {
-        let lines = [line(5000, "a", "order 7"), line(3000, "a", "bye"), line(1000, "a", "order 8")];
-        let look = Look { same: Same::Numbers, ..Look::default() };
-        let rows = told(&lines, Direction::Backward, &Marker::default(), &TimeZone::UTC, &look);
-        assert_eq!(heads(&rows), ["order 7", "bye"]);
-        let same = rows[0].same.as_ref().unwrap();
-        assert_eq!((same.count, same.first.as_str(), same.last.as_str()), (2, "00:00:01.000", "00:00:05.000"));
-        assert_eq!((same.lines.len(), plain(&same.lines[0].text).as_str()), (1, "order 8"));
-        assert!(rows[1].same.is_none());
+    fn a_row_of_a_rewritten_line_or_of_binary_data_does_not_say_to_be_exact() {
+        let mut rewritten = line(1, "a", "x");
+        rewritten.rewritten = Some(7);
+        let binary =
+            [line(1, "a", &"\u{1}a".repeat(200)), line(1, "a", &format!("{}{}", "x\n".repeat(9), "\u{1}".repeat(200)))];
+        for line in [rewritten, binary[0].clone(), binary[1].clone()] {
+            let rows = rows(&[line], Direction::Forward, &Marker::default(), &TimeZone::UTC);
+            let is_binary = rows[0].key.hash != 7;
+            assert_eq!((rows[0].is_exact, rows[0].show_all.is_some()), (false, is_binary));
+        }
     }
 
     #[test]

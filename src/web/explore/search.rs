@@ -13,7 +13,6 @@ use crate::web::explore::chart::Chart;
 use crate::web::explore::drawing::{Shape, Unit};
 use crate::web::explore::facets::Stream;
 use crate::web::explore::histogram::{Grid, Histogram};
-use crate::web::explore::key::LineKey;
 use crate::web::explore::line::permalink;
 use crate::web::explore::paging::{Cursor, Fetch, Page};
 use crate::web::explore::state::State;
@@ -56,14 +55,6 @@ pub(crate) fn streams(engine: &Engine, range: Option<TimeRange>, user: &str) -> 
 fn line_counts(engine: &Engine, range: TimeRange, user: &str) -> Option<HashMap<Labels, u64>> {
     let ticket = Ticket::until(Instant::now() + COUNTING_TIME_MAX).for_user(user);
     engine.stream_counts(&[], range, &ticket).ok()
-}
-
-/// The line of a view that a key names, as the query shows it.
-pub(crate) fn line(engine: &Engine, expr: &LogExpr, key: LineKey, ticket: &Ticket) -> Result<Option<LogLine>, Error> {
-    let range = TimeRange::new(key.timestamp, key.timestamp.plus_nanos(1));
-    let limit = engine.limits().entries_max;
-    let (found, _) = log_lines(engine, expr, range, limit, Direction::Backward, ticket)?;
-    Ok(found.into_iter().find(|line| LineKey::of(line) == key))
 }
 
 /// The newest line that a query finds.

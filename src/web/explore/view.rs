@@ -490,6 +490,7 @@ mod tests {
             stream: Labels::from([("app", "web")]),
             structured: Labels::default(),
             parsed: Labels::default(),
+            rewritten: None,
         };
         Page { rows: vec![line; count], older, newer: None }
     }

@@ -143,6 +143,7 @@ mod tests {
             stream: Labels::from([("app", "payments")]),
             structured: Labels::from([("detected_level", "error")]),
             parsed: Labels::from([("status", "500")]),
+            rewritten: None,
         }
     }
 

@@ -206,6 +206,7 @@ mod tests {
             stream: Labels::from([("app", "pay,ments")]),
             structured: Labels::from([("detected_level", "error"), ("trace", "t1")]),
             parsed: Labels::from([("status", "=1+1")]),
+            rewritten: None,
         }
     }
 

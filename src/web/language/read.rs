@@ -9,6 +9,7 @@ phrases! {
     silence(length: &str): "{length} without lines" | "{length} 동안 로그 없음";
     time_ago(length: &str): "{length} ago" | "{length} 전";
     same_lines(count: usize): "1 like it" / "{count} like it" | "비슷한 로그 {count}개";
+    same_unlisted(count: usize): "1 more is not listed" / "{count} more are not listed" | "{count}개는 목록에 없음";
     more_fields(count: usize): "1 more field" / "{count} more fields" | "필드 {count}개 더";
 
     one_line: "1 line" | "로그 1줄";

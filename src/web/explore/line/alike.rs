@@ -161,6 +161,7 @@ mod tests {
                 stream: Labels::default(),
                 structured: Labels::default(),
                 parsed: Labels::default(),
+                rewritten: None,
             };
             let pattern = alone(&line).expect("a pattern");
             assert!(is_of(&line, &pattern), "{text:?} is not of {pattern:?}");

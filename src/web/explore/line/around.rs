@@ -11,7 +11,7 @@ use crate::query::{self, CancelOnDrop, Engine, Ticket};
 use crate::web::auth::SignedIn;
 use crate::web::explore::browser_zone;
 use crate::web::explore::key::LineKey;
-use crate::web::explore::line::locate::{Located, everything, locate};
+use crate::web::explore::line::locate::{Located, alone, everything, locate};
 use crate::web::explore::line::permalink;
 use crate::web::explore::line::scope::Scope;
 use crate::web::explore::line::sheet::Choice;
@@ -117,12 +117,14 @@ fn lines_around(
     let all = everything();
     let expr = asked.lines().unwrap_or(&all);
     let Some(Located { stored, .. }) = locate(engine, Some(expr), key, ticket)? else { return Ok(None) };
-    let stored_key = LineKey::of(&stored);
     let scope = Scope::pick(wanted.by.as_deref(), &stored.stream);
-    let lines = scope.lines(&stored.stream).unwrap_or_else(everything);
+    let mut lines = scope.lines(&stored.stream).unwrap_or_else(everything);
+    if scope == Scope::Stream {
+        lines = alone(engine, lines, &stored.stream, ticket)?;
+    }
     let bounded = |count: Option<usize>| count.unwrap_or(STEP).clamp(1, REACH_MAX);
     let reach = Reach { before: bounded(wanted.before), after: bounded(wanted.after) };
-    let near = vicinity::fetch(engine, &lines, TimeRange::ALL, stored_key, reach, ticket)?;
+    let near = vicinity::fetch(engine, &lines, TimeRange::ALL, key, reach, ticket)?;
     let further = |count: usize| (count < REACH_MAX).then(|| (count + STEP).min(REACH_MAX));
     let more = |reach: Option<Reach>, anchor: String| reach.map(|reach| address(state, key, scope, reach, &anchor));
     let choice = |known: &Scope| Choice {
@@ -141,8 +143,8 @@ fn lines_around(
         earlier: more(earlier, format!("before-{}", reach.before)),
         later: more(later, format!("after-{}", reach.after)),
         back: State { line: None, ..state.clone() }.url(),
-        explore: in_explore(state, &builder::text(&lines), stored_key, &near),
-        rows: row_views(state, &Marker::of(expr), &near, stored_key),
+        explore: in_explore(state, &builder::text(&lines), key, &near),
+        rows: row_views(state, &Marker::of(expr), &near, key),
     }))
 }
 

@@ -5,7 +5,7 @@
 
 mod alike;
 mod around;
-mod locate;
+pub(crate) mod locate;
 pub(crate) mod permalink;
 mod scope;
 mod sheet;

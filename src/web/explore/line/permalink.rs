@@ -140,6 +140,7 @@ mod tests {
             stream: Labels::from([("service_name", app)]),
             structured: Labels::default(),
             parsed: Labels::default(),
+            rewritten: None,
         };
         let mut lines = vec![
             line(1, "web", "ERROR failed"),

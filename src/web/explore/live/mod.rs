@@ -456,6 +456,7 @@ mod tests {
             stream: Labels::default(),
             structured: Labels::default(),
             parsed: Labels::default(),
+            rewritten: None,
         };
         (0..count).map(|second| line(1000 + second as i64)).collect()
     }

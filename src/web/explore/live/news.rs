@@ -171,6 +171,7 @@ mod tests {
             stream: Labels::from([("app", app)]),
             structured: Labels::default(),
             parsed: Labels::default(),
+            rewritten: None,
         }
     }
 
