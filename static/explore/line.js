@@ -16,7 +16,6 @@ let row = null;
 let request = new AbortController();
 
 const keyOf = (line) => new URL(line.querySelector(".meta").href).searchParams.get("line");
-const nanosOf = (line) => BigInt(keyOf(line).split(".")[0]);
 const lines = () => [...document.querySelectorAll(".lines > .line")];
 
 function point(next) {
@@ -120,7 +119,7 @@ document.addEventListener("click", (event) => {
 async function step(link) {
   const all = lines();
   const at = all.indexOf(row);
-  const isBackward = all.length > 1 && nanosOf(all[0]) >= nanosOf(all.at(-1));
+  const isBackward = document.querySelector("ol.lines")?.dataset.order === "backward";
   const isUp = (link.dataset.lineStep === "newer") === isBackward;
   const next = at < 0 ? null : all[at + (isUp ? -1 : 1)];
   if (next) {

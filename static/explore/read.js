@@ -22,46 +22,71 @@ const textOf = (node) => {
   return copy.textContent;
 };
 
-// What the server answered, by key.
+// What the server answered, by key, for copies to come. A copy holds what it needs by itself.
 const known = new Map();
+const KNOWN_MAX = 2000;
+const PORTION = 100;
 
-const requestOf = (row, keys) => {
-  const url = new URL(row.querySelector(".meta").href, location.href);
-  const parameters = new URLSearchParams(url.search);
-  parameters.delete("line");
-  parameters.set("lines", keys.join(","));
-  return `/explore/copy?${parameters}`;
-};
-const keep = (keys, texts) => {
-  if (known.size > 2000) known.clear();
-  keys.forEach((key, index) => { if (texts[index] !== null) known.set(key, texts[index]); });
-};
-const missing = (rows) => [...new Set(rows.filter((row) => "x" in row.dataset).flatMap(keysOf))].filter((key) => !known.has(key));
-const portions = (keys) => Array.from({ length: Math.ceil(keys.length / 100) }, (_, index) => keys.slice(index * 100, index * 100 + 100));
-
-const learn = async (rows) => {
-  for (const keys of portions(missing(rows))) {
-    const answer = await fetch(requestOf(rows[0], keys), { headers: { accept: "application/json" } });
-    if (!answer.ok) throw new Error(String(answer.status));
-    keep(keys, await answer.json());
+const keep = (texts) => {
+  for (const [key, text] of texts) known.set(key, text);
+  for (const key of known.keys()) {
+    if (known.size <= KNOWN_MAX) break;
+    known.delete(key);
   }
+};
+const needed = (rows) => [...new Set(rows.filter((row) => "x" in row.dataset).flatMap(keysOf))];
+const isKnown = (rows) => needed(rows).every((key) => known.has(key));
+
+/** Yields address after address, takes what they answer, and ends with the stored lines of the rows, by key. */
+function* asking(rows) {
+  const keys = needed(rows);
+  const texts = new Map(keys.filter((key) => known.has(key)).map((key) => [key, known.get(key)]));
+  const unknown = keys.filter((key) => !texts.has(key));
+  const portions = Array.from({ length: Math.ceil(unknown.length / PORTION) }, (_, index) => unknown.slice(index * PORTION, (index + 1) * PORTION));
+  while (portions.length) {
+    const portion = portions.shift();
+    const { status, body } = yield `/explore/copy?${new URLSearchParams({ lines: portion.join(",") })}`;
+    if (status === 413 && portion.length > 1) {
+      const half = portion.length >> 1;
+      portions.unshift(portion.slice(0, half), portion.slice(half));
+      continue;
+    }
+    if (status !== 200) throw new Error(String(status));
+    // whoever is not signed in any more is led to the way in, which is no list of lines
+    const found = JSON.parse(body);
+    portion.forEach((key, index) => { if (found[index] !== null) texts.set(key, found[index]); });
+  }
+  keep(texts);
+  return texts;
+}
+const learn = async (rows) => {
+  const steps = asking(rows);
+  let step = steps.next();
+  while (!step.done) {
+    const answer = await fetch(step.value, { headers: { accept: "application/json" } });
+    step = steps.next({ status: answer.status, body: await answer.text() });
+  }
+  return step.value;
 };
 /** As above where an answer cannot be waited for: an insecure address has no clipboard that takes a promise. */
 const learnNow = (rows) => {
-  for (const keys of portions(missing(rows))) {
+  const steps = asking(rows);
+  let step = steps.next();
+  while (!step.done) {
     const request = new XMLHttpRequest();
-    request.open("GET", requestOf(rows[0], keys), false);
+    request.open("GET", step.value, false);
     request.send();
-    if (request.status === 200) keep(keys, JSON.parse(request.responseText));
+    step = steps.next({ status: request.status, body: request.responseText });
   }
+  return step.value;
 };
 
-/** The stored lines of a row; what the server does not know any more, as it is shown. */
-const storedOf = (row) => {
+/** The stored lines of a row; what is not stored any more, as it is shown. */
+const storedOf = (row, texts) => {
   const shown = () => contentsOf(row).map(textOf).join("\n");
   if (!("x" in row.dataset)) return shown();
-  const texts = keysOf(row).map((key) => known.get(key));
-  return texts.every((text) => text !== undefined) ? texts.join("\n") : shown();
+  const lines = keysOf(row).map((key) => texts.get(key));
+  return lines.every((line) => line !== undefined) ? lines.join("\n") : shown();
 };
 
 /** The rows that a selection touches: which are selected whole, and what is selected of the others. */
@@ -108,7 +133,7 @@ const selected = () => {
 };
 
 const wholeOf = (parts) => parts.filter((part) => part.whole).map((part) => part.row);
-const joined = (parts) => parts.map((part) => (part.whole ? storedOf(part.row) : part.text)).join("\n");
+const joined = (parts, texts) => parts.map((part) => (part.whole ? storedOf(part.row, texts) : part.text)).join("\n");
 
 // What will be needed is asked for while one still selects.
 let settled;
@@ -128,25 +153,37 @@ const writeLater = (finding) => {
   return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
 };
 
+/** Says that nothing was copied, for whoever pressed keys. */
+const tellFailure = () => {
+  document.querySelector(".copy-failed")?.remove();
+  const told = Object.assign(document.createElement("div"), { className: "pick-bar copy-failed" });
+  const text = Object.assign(document.createElement("p"), { role: "alert", textContent: listOf()?.dataset.failed });
+  told.append(text);
+  document.body.append(told);
+  setTimeout(() => told.remove(), 4000);
+};
+
 document.addEventListener("copy", (event) => {
   if (event.target.closest?.("input, textarea")) return;
   const parts = selected();
   if (!parts.length) return;
   const rows = wholeOf(parts);
   event.preventDefault();
-  if (missing(rows).length) {
-    const writing = writeLater(learn(rows).catch(() => {}).then(() => joined(parts)));
-    if (writing) {
-      writing.catch(() => {});
-      return;
-    }
-    learnNow(rows);
+  const writing = isKnown(rows) ? null : writeLater(learn(rows).then((texts) => joined(parts, texts)));
+  if (writing) {
+    writing.catch(tellFailure);
+    return;
   }
-  event.clipboardData.setData("text/plain", joined(parts));
+  try {
+    event.clipboardData.setData("text/plain", joined(parts, learnNow(rows)));
+  } catch {
+    tellFailure();
+  }
 });
 
 // Selecting rows with a finger.
 
+const PICKING = ".pick-bar:not(.copy-failed)";
 let lastPicked = null;
 const boxOf = (row) => row.querySelector(":scope > .pick-box");
 const picked = () => linesOf(listOf()).filter((row) => boxOf(row)?.checked);
@@ -162,7 +199,7 @@ const addBoxes = (list) => {
 
 const tell = () => {
   const list = listOf();
-  const bar = document.querySelector(".pick-bar");
+  const bar = document.querySelector(PICKING);
   if (!bar) return;
   const count = picked().length;
   bar.querySelector("p").textContent = count ? list.dataset.selected.replace("#", count) : list.dataset.none;
@@ -174,13 +211,13 @@ const endPicking = () => {
   list.watcher?.disconnect();
   list.classList.remove("selecting");
   for (const box of list.querySelectorAll(".pick-box")) box.remove();
-  document.querySelector(".pick-bar")?.remove();
+  document.querySelector(PICKING)?.remove();
 };
 
 const copyPicked = async (button) => {
   const say = listOf().dataset;
   const rows = picked();
-  const finding = learn(rows).then(() => rows.map(storedOf).join("\n"));
+  const finding = learn(rows).then((texts) => rows.map((row) => storedOf(row, texts)).join("\n"));
   try {
     const writing = writeLater(finding);
     if (writing) await writing;
@@ -220,7 +257,7 @@ const beginPicking = () => {
 addEventListener("click", (event) => {
   if (event.target.closest("[data-select]")) {
     event.target.closest("details").open = false;
-    if (!document.querySelector(".pick-bar")) beginPicking();
+    if (!document.querySelector(PICKING)) beginPicking();
     return;
   }
   const row = event.target.closest(".selecting > .line");
@@ -240,5 +277,5 @@ addEventListener("click", (event) => {
   tell();
 }, true);
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && document.querySelector(".pick-bar")) endPicking();
+  if (event.key === "Escape" && document.querySelector(PICKING)) endPicking();
 });

@@ -37,6 +37,29 @@ async function openLine(page, row, script) {
   await page.locator(".sheet-line").waitFor();
 }
 
+test("steps follow the order of the list, also where all lines have one time", async () => {
+  const page = await open(browser, { width: 1280 });
+  try {
+    await signIn(page, server, "mina");
+    const same = Array.from({ length: 4 }, (_, index) => 40 + index).join("|");
+    for (const order of ["forward", "backward"]) {
+      await explore(page, server, `{job="file", level="INFO"} |~ "number (${same}) "`);
+      const url = new URL(page.url());
+      url.searchParams.set("direction", order);
+      await page.goto(url.href);
+      const shown = await numbers(page);
+      assert.deepEqual(shown, order === "forward" ? [40, 41, 42, 43] : [43, 42, 41, 40]);
+      await openLine(page, rows(page).nth(1), true);
+      await page.locator("[data-line-step=newer]").first().click();
+      const next = shown[order === "forward" ? 2 : 0];
+      await page.locator(".sheet-line").getByText(`number ${next} of the file`).first().waitFor();
+      assert.match(await page.locator(".line.opened .text").innerText(), new RegExp(`number ${next} `));
+    }
+  } finally {
+    await page.context().close();
+  }
+});
+
 for (const width of WIDTHS) {
   for (const script of [true, false]) {
     describe(`at ${width} px, ${script ? "with" : "without"} scripts`, () => {

@@ -52,6 +52,45 @@ test("a line of 19 MB shows its beginning, and is had whole where it is wanted",
   }
 });
 
+test("what is copied is what is stored, whatever the query makes of it, or nothing", async () => {
+  const page = await open(browser, { width: 1280 });
+  const asked = [];
+  try {
+    await signIn(page, server, "mina");
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.route("**/explore/copy?*", (route) => {
+      const keys = new URL(route.request().url()).searchParams.get("lines").split(",").length;
+      asked.push(keys);
+      if (keys > 8) return route.fulfill({ status: 413, body: "too much" });
+      return route.continue();
+    });
+    await explore(page, server, '{app="build"} |= "placed" | json | line_format "{{.msg}}"');
+    assert.equal((await rows(page).first().locator("> .text").innerText()).trim(), "order placed");
+    assert.equal(await copied(page, ".lines"), STORED.record);
+    await rows(page).first().locator(".meta").click();
+    await page.locator(".sheet-line a[href*='/explore/around']").first().click();
+    await page.waitForURL("**/explore/around?*");
+    assert.ok((await copied(page, ".lines")).split("\n").includes(STORED.record), "lines that the query leaves out are copied, too");
+    asked.length = 0;
+    await explore(page, server, '{app="shop"}');
+    const sold = (await copied(page, ".lines")).split("\n");
+    assert.deepEqual([sold.length, new Set(sold).size, asked[0]], [30, 30, 30]);
+    assert.ok(sold.every((line) => JSON.parse(line).user.plan === "gold"), sold[0]);
+    await page.unroute("**/explore/copy?*");
+    await page.route("**/explore/copy?*", (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<h1>Sign in</h1>" }));
+    await page.reload();
+    await page.evaluate(async () => {
+      await navigator.clipboard.writeText("nothing was copied");
+      getSelection().selectAllChildren(document.querySelector(".lines"));
+    });
+    await page.keyboard.press("Control+c");
+    await page.getByRole("alert").filter({ hasText: "Could not copy" }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "nothing was copied");
+  } finally {
+    await page.context().close();
+  }
+});
+
 const look = async (page) => {
   await page.click(".look > summary");
   await page.locator(".look .panel").waitFor();
@@ -216,37 +255,7 @@ async function copied(page, selector) {
   }, selector);
   await page.keyboard.press("Control+c");
   return page.evaluate(() => new Promise((resolve) => {
-    /** A record of 19 MB. */
-const longLine = () => `{"msg":"menu of all cafes","items":[${'{"name":"cortado","price":3.2},'.repeat(620_000)}0],"end":"last cup"}`;
-
-test("a line of 19 MB shows its beginning, and is had whole where it is wanted", async () => {
-  const own = await Server.start(undefined, ["--line-size", "32MiB", "--push-body", "64MiB"]);
-  const page = await open(browser, { width: 390 });
-  try {
-    await setUp(page, own, "mina");
-    const line = longLine();
-    assert.ok(line.length > 19e6);
-    await own.push([{ labels: { app: "menu" }, lines: [[Date.now(), line]] }]);
-    const weigh = async (act) => {
-      const answered = page.waitForResponse((response) => response.request().resourceType() !== "stylesheet" && response.url().includes("/explore"));
-      await act();
-      return (await (await answered).body()).length;
-    };
-    assert.ok((await weigh(() => explore(page, own, '{app="menu"}'))) < 150_000, "the list has the beginning alone");
-    await isFit(page, "a line of 19 MB in the list");
-    const sheet = await rows(page).first().locator(".meta").getAttribute("href");
-    assert.ok((await weigh(() => page.goto(new URL(sheet, own.url).href))) < 400_000, "so has its page");
-    await page.getByText("menu of all cafes").first().waitFor();
-    await isFit(page, "the page of a line of 19 MB");
-    const whole = await page.request.get(new URL(await page.locator(".sheet-line .notice a").getAttribute("href"), own.url).href);
-    assert.equal(await whole.text(), line, "to the last letter");
-  } finally {
-    await page.context().close();
-    await own.stop();
-  }
-});
-
-const look = async () => {
+    const look = async () => {
       const text = await navigator.clipboard.readText();
       if (text === "nothing was copied") requestAnimationFrame(look);
       else resolve(text);
