@@ -86,12 +86,12 @@ fn lines(
     let limit = state.limit.min(engine.limits().entries_max.saturating_sub(1)).max(1);
     if let (Some(key), None) = (state.line, state.cursor) {
         let page = permalink::page(engine, state, expr, range, key, limit, ticket)?;
-        let histogram = bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error, state.say));
+        let histogram = histogram_above(engine, state, expr, range, ticket);
         return Ok(Found::Lines { page, cut: false, histogram });
     }
     let (page, is_cut) = page(engine, expr, range, state, limit, ticket)?;
     let histogram = match part {
-        Part::All => bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error, state.say)),
+        Part::All => histogram_above(engine, state, expr, range, ticket),
         Part::Rows => Ok(None),
     };
     Ok(Found::Lines { cut: is_cut && page.older.is_none() && page.newer.is_none(), page, histogram })
@@ -143,6 +143,17 @@ pub(crate) fn bars(engine: &Engine, expr: &LogExpr, range: TimeRange, ticket: &T
     let grid = Grid::new(range);
     let counts = engine.counts(&grid.query(expr), ticket)?;
     Ok(Histogram::draw(&grid, counts.iter(), &builder::levels(expr)))
+}
+
+/// The bars that stand above what a view shows, or why there are none.
+pub(crate) fn histogram_above(
+    engine: &Engine,
+    state: &State,
+    expr: &LogExpr,
+    range: TimeRange,
+    ticket: &Ticket,
+) -> Result<Option<Histogram>, String> {
+    bars(engine, expr, range, ticket).map(Some).map_err(|error| told(&error, state.say))
 }
 
 fn numbers(

@@ -56,9 +56,6 @@ impl Spoken {
 
 /// Reads any usual form of a time; `None` where it is none.
 pub(crate) fn read(text: &str, edge: Edge, now: Timestamp, zone: &TimeZone) -> Option<Spoken> {
-    if text.len() > TEXT_BYTES_MAX {
-        return None;
-    }
     let words = words(text)?;
     let joined = words.join(" ");
     if let Some(moment) = relative(&joined) {
@@ -91,9 +88,6 @@ pub(crate) fn read_range(text: &str, now: Timestamp, zone: &TimeZone) -> Option<
 /// an offset. With a day before them it is a range only if it goes on that day; a timestamp, which has a `T` or seconds,
 /// keeps its offset.
 pub(crate) fn read_clocks(text: &str, now: Timestamp, zone: &TimeZone) -> Option<(Spoken, Spoken)> {
-    if text.len() > TEXT_BYTES_MAX {
-        return None;
-    }
     let lower = text.trim().to_lowercase();
     let (start, end) = lower.rsplit_once(['-', '–', '—'])?;
     let (day, first) = start.rsplit_once(char::is_whitespace).unwrap_or(("", start));
@@ -132,6 +126,9 @@ fn pair(start: &str, end: &str, now: Timestamp, zone: &TimeZone) -> Option<(Spok
 
 /// The words of a text in lower case and in English, without what stands around a timestamp in a log.
 fn words(text: &str) -> Option<Vec<String>> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
     let around = |c: char| c.is_whitespace() || "[](){}<>\"'`“”‘’,;".contains(c);
     let lower = text.trim_matches(around).to_lowercase();
     let english = if korean::is_korean(&lower) { korean::in_english(&lower)? } else { lower };

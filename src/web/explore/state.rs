@@ -358,7 +358,8 @@ pub(crate) fn escape_into(text: &mut String, value: &str) {
     }
 }
 
-fn given(text: &Option<String>) -> Option<&str> {
+/// What a parameter says, where it says anything.
+pub(crate) fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 

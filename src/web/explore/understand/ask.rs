@@ -1,6 +1,6 @@
 //! What is asked of the views of what lines have in common: order, what is compared with, how much is read. Pure.
 
-use crate::web::explore::state::Params;
+use crate::web::explore::state::{Params, given};
 
 /// The order of patterns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,13 +63,13 @@ pub(crate) struct Ask {
 impl Ask {
     /// Reads the parameters; what cannot be read is as by default.
     pub(crate) fn read(params: &Params) -> Ask {
-        let given = |param: &Option<String>, name: &str| param.as_deref() == Some(name);
+        let (sort, than) = (given(&params.sort), given(&params.than));
         Ask {
-            sort: Sort::ALL.into_iter().find(|known| given(&params.sort, known.name())).unwrap_or_default(),
-            than: Than::ALL.into_iter().find(|known| given(&params.than, known.name())).unwrap_or_default(),
-            whole: given(&params.whole, "1"),
-            all: given(&params.all, "1"),
-            field: params.field.as_deref().unwrap_or("").trim().to_owned(),
+            sort: Sort::ALL.into_iter().find(|known| Some(known.name()) == sort).unwrap_or_default(),
+            than: Than::ALL.into_iter().find(|known| Some(known.name()) == than).unwrap_or_default(),
+            whole: given(&params.whole) == Some("1"),
+            all: given(&params.all) == Some("1"),
+            field: given(&params.field).unwrap_or("").to_owned(),
         }
     }
 

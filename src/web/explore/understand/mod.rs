@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::logql::ast::{LineOp, LogExpr, Stage};
 use crate::model::TimeRange;
-use crate::query::{Coverage, Engine, Error, Ticket};
+use crate::query::{Coverage, Engine, Ticket};
 use crate::web::explore::builder;
 use crate::web::explore::chart::grouped;
 use crate::web::explore::look::Show;
@@ -60,16 +60,14 @@ pub(crate) fn find(
     range: TimeRange,
     ticket: &Ticket,
 ) -> Result<(Lines, View), String> {
-    let told = |error: Error| search::told(&error, state.say);
     let view = match state.show {
         Show::Fields => fields::find(engine, state, expr, range, ticket),
         Show::Patterns => patterns::find(engine, state, expr, range, ticket),
         Show::Compare => compare::find(engine, state, expr, range, ticket),
         Show::Lines => Ok(View::Nothing),
     };
-    let view = view.map_err(told)?;
-    let histogram =
-        search::bars(engine, expr, range, ticket).map(Some).map_err(|error| search::told(&error, state.say));
+    let view = view.map_err(|error| search::told(&error, state.say))?;
+    let histogram = search::histogram_above(engine, state, expr, range, ticket);
     let nothing = Page { rows: Vec::new(), older: None, newer: None };
     // without rows, no time of day is told
     Ok((view::lines(state, expr, &nothing, false, histogram, Part::All, range.end), view))
