@@ -13,6 +13,7 @@
 //! | [`query`] | answers out: plan an expression, run it over the store | HTTP, SQL |
 //! | [`api`] | HTTP for machines, as Loki's clients speak it | the store itself |
 //! | [`web`] | HTML for people | the store itself |
+//! | [`agent`] | logs read where they are written, and pushed | a server's store |
 //! | [`server`] | builds everything, runs it, stops it in order | decisions |
 //! | [`cli`] | the commands | |
 //!
@@ -20,6 +21,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod api;
 pub mod cli;
 pub mod db;

@@ -11,27 +11,28 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Area, the areas it may import, and why no more.
-const ARROWS: [(&str, &[&str], &str); 10] = [
+const ARROWS: [(&str, &[&str], &str); 11] = [
     ("model", &[], "the nouns know nobody"),
     ("logql", &["model"], "the language is pure: it does not know where lines come from"),
     ("store", &["model"], "the store does not know LogQL; `query` lowers an expression to a selection"),
     ("db", &["model"], "small SQL state, apart from the logs"),
     ("ingest", &["model", "store"], "bytes in; it does not ask questions"),
     ("query", &["model", "logql", "store"], "answers out; it does not write"),
+    ("agent", &["model", "logql", "ingest"], "what reads files and pushes knows a server by its address alone"),
     ("api", &["model", "logql", "ingest", "query", "db"], "machines come through the doors of ingest and query"),
     ("web", &["model", "logql", "query", "db"], "people read through query, and write nothing to the logs"),
     ("server", &["model", "store", "ingest", "query", "db", "api", "web"], "builds everything, decides nothing"),
-    ("cli", &["model", "logql", "store", "ingest", "query", "db", "api", "web", "server"], "the commands"),
+    ("cli", &["model", "logql", "store", "ingest", "agent", "query", "db", "api", "web", "server"], "the commands"),
 ];
 
 /// Crate, the areas that may name it, and why only they.
 const OUTSIDE: [(&str, &[&str], &str); 7] = [
     ("tantivy", &["store"], "the index is an inner matter of the store"),
     ("rusqlite", &["db"], "only `db` speaks SQL"),
-    ("axum", &["api", "web", "server"], "HTTP ends at the two faces"),
+    ("axum", &["api", "web", "server", "agent"], "HTTP ends at the two faces, and at the agent's own"),
     ("askama", &["web"], "HTML is for people"),
     ("clap", &["cli"], "a library does not read command lines"),
-    ("reqwest", &["cli"], "the server calls nobody"),
+    ("reqwest", &["cli", "agent"], "the server calls nobody"),
     ("tokio_tungstenite", &["cli"], "the server's end of a WebSocket is axum's"),
 ];
 
