@@ -183,10 +183,58 @@ fn push_chunk(out: &mut String, chunk: Chunk, parts: &Parts) {
     };
 }
 
+/// A layout that was taken apart, for many times that are to be read by it.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// The text before each part.
+    parts: Vec<(String, Chunk)>,
+    rest: String,
+}
+
+impl Layout {
+    pub(crate) fn new(layout: &str) -> Layout {
+        let mut parts = Vec::new();
+        let mut rest = layout;
+        loop {
+            let (prefix, chunk, after) = next_chunk(rest);
+            let Some(chunk) = chunk else { return Layout { parts, rest: prefix.to_owned() } };
+            parts.push((prefix.to_owned(), chunk));
+            rest = after;
+        }
+    }
+
+    /// Whether times that are written so tell their year.
+    pub(crate) fn has_year(&self) -> bool {
+        self.parts.iter().any(|(_, chunk)| matches!(chunk, Chunk::LongYear | Chunk::Year))
+    }
+
+    /// Reads a time; one without a zone is in `local`. `None` where the text does not fit.
+    pub(crate) fn parse(&self, text: &str, local: &Zone) -> Option<Time> {
+        self.parse_in_year(text, local, |_| 0)
+    }
+
+    /// The same for a time that does not tell its year: `year` finds it by the month.
+    pub(crate) fn parse_in_year(&self, text: &str, local: &Zone, year: impl FnOnce(i8) -> i32) -> Option<Time> {
+        let mut read = Read::default();
+        let mut text = text;
+        for (index, (prefix, chunk)) in self.parts.iter().enumerate() {
+            text = skip(text, prefix)?;
+            let next = self.parts.get(index + 1);
+            let fraction_next = next.is_some_and(|(_, chunk)| matches!(chunk, Chunk::Fraction { .. }));
+            text = read_chunk(&mut read, *chunk, text, fraction_next)?;
+        }
+        if !skip(text, &self.rest)?.is_empty() {
+            return None;
+        }
+        let year = read.year.unwrap_or_else(|| year(read.month.unwrap_or(1)));
+        finish(read, year, local)
+    }
+}
+
 /// What was read of a time.
 #[derive(Debug, Default)]
 struct Read {
-    year: i32,
+    year: Option<i32>,
     month: Option<i8>,
     day: Option<i8>,
     year_day: Option<i16>,
@@ -198,19 +246,9 @@ struct Read {
     zone: Option<Zone>,
 }
 
-/// Reads a time; one without a zone is in `local`. `None` where the text does not fit the layout.
+/// Reads a time by a layout that is used once.
 pub(crate) fn parse(layout: &str, text: &str, local: &Zone) -> Option<Time> {
-    let mut read = Read::default();
-    let (mut layout, mut text) = (layout, text);
-    loop {
-        let (prefix, chunk, after) = next_chunk(layout);
-        text = skip(text, prefix)?;
-        let Some(chunk) = chunk else {
-            return if text.is_empty() { finish(read, local) } else { None };
-        };
-        layout = after;
-        text = read_chunk(&mut read, chunk, text, layout)?;
-    }
+    Layout::new(layout).parse(text, local)
 }
 
 /// A run of spaces in the layout stands for any run of them.
@@ -231,16 +269,16 @@ fn skip<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     Some(text)
 }
 
-fn read_chunk<'t>(read: &mut Read, chunk: Chunk, text: &'t str, layout: &str) -> Option<&'t str> {
+fn read_chunk<'t>(read: &mut Read, chunk: Chunk, text: &'t str, fraction_next: bool) -> Option<&'t str> {
     match chunk {
         Chunk::Year => {
             let (year, rest) = digits(text, 2, 2)?;
-            read.year = if year >= 69 { year + 1900 } else { year + 2000 };
+            read.year = Some(if year >= 69 { year + 1900 } else { year + 2000 });
             Some(rest)
         }
         Chunk::LongYear => {
             let (year, rest) = digits(text, 4, 4)?;
-            read.year = year;
+            read.year = Some(year);
             Some(rest)
         }
         Chunk::Month => name(text, &MONTHS, 3).map(|(month, rest)| (read.month = Some(month + 1), rest).1),
@@ -275,8 +313,7 @@ fn read_chunk<'t>(read: &mut Read, chunk: Chunk, text: &'t str, layout: &str) ->
             let (second, rest) = number(text, chunk == Chunk::ZeroSecond, 0, 59)?;
             read.second = second;
             // a fraction may follow even where the layout has none
-            let expected = matches!(next_chunk(layout), (_, Some(Chunk::Fraction { .. }), _));
-            if expected { Some(rest) } else { Some(fraction(read, rest).unwrap_or(rest)) }
+            if fraction_next { Some(rest) } else { Some(fraction(read, rest).unwrap_or(rest)) }
         }
         Chunk::UpperHalf | Chunk::LowerHalf => {
             let (half, rest) = text.split_at_checked(2)?;
@@ -315,7 +352,9 @@ fn nanos(digits: &str) -> Option<i32> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    format!("{:0<9}", &digits[..digits.len().min(9)]).parse().ok()
+    let first = &digits[..digits.len().min(9)];
+    let missing = u32::try_from(9 - first.len()).ok()?;
+    Some(first.parse::<i32>().ok()? * 10i32.pow(missing))
 }
 
 /// Between `least` and `most` digits.
@@ -391,13 +430,13 @@ fn zone_name<'t>(read: &mut Read, text: &'t str) -> Option<&'t str> {
     Some(rest)
 }
 
-fn finish(read: Read, local: &Zone) -> Option<Time> {
+fn finish(read: Read, year: i32, local: &Zone) -> Option<Time> {
     let hour = match read.afternoon {
         Some(true) if read.hour < 12 => read.hour + 12,
         Some(false) if read.hour == 12 => 0,
         _ => read.hour,
     };
-    let year = i16::try_from(read.year).ok()?;
+    let year = i16::try_from(year).ok()?;
     let date = match read.year_day {
         Some(day) => {
             let first = Date::new(year, 1, 1).ok()?;

@@ -143,6 +143,11 @@ impl Time {
         self.point.as_nanosecond() as i64
     }
 
+    /// `None` outside of the years that nanoseconds reach.
+    pub(crate) fn timestamp(&self) -> Option<Timestamp> {
+        i64::try_from(self.point.as_nanosecond()).ok().map(Timestamp::from_nanos)
+    }
+
     pub fn utc(&self) -> Time {
         Time { point: self.point, zone: Zone::Utc }
     }

@@ -4,7 +4,7 @@
 
 use crate::logql::ast::{LabelFormat, LabelFormatValue};
 use crate::logql::stage::labels::{ERROR_LABEL, LineError, LineLabels};
-use crate::logql::template::{Budget, Input, Template};
+use crate::logql::template::{Budget, Dialect, Fields, Input, Template};
 use crate::model::Timestamp;
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl LabelFormatter {
             let value = match &format.value {
                 LabelFormatValue::Rename(source) => FormatValue::Rename(source.clone()),
                 LabelFormatValue::Template(text) => FormatValue::Template(
-                    Template::parse("label", text)
+                    Template::parse("label", text, Dialect::Query)
                         .map_err(|error| format!("invalid template for label '{}': {error}", format.label))?,
                 ),
             };
@@ -72,7 +72,7 @@ impl LabelFormatter {
         }
         let mut out = String::new();
         let mut results: Vec<Result<usize, String>> = Vec::with_capacity(rest.len());
-        let input = Input { line, timestamp, labels: labels.view(), budget };
+        let input = Input { line, timestamp, fields: Fields::Labels(labels.view()), budget };
         for Format { value, .. } in rest {
             if let FormatValue::Template(template) = value {
                 let start = out.len();

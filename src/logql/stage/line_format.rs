@@ -1,7 +1,7 @@
 //! `| line_format "{{.method}} {{.path}}"`: a line made anew.
 
 use crate::logql::stage::labels::{LineError, LineLabels};
-use crate::logql::template::{Budget, Input, Template};
+use crate::logql::template::{Budget, Dialect, Fields, Input, Template};
 use crate::model::Timestamp;
 
 #[derive(Debug)]
@@ -12,7 +12,8 @@ pub(crate) struct LineFormatter {
 impl LineFormatter {
     /// The error is Loki's text.
     pub(crate) fn new(template: &str) -> Result<LineFormatter, String> {
-        let template = Template::parse("line", template).map_err(|error| format!("invalid line template: {error}"))?;
+        let template = Template::parse("line", template, Dialect::Query)
+            .map_err(|error| format!("invalid line template: {error}"))?;
         Ok(LineFormatter { template })
     }
 
@@ -35,7 +36,7 @@ impl LineFormatter {
             out.push_str(labels.get(name).unwrap_or(""));
             return true;
         }
-        match self.template.run(&Input { line, timestamp, labels: labels.view(), budget }, out) {
+        match self.template.run(&Input { line, timestamp, fields: Fields::Labels(labels.view()), budget }, out) {
             Ok(()) => true,
             Err(details) => {
                 labels.set_error(LineError::TemplateFormat, &details);

@@ -52,7 +52,7 @@ pub(crate) fn params(name: &str) -> Option<Signature> {
         }
         "Replace" => (&[Text, Text, Text, Int], None),
         "Trim" | "TrimLeft" | "TrimRight" | "TrimPrefix" | "TrimSuffix" | "trimAll" | "trimSuffix" | "trimPrefix"
-        | "contains" | "hasPrefix" | "hasSuffix" | "count" | "toDate" => (&[Text, Text], None),
+        | "contains" | "hasPrefix" | "hasSuffix" | "count" | "toDate" | "Hash" | "Sha2Hash" => (&[Text, Text], None),
         "regexReplaceAll" | "regexReplaceAllLiteral" | "replace" | "toDateInZone" => (&[Text, Text, Text], None),
         "unixEpoch" | "unixEpochMillis" | "unixEpochNanos" => (&[Time], None),
         "alignLeft" | "alignRight" | "trunc" | "indent" | "nindent" | "repeat" => (&[Int, Text], None),
@@ -70,9 +70,14 @@ pub(crate) fn params(name: &str) -> Option<Signature> {
     Some(signature)
 }
 
-/// Whether there is such a function.
-pub(crate) fn knows(name: &str) -> bool {
-    params(name).is_some()
+/// Whether a query has such a function.
+pub(crate) fn knows_in_query(name: &str) -> bool {
+    params(name).is_some() && !matches!(name, "Hash" | "Sha2Hash")
+}
+
+/// Whether a stage of an agent's pipeline has such a function.
+pub(crate) fn knows_in_pipeline(name: &str) -> bool {
+    params(name).is_some() && !matches!(name, "__line__" | "__timestamp__")
 }
 
 /// Calls a function with arguments that fit its parameters. `callee` is how the first argument is written.
@@ -126,6 +131,8 @@ fn answer<'a>(run: &Run<'a>, name: &str, callee: &str, args: &[Value<'a>]) -> Re
         "fromJson" => Ok(codec::from_json(text_at(args, 0))),
         "urlencode" => Ok(Value::text(codec::url_encode(text_at(args, 0)))),
         "urldecode" => codec::url_decode(text_at(args, 0)).map(Value::text),
+        "Hash" => Ok(Value::text(codec::sha3(text_at(args, 0), text_at(args, 1)))),
+        "Sha2Hash" => Ok(Value::text(codec::sha2(text_at(args, 0), text_at(args, 1)))),
         "b64enc" => Ok(Value::text(codec::base64_encode(text_at(args, 0)))),
         "b64dec" => Ok(Value::text(codec::base64_decode(text_at(args, 0)))),
         _ => match math::call(name, args) {

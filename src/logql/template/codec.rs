@@ -6,11 +6,31 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::Digest as _;
 
 use crate::logql::gotext::quote::{is_print, quote};
 use crate::logql::gotext::time::Time;
 use crate::logql::gotext::{bytes_to_string, number};
 use crate::logql::template::value::Value;
+
+/// `Hash`: SHA3-256 of a salt and a text, in hexadecimal digits.
+pub(crate) fn sha3(salt: &str, text: &str) -> String {
+    hex(&sha3::Sha3_256::new().chain_update(salt).chain_update(text).finalize())
+}
+
+/// `Sha2Hash`: SHA-256 of a salt and a text, in hexadecimal digits.
+pub(crate) fn sha2(salt: &str, text: &str) -> String {
+    hex(&sha2::Sha256::new().chain_update(salt).chain_update(text).finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // writing into a string cannot fail
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
 
 /// `html`
 pub(crate) fn html(text: &str) -> String {

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use crate::logql::gotext::quote::quote;
 use crate::logql::gotext::time::Time;
-use crate::logql::template::Input;
 use crate::logql::template::call::{self, Param};
 use crate::logql::template::node::{Branch, Command, Constant, Node, Operand, OperandKind, Pipe};
 use crate::logql::template::parse::Tree;
 use crate::logql::template::value::Value;
+use crate::logql::template::{Input, NO_VALUE};
 use crate::logql::template::{cost, methods};
 
 /// Templates that call templates deeper than this are ended. Go allows 100,000, on a stack that grows.
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
                     self.at = At::Node(node, *at);
                     self.take(value.printed_bytes())?;
                     match value {
-                        Value::Nothing => out.push_str("<no value>"),
+                        Value::Nothing => out.push_str(NO_VALUE),
                         value => value.print(out),
                     }
                 }
@@ -318,7 +318,7 @@ impl<'a> Run<'a> {
     fn all_labels(&mut self) -> Value<'a> {
         let input = self.input;
         let labels = self.labels.get_or_insert_with(|| {
-            let pairs = input.all_labels().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+            let pairs = input.all_fields().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
             Value::Labels(Rc::new(pairs.collect::<BTreeMap<_, _>>()))
         });
         labels.clone()
@@ -338,7 +338,7 @@ impl<'a> Run<'a> {
                 if is_last && (!args.is_empty() || last.is_some()) {
                     return self.error(&format!("{} is not a method but has arguments", path[0]));
                 }
-                let value = Value::text(self.input.label(&path[0]));
+                let value = self.input.field(&path[0]).map_or(Value::Nothing, Value::text);
                 if is_last { Ok(value) } else { self.fields(dot, value, &path[1..], args, last) }
             }
             Dot::Value(value) => self.fields(dot, self.copy(value)?, path, args, last),

@@ -1,4 +1,4 @@
-//! Go's `text/template`, as far as LogQL uses it: `line_format`, `label_format`.
+//! Go's `text/template`, as far as LogQL and the pipelines of agents use it: `line_format`, `label_format`, `template`.
 //!
 //! Promises: a template is read once and then run on any number of lines; messages are those that Go gives; nothing
 //! panics, and what a template can write is bounded. Never: files, environment, network; the clock only for `now`.
@@ -23,6 +23,8 @@ mod value;
 
 pub(crate) use budget::Budget;
 
+use std::borrow::Cow;
+
 use crate::logql::stage::View;
 use crate::logql::template::exec::Run;
 use crate::logql::template::node::{Node, OperandKind};
@@ -31,24 +33,48 @@ use crate::model::Timestamp;
 
 /// Bytes of a message, at most; each label that a template should have made has one.
 const MESSAGE_BYTES_MAX: usize = 2048;
+/// What Go writes where there is nothing to write.
+const NO_VALUE: &str = "<no value>";
+
+/// Whose template it is, which decides what functions it may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Query,
+    /// A stage of an agent's pipeline: hashes too.
+    Pipeline,
+}
+
+/// The fields of the dot.
+#[derive(Clone, Copy)]
+pub(crate) enum Fields<'a> {
+    /// A label that is missing is empty.
+    Labels(View<'a>),
+    /// One that is missing has no value, which is written `<no value>`.
+    Values(&'a [(&'a str, Cow<'a, str>)]),
+}
 
 /// What a template sees of a line.
 pub(crate) struct Input<'a> {
     pub(crate) line: &'a str,
     pub(crate) timestamp: Timestamp,
-    pub(crate) labels: View<'a>,
+    pub(crate) fields: Fields<'a>,
     /// Shared by all templates that the line goes through.
     pub(crate) budget: &'a Budget,
 }
 
 impl<'a> Input<'a> {
-    /// A label's value; a missing one is empty.
-    fn label(&self, name: &str) -> &'a str {
-        self.labels.text(name)
+    fn field(&self, name: &str) -> Option<&'a str> {
+        match self.fields {
+            Fields::Labels(labels) => Some(labels.text(name)),
+            Fields::Values(values) => values.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| &**value),
+        }
     }
 
-    fn all_labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.labels.pairs()
+    fn all_fields(&self) -> Box<dyn Iterator<Item = (&'a str, &'a str)> + 'a> {
+        match self.fields {
+            Fields::Labels(labels) => Box::new(labels.pairs()),
+            Fields::Values(values) => Box::new(values.iter().map(|(name, value)| (*name, &**value))),
+        }
     }
 }
 
@@ -71,8 +97,12 @@ enum Piece {
 
 impl Template {
     /// Reads a template. Errors are Go's texts and begin with `template: name:line:`.
-    pub(crate) fn parse(name: &'static str, text: &str) -> Result<Template, String> {
-        let tree = parse::parse(name, text, call::knows)?;
+    pub(crate) fn parse(name: &'static str, text: &str, dialect: Dialect) -> Result<Template, String> {
+        let knows = match dialect {
+            Dialect::Query => call::knows_in_query,
+            Dialect::Pipeline => call::knows_in_pipeline,
+        };
+        let tree = parse::parse(name, text, knows)?;
         let simple = tree.root.iter().map(piece).collect();
         Ok(Template { name, text: text.to_owned(), tree, simple })
     }
@@ -100,7 +130,7 @@ impl Template {
         for piece in pieces {
             let text = match piece {
                 Piece::Text(text) => text,
-                Piece::Label(name) => input.label(name),
+                Piece::Label(name) => input.field(name).unwrap_or(NO_VALUE),
                 Piece::Line => input.line,
             };
             input.budget.take(text.len()).map_err(|message| format!("template: {}: {message}", self.name))?;
