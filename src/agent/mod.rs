@@ -16,7 +16,9 @@
 #![allow(dead_code)] // BUILDING
 pub(crate) mod config;
 pub(crate) mod entry;
+pub(crate) mod files;
 pub(crate) mod metrics;
 pub(crate) mod outlet;
+pub(crate) mod positions;
 pub(crate) mod source;
 pub(crate) mod stage;

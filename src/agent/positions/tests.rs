@@ -1,0 +1,175 @@
+//! Tests of positions over runs of the agent.
+
+use std::fs;
+use std::path::Path;
+
+use crate::agent::outlet::{Ledger, Stretch};
+use crate::agent::positions::record::Record;
+use crate::agent::positions::*;
+
+fn options(folder: &Path) -> Options {
+    Options { path: folder.join("positions.yaml"), sync_period: Duration::ZERO, ignore_invalid_yaml: false }
+}
+
+fn open(folder: &Path) -> Positions {
+    Positions::open(options(folder)).unwrap()
+}
+
+fn yaml_of(folder: &Path) -> String {
+    fs::read_to_string(folder.join("positions.yaml")).unwrap()
+}
+
+fn file_record(path: &str) -> Record {
+    Record { reader: "job".to_owned(), name: path.to_owned(), path: Some(path.to_owned()), ..Record::default() }
+}
+
+fn stretch(source: u32, start: u64, end: u64, first: i64) -> Stretch {
+    Stretch { source, start, end, first: Timestamp::from_nanos(first) }
+}
+
+#[test]
+fn positions_of_promtail_are_continued_and_kept_verbatim() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "positions:\n  /var/log/a.log: \"123\"\n  \"cursor-zone\": \"x:y\"\n  \"journal-main\": \"s=ab;i=1f\"\n";
+    fs::write(folder.path().join("positions.yaml"), text).unwrap();
+    let positions = open(folder.path());
+    assert_eq!(positions.offset("/var/log/a.log"), Some(123));
+    assert_eq!(positions.text("journal-main").as_deref(), Some("s=ab;i=1f"));
+    let source = positions.begin(file_record("/var/log/a.log"));
+    positions.set_place(source, 123);
+    positions.answered(source, 200);
+    positions.write().unwrap();
+    assert!(
+        yaml_of(folder.path()).contains("/var/log/a.log: \"200\"\n  \"cursor-zone\": \"x:y\""),
+        "{}",
+        yaml_of(folder.path())
+    );
+    assert!(yaml_of(folder.path()).contains("s=ab;i=1f"));
+}
+
+#[test]
+fn only_what_was_answered_for_is_written_and_the_rest_keeps_its_times_over_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = open(folder.path());
+    let source = positions.begin(file_record("/a"));
+    positions.begun(&[stretch(source, 0, 100, 1000), stretch(source, 100, 250, 5000)]);
+    // dropped without a goodbye
+    drop(positions);
+    let positions = open(folder.path());
+    let (source, record) = positions.remembered().remove(0);
+    assert_eq!((record.place, record.path.as_deref()), (0, Some("/a")));
+    positions.take_up(source, Some("/a"));
+    assert_eq!(positions.timestamp_of(source, 7), Some(Timestamp::from_nanos(1007)));
+    assert_eq!(positions.timestamp_of(source, 100), Some(Timestamp::from_nanos(5000)));
+    assert_eq!(positions.timestamp_of(source, 250), None);
+    positions.answered(source, 120);
+    assert_eq!(positions.timestamp_of(source, 7), None);
+    assert_eq!(positions.timestamp_of(source, 130), Some(Timestamp::from_nanos(5030)));
+    positions.write().unwrap();
+    assert_eq!(yaml_of(folder.path()), "positions:\n  /a: \"120\"\n");
+    drop(positions);
+    let record = open(folder.path()).remembered().remove(0).1;
+    assert_eq!((record.place, record.stretches.len()), (120, 1));
+}
+
+#[test]
+fn a_file_that_ended_is_done_when_all_of_it_was_answered_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = open(folder.path());
+    let source = positions.begin(file_record("/a"));
+    positions.begun(&[stretch(source, 0, 100, 1000)]);
+    positions.ended(source, 90);
+    assert!(!positions.record(source).unwrap().is_done());
+    positions.answered(source, 90);
+    assert!(positions.record(source).unwrap().is_done());
+    assert_eq!(positions.timestamp_of(source, 95), None);
+}
+
+#[test]
+fn what_promtail_wrote_after_us_counts_and_what_we_wrote_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = open(folder.path());
+    let source = positions.begin(file_record("/a"));
+    positions.answered(source, 10);
+    positions.write().unwrap();
+    drop(positions);
+    let positions = open(folder.path());
+    assert_eq!(positions.offset("/a"), None);
+    drop(positions);
+    fs::write(folder.path().join("positions.yaml"), "positions:\n  /a: \"70\"\n").unwrap();
+    let positions = open(folder.path());
+    assert_eq!(positions.offset("/a"), Some(70));
+    positions.write().unwrap();
+    assert_eq!(positions.offset("/a"), Some(70));
+}
+
+#[test]
+fn a_path_that_two_read_has_the_first_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = open(folder.path());
+    let first = positions.begin(file_record("/a"));
+    let second = positions.begin(file_record("/a"));
+    positions.answered(first, 50);
+    positions.answered(second, 20);
+    positions.write().unwrap();
+    assert_eq!(yaml_of(folder.path()), "positions:\n  /a: \"20\"\n");
+}
+
+#[test]
+fn sources_that_are_no_files_have_names_and_do_not_stand_in_promtails_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = open(folder.path());
+    let (source, place) = positions.named("spool:syslog");
+    assert_eq!(place, 0);
+    positions.answered(source, 77);
+    positions.write().unwrap();
+    drop(positions);
+    assert_eq!(yaml_of(folder.path()), "positions: {}\n");
+    assert_eq!(open(folder.path()).named("spool:syslog").1, 77);
+}
+
+#[test]
+fn positions_that_are_not_valid_are_refused_or_ignored_as_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("positions.yaml"), "positions: [").unwrap();
+    let error = Positions::open(options(folder.path())).unwrap_err().to_string();
+    assert!(error.contains("positions.yaml") && error.contains("ignore_invalid_yaml"), "{error}");
+    let lenient = Options { ignore_invalid_yaml: true, ..options(folder.path()) };
+    let positions = Positions::open(lenient).unwrap();
+    assert_eq!(positions.offset("/a"), None);
+    assert_eq!(yaml_of(folder.path()), "positions: {}\n");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_at_the_start_and_a_warning_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone");
+    let error = Positions::open(options(&gone)).unwrap_err().to_string();
+    assert!(error.contains("cannot write positions to") && error.contains("positions.filename"), "{error}");
+    fs::create_dir(&gone).unwrap();
+    let positions = open(&gone);
+    let source = positions.begin(file_record("/a"));
+    fs::remove_dir_all(&gone).unwrap();
+    positions.answered(source, 5);
+    positions.sync(Instant::now());
+    assert!(positions.lock().problem_said.is_some());
+    positions.begun(&[stretch(source, 5, 10, 1)]);
+    assert_eq!(positions.timestamp_of(source, 6), Some(Timestamp::from_nanos(2)));
+    fs::create_dir(&gone).unwrap();
+    positions.sync(Instant::now());
+    assert_eq!(yaml_of(&gone), "positions:\n  /a: \"5\"\n");
+}
+
+#[test]
+fn positions_are_written_once_a_period() {
+    let folder = tempfile::tempdir().unwrap();
+    let period = Duration::from_secs(10);
+    let positions = Positions::open(Options { sync_period: period, ..options(folder.path()) }).unwrap();
+    let source = positions.begin(file_record("/a"));
+    positions.answered(source, 5);
+    let now = Instant::now();
+    positions.sync(now);
+    assert_eq!(yaml_of(folder.path()), "positions: {}\n");
+    positions.sync(now + period);
+    assert_eq!(yaml_of(folder.path()), "positions:\n  /a: \"5\"\n");
+}
