@@ -20,5 +20,6 @@ pub(crate) mod files;
 pub(crate) mod metrics;
 pub(crate) mod outlet;
 pub(crate) mod positions;
+pub(crate) mod push;
 pub(crate) mod source;
 pub(crate) mod stage;

@@ -16,7 +16,7 @@ mod level;
 mod limits;
 mod metadata;
 mod otlp;
-mod protobuf;
+pub(crate) mod protobuf;
 mod rate;
 mod record;
 mod room;

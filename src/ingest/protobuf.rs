@@ -274,31 +274,60 @@ fn pair(mut fields: Fields<'_>) -> Result<(&str, &str), Fault> {
 /// A request with these streams.
 pub(crate) fn encode(streams: &[StreamEntries<'_>]) -> Vec<u8> {
     let mut request = Vec::new();
-    let mut body = Vec::new();
-    let mut entry = Vec::new();
+    let mut entries = Vec::new();
     for stream in streams {
-        body.clear();
-        put_bytes(&mut body, 1, stream.labels.to_string().as_bytes());
+        entries.clear();
         for one in &stream.entries {
-            entry.clear();
-            put_timestamp(&mut entry, one.timestamp);
-            put_bytes(&mut entry, 2, one.line.as_bytes());
-            for (name, value) in one.metadata.iter() {
-                put_key(&mut entry, 3, 2);
-                put_varint(&mut entry, (bytes_size(name) + bytes_size(value)) as u64);
-                put_bytes(&mut entry, 1, name.as_bytes());
-                put_bytes(&mut entry, 2, value.as_bytes());
-            }
-            put_bytes(&mut body, 2, &entry);
+            put_entry(&mut entries, one.timestamp, &one.line, one.metadata.iter());
         }
-        put_bytes(&mut request, 1, &body);
+        put_stream(&mut request, &stream.labels.to_string(), &entries);
     }
     request
 }
 
+/// Puts a stream at the end of a request; its entries are as `put_entry` wrote them.
+pub(crate) fn put_stream(out: &mut Vec<u8>, labels: &str, entries: &[u8]) {
+    put_key(out, 1, 2);
+    put_varint(out, (bytes_size(labels) + entries.len()) as u64);
+    put_bytes(out, 1, labels.as_bytes());
+    out.extend_from_slice(entries);
+}
+
+/// Puts an entry at the end of those of a stream. Allocates nothing but room in `out`.
+pub(crate) fn put_entry<'a>(
+    out: &mut Vec<u8>,
+    timestamp: Timestamp,
+    line: &str,
+    metadata: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+) {
+    let pair_size = |(name, value): (&str, &str)| bytes_size(name) + bytes_size(value);
+    let pairs_size: usize = metadata.clone().map(pair_size).map(|size| 1 + varint_size(size as u64) + size).sum();
+    put_key(out, 2, 2);
+    put_varint(out, (timestamp_size(timestamp) + bytes_size(line) + pairs_size) as u64);
+    put_timestamp(out, timestamp);
+    put_bytes(out, 2, line.as_bytes());
+    for (name, value) in metadata {
+        put_key(out, 3, 2);
+        put_varint(out, pair_size((name, value)) as u64);
+        put_bytes(out, 1, name.as_bytes());
+        put_bytes(out, 2, value.as_bytes());
+    }
+}
+
+/// Its two numbers: seconds and nanoseconds of them.
+fn parts(timestamp: Timestamp) -> (u64, u64) {
+    let (seconds, nanos) = (timestamp.nanos().div_euclid(1_000_000_000), timestamp.nanos().rem_euclid(1_000_000_000));
+    (seconds.cast_unsigned(), nanos.cast_unsigned())
+}
+
+/// Bytes of a timestamp as a field. It is never as long as 128 bytes.
+fn timestamp_size(timestamp: Timestamp) -> usize {
+    let (seconds, nanos) = parts(timestamp);
+    4 + varint_size(seconds) + varint_size(nanos)
+}
+
 fn put_timestamp(out: &mut Vec<u8>, timestamp: Timestamp) {
-    let seconds = timestamp.nanos().div_euclid(1_000_000_000).cast_unsigned();
-    let nanos = timestamp.nanos().rem_euclid(1_000_000_000).cast_unsigned();
+    let (seconds, nanos) = parts(timestamp);
     put_key(out, 1, 2);
     put_varint(out, (2 + varint_size(seconds) + varint_size(nanos)) as u64);
     put_key(out, 1, 0);

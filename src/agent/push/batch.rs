@@ -1,0 +1,221 @@
+//! A batch while it is filled: each line is written once, in the form in which it is sent.
+//!
+//! Promises: no allocation for a line whose stream is known; what a batch reaches in its sources goes with it.
+
+use std::collections::HashMap;
+
+use crate::agent::outlet::Outgoing;
+use crate::ingest::protobuf;
+use crate::model::Labels;
+
+/// One request: compressed, for one tenant.
+#[derive(Debug)]
+pub(in crate::agent::push) struct Request {
+    pub(in crate::agent::push) tenant: Option<String>,
+    pub(in crate::agent::push) body: bytes::Bytes,
+    pub(in crate::agent::push) line_count: usize,
+    /// Of the message before it was compressed.
+    pub(in crate::agent::push) message_bytes: usize,
+}
+
+/// A batch that takes no more lines: its requests, and how far its sources were read when it was sealed.
+#[derive(Debug, Default)]
+pub(in crate::agent::push) struct Sealed {
+    pub(in crate::agent::push) requests: Vec<Request>,
+    pub(in crate::agent::push) reached: Vec<(u32, u64)>,
+}
+
+/// A batch that is filled. It is used again and again, so that its memory is asked for once.
+#[derive(Debug, Default)]
+pub(in crate::agent::push) struct Batch {
+    streams: Vec<Stream>,
+    /// Streams in use; those behind are kept for their memory.
+    used: usize,
+    index: HashMap<(Option<String>, Labels), usize>,
+    /// The stream of the line before, as lines of a file come one after the other.
+    last: Option<usize>,
+    reached: Vec<(u32, u64)>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    tenant: Option<String>,
+    labels: Labels,
+    entries: Vec<u8>,
+    line_count: usize,
+}
+
+/// Room for entries that a stream keeps when it was sent.
+const KEPT_BYTES_MAX: usize = 256 << 10;
+/// Streams that are kept for their memory.
+const KEPT_STREAMS_MAX: usize = 64;
+
+impl Batch {
+    /// Bytes of the lines so far, as they are written.
+    pub(in crate::agent::push) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(in crate::agent::push) fn is_empty(&self) -> bool {
+        self.bytes == 0 && self.reached.is_empty()
+    }
+
+    pub(in crate::agent::push) fn has_lines(&self) -> bool {
+        self.bytes > 0
+    }
+
+    pub(in crate::agent::push) fn push(&mut self, line: Outgoing<'_>) {
+        let index = self.stream_of(&line);
+        let stream = &mut self.streams[index];
+        let before = stream.entries.len();
+        let pairs = line.structured.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        protobuf::put_entry(&mut stream.entries, line.timestamp, line.line, pairs);
+        stream.line_count += 1;
+        self.bytes += stream.entries.len() - before;
+    }
+
+    /// Notes how far a source was read.
+    pub(in crate::agent::push) fn reach(&mut self, source: u32, place: u64) {
+        match self.reached.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, known)) => *known = place,
+            None => self.reached.push((source, place)),
+        }
+    }
+
+    /// Takes out what is in it. The labels of the client stand where a line has none of that name.
+    pub(in crate::agent::push) fn seal(&mut self, external: &Labels, message: &mut Vec<u8>) -> Sealed {
+        let mut requests = Vec::new();
+        let used = &mut self.streams[..self.used];
+        used.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        for streams in used.chunk_by_mut(|a, b| a.tenant == b.tenant) {
+            message.clear();
+            let mut line_count = 0;
+            for stream in streams.iter_mut() {
+                protobuf::put_stream(message, &merged(external, &stream.labels).to_string(), &stream.entries);
+                line_count += stream.line_count;
+            }
+            let body = snap::raw::Encoder::new()
+                .compress_vec(message)
+                .unwrap_or_else(|error| unreachable!("a batch is far smaller than what snappy takes: {error}"));
+            let tenant = streams[0].tenant.clone();
+            requests.push(Request { tenant, body: body.into(), line_count, message_bytes: message.len() });
+        }
+        self.clear();
+        Sealed { requests, reached: std::mem::take(&mut self.reached) }
+    }
+
+    fn clear(&mut self) {
+        for stream in &mut self.streams[..self.used] {
+            stream.entries.clear();
+            stream.entries.shrink_to(KEPT_BYTES_MAX);
+            stream.line_count = 0;
+        }
+        self.streams.truncate(KEPT_STREAMS_MAX);
+        self.used = 0;
+        self.index.clear();
+        self.last = None;
+        self.bytes = 0;
+    }
+
+    fn stream_of(&mut self, line: &Outgoing<'_>) -> usize {
+        if let Some(last) = self.last {
+            let stream = &self.streams[last];
+            if stream.labels.is_same(line.labels) && stream.tenant.as_deref() == line.tenant {
+                return last;
+            }
+        }
+        let key = (line.tenant.map(str::to_owned), line.labels.clone());
+        let index = match self.index.get(&key) {
+            Some(index) => *index,
+            None => {
+                let index = self.used;
+                self.used += 1;
+                if self.streams.len() < self.used {
+                    self.streams.push(Stream::default());
+                }
+                self.streams[index].tenant.clone_from(&key.0);
+                self.streams[index].labels = key.1.clone();
+                self.index.insert(key, index);
+                index
+            }
+        };
+        self.last = Some(index);
+        index
+    }
+}
+
+/// Labels with those of the client that they lack. What the agent keeps for itself is not sent.
+fn merged(external: &Labels, labels: &Labels) -> Labels {
+    if external.is_empty() {
+        return labels.clone();
+    }
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Labels::from_pairs(external.iter().chain(labels.iter()).map(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use crate::agent::push::batch::*;
+    use crate::model::{Entry, StreamEntries, Timestamp};
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        Labels::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    fn line<'a>(labels: &'a Labels, nanos: i64, line: &'a str) -> Outgoing<'a> {
+        Outgoing { labels, timestamp: Timestamp::from_nanos(nanos), line, structured: &[], tenant: None }
+    }
+
+    fn message(request: &Request) -> Vec<u8> {
+        snap::raw::Decoder::new().decompress_vec(&request.body).unwrap()
+    }
+
+    #[test]
+    fn a_batch_is_what_the_server_reads_and_then_empty() {
+        let (one, other) = (labels(&[("app", "a")]), labels(&[("app", "b"), ("dc", "own")]));
+        let mut batch = Batch::default();
+        for round in 0..2 {
+            let pair = [("trace".to_owned(), "7".to_owned())];
+            batch.push(line(&one, 1, "x"));
+            batch.push(Outgoing { structured: &pair, ..line(&other, 2, "y") });
+            batch.push(line(&one.clone(), 3, "z"));
+            batch.push(line(&labels(&[("app", "a")]), 4, ""));
+            batch.reach(5, 10 + round);
+            batch.reach(5, 20 + round);
+            let sealed = batch.seal(&labels(&[("dc", "home")]), &mut Vec::new());
+            assert_eq!((sealed.requests.len(), sealed.requests[0].line_count), (1, 4));
+            assert_eq!(sealed.reached, [(5, 20 + round)]);
+            let entry = |nanos, text: &'static str, metadata| Entry {
+                timestamp: Timestamp::from_nanos(nanos),
+                line: Cow::Borrowed(text),
+                metadata,
+            };
+            let none = Labels::default;
+            let expected = protobuf::encode(&[
+                StreamEntries {
+                    labels: labels(&[("app", "a"), ("dc", "home")]),
+                    entries: vec![entry(1, "x", none()), entry(3, "z", none()), entry(4, "", none())],
+                },
+                StreamEntries { labels: other.clone(), entries: vec![entry(2, "y", labels(&[("trace", "7")]))] },
+            ]);
+            assert_eq!(message(&sealed.requests[0]), expected);
+            assert_eq!(sealed.requests[0].message_bytes, expected.len());
+            assert!(batch.is_empty() && batch.seal(&none(), &mut Vec::new()).requests.is_empty());
+        }
+    }
+
+    #[test]
+    fn each_tenant_has_a_request_of_its_own() {
+        let one = labels(&[("app", "a")]);
+        let mut batch = Batch::default();
+        for (tenant, text) in [(Some("t2"), "x"), (None, "y"), (Some("t1"), "z"), (Some("t2"), "w")] {
+            batch.push(Outgoing { tenant, ..line(&one, 1, text) });
+        }
+        let sealed = batch.seal(&Labels::default(), &mut Vec::new());
+        let told: Vec<_> = sealed.requests.iter().map(|one| (one.tenant.as_deref(), one.line_count)).collect();
+        assert_eq!(told, [(None, 1), (Some("t1"), 1), (Some("t2"), 2)]);
+    }
+}

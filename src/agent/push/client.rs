@@ -1,0 +1,343 @@
+//! One server: sends its batches in order, and each until the server has answered for it.
+//!
+//! Promises: a server that cannot be reached, is full, slow or locked for us keeps its batch waiting and nothing is lost;
+//! only what a server says it will never take (400 and its like) is given up, and said so; what is too large for it is
+//! sent in halves. Nothing of what is pushed, and no credential, goes into our own log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::agent::metrics::{Metrics, Sent};
+use crate::agent::push::batch::{Request, Sealed};
+use crate::agent::push::credentials::Credentials;
+use crate::agent::push::fanout::Exit;
+use crate::agent::push::split::halves;
+
+/// The header that names the tenant.
+const TENANT: &str = "x-scope-orgid";
+/// Of a refusal, as much goes into the log.
+const REASON_CHARS_MAX: usize = 300;
+
+/// A server and how it is spoken to.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// As it is called in the log: its address without credentials.
+    pub(crate) name: String,
+    pub(crate) url: reqwest::Url,
+    pub(crate) http: reqwest::Client,
+    pub(crate) headers: HeaderMap,
+    pub(crate) credentials: Credentials,
+    pub(crate) tenant: Option<String>,
+    /// The first wait after a failure, and the longest.
+    pub(crate) backoff: (Duration, Duration),
+    /// Whether what is refused with 429 is given up; off unless the configuration says so.
+    pub(crate) drops_rate_limited: bool,
+}
+
+/// Sends the batches of a lane until there are no more.
+pub(crate) async fn run(settings: Settings, mut exit: Exit, metrics: Arc<Metrics>) {
+    let mut client = Client { settings, metrics, failing_since: None };
+    while let Some(Sealed { requests, reached }) = exit.next().await {
+        for request in requests {
+            client.deliver(request).await;
+        }
+        exit.answered(&reached);
+    }
+}
+
+struct Client {
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    /// Since when the server does not take what we send.
+    failing_since: Option<Instant>,
+}
+
+/// What came of an attempt.
+enum Outcome {
+    Taken,
+    /// It will never be taken.
+    Refused {
+        status: StatusCode,
+        reason: String,
+    },
+    TooLarge,
+    /// It may be taken later.
+    Later {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Client {
+    /// Sends a request until the server has answered for all of it.
+    async fn deliver(&mut self, request: Request) {
+        let mut pending = vec![request];
+        while let Some(request) = pending.pop() {
+            let mut wait = self.settings.backoff.0;
+            loop {
+                match self.attempt(&request).await {
+                    Outcome::Taken => {
+                        self.took(&request);
+                        break;
+                    }
+                    Outcome::Refused { status, reason } => {
+                        self.gave_up(&request, status, &reason);
+                        break;
+                    }
+                    Outcome::TooLarge => {
+                        match halves(&request) {
+                            Some((first, second)) => pending.extend([second, first]),
+                            None => self.gave_up(&request, StatusCode::PAYLOAD_TOO_LARGE, "a single line is too large"),
+                        }
+                        break;
+                    }
+                    Outcome::Later { reason, retry_after } => {
+                        self.waits(&reason);
+                        let jittered = wait.mul_f64(0.75 + 0.5 * rand::random::<f64>());
+                        tokio::time::sleep(retry_after.unwrap_or(jittered).min(self.settings.backoff.1)).await;
+                        wait = (wait * 2).min(self.settings.backoff.1);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, request: &Request) -> Outcome {
+        let begun = Instant::now();
+        let outcome = self.ask(request).await;
+        let status = match &outcome {
+            Ok((status, _)) => status.as_str().to_owned(),
+            Err(_) => "-1".to_owned(),
+        };
+        self.metrics.requested(&self.settings.name, &status, begun.elapsed());
+        match outcome {
+            Ok((_, outcome)) => outcome,
+            Err(reason) => Outcome::Later { reason, retry_after: None },
+        }
+    }
+
+    async fn ask(&self, request: &Request) -> Result<(StatusCode, Outcome), String> {
+        let settings = &self.settings;
+        let mut headers = settings.headers.clone();
+        if let Some(authorization) = settings.credentials.header()? {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("snappy"));
+        if let Some(tenant) = request.tenant.as_ref().or(settings.tenant.as_ref()) {
+            let tenant =
+                HeaderValue::from_str(tenant).map_err(|_| format!("the tenant {tenant:?} cannot be a header"))?;
+            headers.insert(TENANT, tenant);
+        }
+        let sent = settings.http.post(settings.url.clone()).headers(headers).body(request.body.clone()).send().await;
+        let answer = sent.map_err(|error| reason_of(&error))?;
+        let status = answer.status();
+        let outcome = match status {
+            status if status.is_success() => Outcome::Taken,
+            StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+            StatusCode::TOO_MANY_REQUESTS if settings.drops_rate_limited => {
+                Outcome::Refused { status, reason: text_of(answer).await }
+            }
+            status if may_change(status) => {
+                let retry_after = answer.headers().get(RETRY_AFTER).and_then(seconds);
+                Outcome::Later { reason: format!("{status}: {}", text_of(answer).await), retry_after }
+            }
+            status => Outcome::Refused { status, reason: text_of(answer).await },
+        };
+        Ok((status, outcome))
+    }
+
+    fn took(&mut self, request: &Request) {
+        if let Some(since) = self.failing_since.take() {
+            let secs = since.elapsed().as_secs();
+            tracing::info!(server = self.settings.name, secs, "the server takes lines again; nothing was lost");
+        }
+        self.metrics
+            .sent(&self.settings.name, &Sent::of(request.line_count, request.message_bytes, request.body.len()));
+    }
+
+    fn gave_up(&self, request: &Request, status: StatusCode, reason: &str) {
+        let (server, lines) = (&self.settings.name, request.line_count);
+        tracing::error!(server, lines, %status, reason, "the server will never take these lines, so they are given up");
+        self.metrics.gave_up(server, lines, request.message_bytes);
+    }
+
+    /// Says it once when it begins, and then counts.
+    fn waits(&mut self, reason: &str) {
+        self.metrics.retried(&self.settings.name);
+        if self.failing_since.is_none() {
+            self.failing_since = Some(Instant::now());
+            tracing::warn!(
+                server = self.settings.name,
+                reason,
+                "the server does not take lines; they wait, and are tried again"
+            );
+        }
+    }
+}
+
+/// Refusals that a person or the passing of time ends: a server that is full, away or behind a wrong address, a token
+/// that is made only now.
+fn may_change(status: StatusCode) -> bool {
+    const CHANGE: [StatusCode; 6] = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    status.is_server_error() || status.is_redirection() || CHANGE.contains(&status)
+}
+
+fn seconds(header: &HeaderValue) -> Option<Duration> {
+    header.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The first words of an answer, on one line.
+async fn text_of(answer: reqwest::Response) -> String {
+    let text = answer.text().await.unwrap_or_default();
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(REASON_CHARS_MAX).collect()
+}
+
+/// The innermost cause, which says most; never the address, which may hold a password.
+fn reason_of(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it did not answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::extract::State;
+    use axum::routing::post;
+
+    use crate::agent::outlet::{Ledger, Outgoing, Outlet, Stretch};
+    use crate::agent::push::client::*;
+    use crate::agent::push::fanout::{Fanout, Filling};
+    use crate::model::{Labels, Timestamp};
+
+    /// A server that answers as it is told, and then takes all.
+    #[derive(Default)]
+    struct Server {
+        answers: Mutex<VecDeque<u16>>,
+        lines_max: usize,
+        asked: Mutex<Vec<(u16, usize, HeaderMap)>>,
+    }
+
+    #[derive(Default)]
+    struct Remembered(Mutex<u64>);
+
+    impl Ledger for Remembered {
+        fn begun(&self, _stretches: &[Stretch]) {}
+
+        fn answered(&self, _source: u32, place: u64) {
+            *self.0.lock().unwrap() = place;
+        }
+    }
+
+    async fn take(
+        State(server): State<Arc<Server>>,
+        headers: HeaderMap,
+        body: bytes::Bytes,
+    ) -> (StatusCode, &'static str) {
+        let message = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+        let lines = message.windows(4).filter(|window| *window == b"line").count();
+        let scripted = server.answers.lock().unwrap().pop_front();
+        let status = scripted.unwrap_or(if lines > server.lines_max { 413 } else { 204 });
+        server.asked.lock().unwrap().push((status, lines, headers));
+        (StatusCode::from_u16(status).unwrap(), "a reason\nof the server")
+    }
+
+    /// Sends five lines; statuses and counts of lines of each request, and how far it was answered for.
+    async fn told(answers: &[u16], lines_max: usize) -> (Vec<(u16, usize)>, u64, HeaderMap, String) {
+        let server =
+            Arc::new(Server { answers: Mutex::new(answers.iter().copied().collect()), lines_max, ..Server::default() });
+        let app = Router::new().route("/push", post(take)).with_state(Arc::clone(&server));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/push", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+        let settings = Settings {
+            name: "here".to_owned(),
+            url: url.parse().unwrap(),
+            http: crate::agent::push::connect::http(Duration::from_secs(10)).build().unwrap(),
+            headers: HeaderMap::new(),
+            credentials: Credentials::Token {
+                kind: "Bearer".to_owned(),
+                token: crate::agent::push::credentials::Secret::Text("lc_x".to_owned()),
+            },
+            tenant: Some("cafe".to_owned()),
+            backoff: (Duration::from_millis(1), Duration::from_millis(2)),
+            drops_rate_limited: false,
+        };
+        let (metrics, remembered) = (Arc::<Metrics>::default(), Arc::new(Remembered::default()));
+        let filling = Filling { bytes_max: 1 << 20, wait: Duration::from_secs(1), external: Labels::default() };
+        let ledger = Arc::<Remembered>::clone(&remembered);
+        let (mut fanout, mut exits) = Fanout::new(vec![filling], ledger);
+        let labels = Labels::from_pairs([("app".to_owned(), "x".to_owned())]);
+        for number in 0..5 {
+            let (timestamp, line) = (Timestamp::from_secs(number), format!("line {number}"));
+            fanout.send(Outgoing { labels: &labels, timestamp, line: &line, structured: &[], tenant: None });
+        }
+        fanout.reached(1, 100);
+        let sealing = tokio::task::spawn_blocking(move || fanout.finish());
+        run(settings, exits.remove(0), Arc::clone(&metrics)).await;
+        sealing.await.unwrap();
+        serving.abort();
+        let asked = std::mem::take(&mut *server.asked.lock().unwrap());
+        let headers = asked[0].2.clone();
+        let place = *remembered.0.lock().unwrap();
+        (asked.into_iter().map(|(status, lines, _)| (status, lines)).collect(), place, headers, metrics.render())
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_sent_until_the_server_has_taken_it() {
+        let (asked, place, headers, metrics) = told(&[500, 429, 503, 401, 404], 10).await;
+        assert_eq!(asked, [(500, 5), (429, 5), (503, 5), (401, 5), (404, 5), (204, 5)]);
+        assert_eq!(place, 100);
+        assert_eq!(
+            (&headers["authorization"], &headers["x-scope-orgid"]),
+            (&HeaderValue::from_static("Bearer lc_x"), &HeaderValue::from_static("cafe"))
+        );
+        assert!(metrics.contains("promtail_sent_entries_total{host=\"here\"} 5\n"), "{metrics}");
+        assert!(metrics.contains("promtail_batch_retries_total{host=\"here\"} 5\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn what_will_never_be_taken_is_given_up_and_counted() {
+        let (asked, place, _, metrics) = told(&[400], 10).await;
+        assert_eq!((asked, place), (vec![(400, 5)], 100));
+        assert!(
+            metrics.contains("promtail_dropped_entries_total{host=\"here\",reason=\"ingester_error\"} 5\n"),
+            "{metrics}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_sent_in_parts() {
+        let (asked, place, _, metrics) = told(&[], 1).await;
+        let taken: usize = asked.iter().filter(|(status, _)| *status == 204).map(|(_, lines)| lines).sum();
+        assert_eq!((taken, place), (5, 100));
+        assert!(asked.iter().filter(|(status, _)| *status == 413).all(|(_, lines)| *lines > 1));
+        assert!(metrics.contains("promtail_sent_entries_total{host=\"here\"} 5\n"), "{metrics}");
+        let (asked, _, _, metrics) = told(&[], 0).await;
+        assert!(asked.iter().all(|(status, _)| *status == 413));
+        assert!(
+            metrics.contains("promtail_dropped_entries_total{host=\"here\",reason=\"ingester_error\"} 5\n"),
+            "{metrics}"
+        );
+    }
+}
