@@ -21,5 +21,19 @@ pub(crate) mod metrics;
 pub(crate) mod outlet;
 pub(crate) mod positions;
 pub(crate) mod push;
+pub(crate) mod relabel;
 pub(crate) mod source;
 pub(crate) mod stage;
+
+pub(crate) use crate::agent::config::Config;
+
+/// What is done with the lines that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They are sent.
+    Run,
+    /// They are printed and not sent, and no position is written.
+    DryRun,
+    /// The same, with what each stage changed.
+    Inspect,
+}

@@ -11,7 +11,7 @@ mod generate;
 pub mod gotext;
 mod highlight;
 mod lexer;
-mod literal;
+pub(crate) mod literal;
 pub mod metric;
 pub mod miner;
 mod names;

@@ -1,3 +1,189 @@
 //! Promtail's configuration, whole: what its keys mean here, and an error with line and caret for what they cannot mean.
+//!
+//! Promises: what was read can be followed as it is; a key that is unknown, or that Promtail has and the agent does not,
+//! is an error at its line.
 
+pub(crate) mod client;
+pub(crate) mod http;
 pub(crate) mod pipeline;
+pub(crate) mod scrape;
+pub(crate) mod server;
+pub(crate) mod units;
+
+use std::path::PathBuf;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::agent::config::client::Client;
+use crate::agent::config::scrape::Scrape;
+use crate::agent::config::server::Server;
+use crate::agent::config::units::{ByteSize, Duration, Ignored, or_default};
+
+/// The whole configuration.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) global: Global,
+    #[serde(deserialize_with = "checked")]
+    pub(crate) server: Server,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) positions: Positions,
+    /// The old way to name one server; it is among `clients` once the configuration was read.
+    #[serde(skip_serializing, deserialize_with = "checked")]
+    client: Option<Client>,
+    #[serde(deserialize_with = "checked_list")]
+    pub(crate) clients: Vec<Client>,
+    #[serde(deserialize_with = "checked_list")]
+    pub(crate) scrape_configs: Vec<Scrape>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) target_config: TargetConfig,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) limits_config: Limits,
+    #[serde(skip_serializing)]
+    pub(crate) options: Ignored,
+    #[serde(skip_serializing)]
+    pub(crate) tracing: Ignored,
+    #[serde(skip_serializing)]
+    pub(crate) wal: Ignored,
+}
+
+/// What holds for all jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Global {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) file_watch_config: FileWatch,
+}
+
+/// How often files are looked at that tell nothing by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct FileWatch {
+    pub(crate) min_poll_frequency: Duration,
+    pub(crate) max_poll_frequency: Duration,
+}
+
+impl Default for FileWatch {
+    fn default() -> FileWatch {
+        let each = Duration::from_millis(250);
+        FileWatch { min_poll_frequency: each, max_poll_frequency: each }
+    }
+}
+
+/// Where it is remembered how far files were read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Positions {
+    pub(crate) filename: PathBuf,
+    pub(crate) sync_period: Duration,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) ignore_invalid_yaml: bool,
+}
+
+impl Default for Positions {
+    fn default() -> Positions {
+        let filename = PathBuf::from("/var/log/positions.yaml");
+        Positions { filename, sync_period: Duration::from_secs(10), ignore_invalid_yaml: false }
+    }
+}
+
+/// How targets are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TargetConfig {
+    pub(crate) sync_period: Duration,
+    /// Whether standard input is read, and nothing else.
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) stdin: bool,
+}
+
+impl Default for TargetConfig {
+    fn default() -> TargetConfig {
+        TargetConfig { sync_period: Duration::from_secs(10), stdin: false }
+    }
+}
+
+/// Bounds of the whole agent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) readline_rate_enabled: bool,
+    /// Lines a second.
+    pub(crate) readline_rate: f64,
+    pub(crate) readline_burst: u64,
+    /// Whether lines over the rate are dropped, else they wait.
+    pub(crate) readline_rate_drop: bool,
+    /// 0 means no bound.
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) max_streams: u64,
+    /// 0 means no bound.
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) max_line_size: ByteSize,
+    /// Whether longer lines are cut, else they are dropped.
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) max_line_size_truncate: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            readline_rate_enabled: false,
+            readline_rate: 10_000.0,
+            readline_burst: 10_000,
+            readline_rate_drop: true,
+            max_streams: 0,
+            max_line_size: ByteSize(0),
+            max_line_size_truncate: false,
+        }
+    }
+}
+
+/// What can be told to be wrong only when all of it is known.
+pub(crate) trait Check {
+    /// # Errors
+    ///
+    /// In words: what is wrong, and what to do.
+    fn check(&self) -> Result<(), String>;
+}
+
+impl<T: Check> Check for Option<T> {
+    fn check(&self) -> Result<(), String> {
+        self.as_ref().map_or(Ok(()), Check::check)
+    }
+}
+
+struct Checked<T>(T);
+
+impl<'de, T: Deserialize<'de> + Check> Deserialize<'de> for Checked<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Checked<T>, D::Error> {
+        let value = T::deserialize(deserializer)?;
+        value.check().map_err(D::Error::custom)?;
+        Ok(Checked(value))
+    }
+}
+
+/// Reads a value and holds it against its own rules, so that the error knows its line.
+fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de> + Check + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<Checked<T>>::deserialize(deserializer)?.map(|checked| checked.0).unwrap_or_default())
+}
+
+fn checked_list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Check>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list: Option<Vec<Checked<T>>> = Deserialize::deserialize(deserializer)?;
+    Ok(list.unwrap_or_default().into_iter().map(|checked| checked.0).collect())
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Something in it cannot be followed.
+    pub(crate) fn parse(text: &str) -> Result<Config, serde_saphyr::Error> {
+        let mut config: Config = serde_saphyr::from_str(text)?;
+        config.clients.splice(0..0, config.client.take());
+        Ok(config)
+    }
+}
