@@ -2,8 +2,10 @@
 //!
 //! Promises: counting never waits for long, and never fails.
 
+pub(crate) mod custom;
+
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::agent::metrics::custom::CustomMetrics;
 
 /// Seconds that a request takes, in steps.
 const REQUEST_SECS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -34,6 +38,15 @@ pub(crate) struct Metrics {
     requests: Family<Asked, Histogram>,
     stage_dropped: Family<Because, Counter>,
     stage_dropped_bytes: Family<Because, Counter>,
+    stage_dropped_by_label: Family<LabelValue, Counter>,
+    /// What `metrics` stages count.
+    pub(crate) custom: CustomMetrics,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LabelValue {
+    label_name: String,
+    label_value: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -98,6 +111,8 @@ impl Default for Metrics {
             requests: Family::new_with_constructor(|| Histogram::new(REQUEST_SECS)),
             stage_dropped: Family::default(),
             stage_dropped_bytes: Family::default(),
+            stage_dropped_by_label: Family::default(),
+            custom: CustomMetrics::default(),
         };
         metrics.register();
         metrics
@@ -128,6 +143,11 @@ impl Metrics {
             "Bytes of lines that stages dropped",
             self.stage_dropped_bytes.clone(),
         );
+        registry.register(
+            "stage_dropped_lines_by_label",
+            "Lines that limit stages dropped, by the label that they limit",
+            self.stage_dropped_by_label.clone(),
+        );
     }
 
     /// All of it as OpenMetrics text.
@@ -136,6 +156,10 @@ impl Metrics {
         let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // writing into a String does not fail
         let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+        let end = "# EOF\n";
+        text.truncate(text.strip_suffix(end).map_or(text.len(), str::len));
+        self.custom.render(Instant::now(), &mut text);
+        text.push_str(end);
         text
     }
 
@@ -144,6 +168,17 @@ impl Metrics {
         let because = Because { reason: reason.to_owned() };
         self.stage_dropped.get_or_create(&because).inc();
         self.stage_dropped_bytes.get_or_create(&because).inc_by(bytes as u64);
+    }
+
+    /// A stage dropped a line because there are too many with this value of a label.
+    pub(crate) fn dropped_by_label(&self, name: &str, value: &str) {
+        let label = LabelValue { label_name: name.to_owned(), label_value: value.to_owned() };
+        self.stage_dropped_by_label.get_or_create(&label).inc();
+    }
+
+    /// The values of a label are forgotten: there were too many.
+    pub(crate) fn forget_labels(&self) {
+        self.stage_dropped_by_label.clear();
     }
 
     /// Lines were read of a file, up to a place.

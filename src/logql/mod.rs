@@ -28,5 +28,6 @@ mod token;
 
 pub use error::ParseError;
 pub use highlight::{Class, Piece, highlight};
+pub(crate) use parser::parse_any;
 pub use parser::{parse, parse_any_selector, parse_lenient, parse_selector, parse_selectors};
 pub use pretty::format_query;

@@ -1,4 +1,77 @@
 //! The list of stages of a scrape configuration.
 
-/// One stage, as the configuration writes it.
-pub(crate) type StageConfig = serde_json::Value;
+use serde::Deserialize;
+
+use crate::agent::stage::setting::null_as_default;
+use crate::agent::stage::{
+    Pipeline, Stage, Surroundings, cri, decolorize, docker, drop, eventlogmessage, geoip, json, labels, limit, logfmt,
+    matcher, metrics, multiline, output, pack, regex, replace, sampling, template, tenant, timestamp,
+};
+
+/// One stage, as the configuration writes it: its name, and its settings below.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StageConfig {
+    Docker(#[serde(deserialize_with = "null_as_default")] docker::Config),
+    Cri(#[serde(deserialize_with = "null_as_default")] cri::Config),
+    Regex(regex::Config),
+    Json(json::Config),
+    Logfmt(logfmt::Config),
+    Replace(replace::Config),
+    Multiline(multiline::Config),
+    Pack(pack::Config),
+    Template(template::Config),
+    Timestamp(timestamp::Config),
+    Output(output::Config),
+    Labels(labels::Sources),
+    Labelallow(labels::List),
+    Labeldrop(labels::List),
+    StaticLabels(labels::Fixed),
+    StructuredMetadata(labels::Sources),
+    Metrics(metrics::Config),
+    Tenant(tenant::Config),
+    Match(Box<matcher::Config>),
+    Drop(drop::Config),
+    Limit(limit::Config),
+    Sampling(sampling::Config),
+    Decolorize(#[serde(deserialize_with = "null_as_default")] decolorize::Config),
+    Eventlogmessage(#[serde(deserialize_with = "null_as_default")] eventlogmessage::Config),
+    Geoip(geoip::Config),
+}
+
+impl StageConfig {
+    fn build(&self, around: &Surroundings) -> Box<dyn Stage> {
+        match self {
+            StageConfig::Docker(config) => config.build(around),
+            StageConfig::Cri(config) => config.build(around),
+            StageConfig::Regex(config) => config.build(around),
+            StageConfig::Json(config) => config.build(around),
+            StageConfig::Logfmt(config) => config.build(around),
+            StageConfig::Replace(config) => config.build(around),
+            StageConfig::Multiline(config) => config.build(around),
+            StageConfig::Pack(config) => config.build(around),
+            StageConfig::Template(config) => config.build(around),
+            StageConfig::Timestamp(config) => config.build(around),
+            StageConfig::Output(config) => config.build(around),
+            StageConfig::Labels(config) => config.build_labels(around),
+            StageConfig::Labelallow(config) => config.build_allow(around),
+            StageConfig::Labeldrop(config) => config.build_drop(around),
+            StageConfig::StaticLabels(config) => config.build(around),
+            StageConfig::StructuredMetadata(config) => config.build_structured(around),
+            StageConfig::Metrics(config) => config.build(around),
+            StageConfig::Tenant(config) => config.build(around),
+            StageConfig::Match(config) => config.build(around),
+            StageConfig::Drop(config) => config.build(around),
+            StageConfig::Limit(config) => config.build(around),
+            StageConfig::Sampling(config) => config.build(around),
+            StageConfig::Decolorize(config) => config.build(around),
+            StageConfig::Eventlogmessage(config) => config.build(around),
+            StageConfig::Geoip(config) => match *config {},
+        }
+    }
+}
+
+/// The stages of a scrape configuration, ready to run. Each target that is read by itself gets its own.
+pub(crate) fn build(stages: &[StageConfig], around: &Surroundings) -> Pipeline {
+    Pipeline::new(stages.iter().map(|stage| stage.build(around)).collect())
+}

@@ -4,11 +4,40 @@
 //! Promises: a stage whose configuration is wrong is refused when the configuration is read, at its line; what a stage
 //! drops is counted; what it holds back is known by its place, and never forgotten before it is sent.
 
+pub(crate) mod cri;
+pub(crate) mod decolorize;
+pub(crate) mod docker;
+pub(crate) mod drop;
+pub(crate) mod eventlogmessage;
+mod generations;
+pub(crate) mod geoip;
+pub(crate) mod json;
+mod json_walk;
+pub(crate) mod labels;
+pub(crate) mod limit;
+pub(crate) mod logfmt;
+pub(crate) mod matcher;
+pub(crate) mod metrics;
+pub(crate) mod multiline;
+mod nested;
+pub(crate) mod output;
+pub(crate) mod pack;
+pub(crate) mod regex;
+pub(crate) mod replace;
+pub(crate) mod sampling;
+pub(crate) mod setting;
+#[cfg(test)]
+mod spec;
+pub(crate) mod template;
+pub(crate) mod tenant;
+pub(crate) mod timestamp;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::agent::entry::Entry;
 use crate::agent::metrics::Metrics;
+use crate::model::Timestamp;
 
 /// What becomes of a line after a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +56,23 @@ pub(crate) struct Surroundings {
     pub(crate) metrics: Arc<Metrics>,
     /// The name of the scrape configuration.
     pub(crate) job: String,
+    pub(crate) clock: Clock,
+}
+
+/// What time it is, for stages that compare with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(fn() -> Timestamp);
+
+impl Clock {
+    pub(crate) fn now(self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock(|| SystemTime::now().into())
+    }
 }
 
 /// One stage. Stages live on the reader's thread.
@@ -41,6 +87,11 @@ pub(crate) trait Stage: Send {
 
     /// The first place of a source that is held back.
     fn held_since(&self, _source: u32) -> Option<u64> {
+        None
+    }
+
+    /// Until when nothing more should be read for this stage: it holds back what was too much.
+    fn paused_until(&self, _now: Instant) -> Option<Instant> {
         None
     }
 }
@@ -69,13 +120,26 @@ impl Pipeline {
 
     /// Lets go of what was held long enough, or of all.
     pub(crate) fn flush(&mut self, now: Instant, all: bool, out: &mut dyn FnMut(&Entry)) {
+        while let Some(entry) = self.due(now, all) {
+            out(&entry);
+        }
+    }
+
+    /// The next line that a stage held and that came through those after it.
+    fn due(&mut self, now: Instant, all: bool) -> Option<Entry> {
         for index in 0..self.stages.len() {
             while let Some(mut entry) = self.stages[index].due(now, all) {
                 if self.run_from(index + 1, &mut entry, now) == Flow::Pass {
-                    out(&entry);
+                    return Some(entry);
                 }
             }
         }
+        None
+    }
+
+    /// Until when nothing more should be read for this pipeline, though the servers would take it.
+    pub(crate) fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.stages.iter().filter_map(|stage| stage.paused_until(now)).max()
     }
 
     /// The first place of a source that a stage holds back.

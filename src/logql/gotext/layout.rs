@@ -203,9 +203,9 @@ impl Layout {
         }
     }
 
-    /// Whether times that are written so tell their year.
-    pub(crate) fn has_year(&self) -> bool {
-        self.parts.iter().any(|(_, chunk)| matches!(chunk, Chunk::LongYear | Chunk::Year))
+    /// Whether it is text alone, without a part of a time.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.parts.is_empty()
     }
 
     /// Reads a time; one without a zone is in `local`. `None` where the text does not fit.

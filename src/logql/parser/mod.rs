@@ -59,7 +59,6 @@ fn parse_selector_with(text: &str, empty_selector: EmptySelector) -> Result<Vec<
 }
 
 /// Reads a query that may ask for all streams.
-#[cfg(test)]
 pub(crate) fn parse_any(text: &str) -> Result<Expr, ParseError> {
     parse_with(text, EmptySelector::Allowed)
 }

@@ -45,7 +45,9 @@ pub use processed::{Processed, Wanted};
 
 pub(crate) use changes::View;
 pub(crate) use labels::EXTRACTED_SUFFIX;
+pub(crate) use decolorize::run as without_colours;
 pub use literals::{Literals, literals};
+pub(crate) use logfmt_scan::Pairs;
 pub use required::required_substrings;
 
 use crate::logql::ast::{LabelChoice, Stage, Unwrap};
