@@ -7,6 +7,7 @@ pub mod form;
 pub mod labels;
 pub mod matcher;
 pub mod memory;
+pub(crate) mod near;
 pub mod re2;
 pub mod time;
 

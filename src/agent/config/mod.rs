@@ -4,18 +4,27 @@
 //! is an error at its line.
 
 pub(crate) mod client;
+mod expand;
 pub(crate) mod http;
 pub(crate) mod pipeline;
+mod print;
+pub(crate) mod problem;
 pub(crate) mod scrape;
 pub(crate) mod server;
+#[cfg(test)]
+mod tests;
 pub(crate) mod units;
+mod unsupported;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::agent::Mode;
 use crate::agent::config::client::Client;
+pub(crate) use crate::agent::config::print::Secrets;
+use crate::agent::config::problem::Problem;
 use crate::agent::config::scrape::Scrape;
 use crate::agent::config::server::Server;
 use crate::agent::config::units::{ByteSize, Duration, Ignored, or_default};
@@ -47,6 +56,9 @@ pub(crate) struct Config {
     pub(crate) tracing: Ignored,
     #[serde(skip_serializing)]
     pub(crate) wal: Ignored,
+    /// What only the text knows of it.
+    #[serde(skip)]
+    written: print::Written,
 }
 
 /// What holds for all jobs.
@@ -175,15 +187,86 @@ fn checked_list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Check>(deserial
     Ok(list.unwrap_or_default().into_iter().map(|checked| checked.0).collect())
 }
 
+/// Whether `${NAME}` in the text is what the environment says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variables {
+    Expand,
+    Keep,
+}
+
 impl Config {
-    /// Reads a configuration.
+    /// Reads a configuration from a file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or something in it cannot be followed.
+    pub(crate) fn read(path: &Path, variables: Variables) -> Result<Config, Problem> {
+        let source = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| Problem::whole(&source, format!("cannot read it: {error}")))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Problem::whole(&source, "it is no UTF-8 text: save it as UTF-8, then try again"))?;
+        Config::parse(&source, &text, variables)
+    }
+
+    /// Reads a configuration from its text; `source` is how errors call it.
     ///
     /// # Errors
     ///
     /// Something in it cannot be followed.
-    pub(crate) fn parse(text: &str) -> Result<Config, serde_saphyr::Error> {
-        let mut config: Config = serde_saphyr::from_str(text)?;
+    pub(crate) fn parse(source: &str, text: &str, variables: Variables) -> Result<Config, Problem> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let expanded = match variables {
+            Variables::Expand => expand::expand(source, text, &variable)?,
+            Variables::Keep => text.to_owned(),
+        };
+        let parsed: Result<Config, _> = serde_saphyr::from_str(&expanded);
+        let mut config = parsed.map_err(|error| Problem::of(&error, source, text, &expanded))?;
         config.clients.splice(0..0, config.client.take());
+        config.written = print::Written::of(&expanded);
         Ok(config)
+    }
+
+    /// Whether there is something to read and someone to send to.
+    ///
+    /// # Errors
+    ///
+    /// In words: what is missing.
+    pub(crate) fn check(&self, mode: Mode) -> Result<(), String> {
+        if self.clients.is_empty() && mode == Mode::Run {
+            return Err("there is no server to push to: name one under `clients:`, as in `- url: \
+                        https://logs.example.com/loki/api/v1/push`"
+                .into());
+        }
+        if self.scrape_configs.is_empty() && !self.target_config.stdin {
+            return Err("there is nothing to read: add jobs under `scrape_configs:`".into());
+        }
+        Ok(())
+    }
+
+    /// What was set and does nothing here; said once when the agent starts.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let mut add = |is_set: bool, key: &str, why: &str| {
+            if is_set {
+                remarks.push(format!("{key} is set and does nothing here: {why}"));
+            }
+        };
+        add(self.options.0, "options", "no lag of streams is measured");
+        add(self.tracing.0, "tracing", "the agent sends no traces of itself");
+        add(self.wal.0, "wal", "positions and the spool see to it that no line is lost");
+        add(self.server.profiling_enabled.0, "server.profiling_enabled", "the agent has no profiles");
+        for client in &self.clients {
+            let name = client.url.as_ref().map(units::Address::shown).unwrap_or_default();
+            let retries = "a batch is tried until the server takes it";
+            add(client.backoff_config.max_retries.0, &format!("backoff_config.max_retries of {name}"), retries);
+            let lag = "no lag of streams is measured";
+            add(client.stream_lag_labels.0, &format!("stream_lag_labels of {name}"), lag);
+        }
+        remarks
+    }
+
+    /// The configuration as YAML, with all that was left out.
+    pub(crate) fn to_yaml(&self, secrets: Secrets) -> String {
+        print::print(self, secrets)
     }
 }

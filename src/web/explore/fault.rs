@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::logql::ParseError;
 use crate::logql::complete::{self, STAGES, Wanted};
 use crate::logql::{Class, Piece, highlight};
-use crate::web::explore::near::nearest;
+use crate::model::near::nearest;
 use crate::web::language::Language;
 
 /// The query cut at the place of the error.

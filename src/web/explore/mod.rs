@@ -33,7 +33,6 @@ mod literal;
 mod live;
 pub(in crate::web) mod look;
 pub(in crate::web) mod moment;
-mod near;
 mod paging;
 mod quotes;
 pub(in crate::web) mod reading;

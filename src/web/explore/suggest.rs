@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::logql::ast::{LineOp, LogExpr};
+use crate::model::near::nearest;
 use crate::model::{Matcher, TimeRange};
 use crate::web::explore::builder::{self, Case, Search};
 use crate::web::explore::chips::chips;
 use crate::web::explore::facets::Stream;
 use crate::web::explore::fault;
-use crate::web::explore::near::nearest;
 use crate::web::explore::quotes;
 use crate::web::explore::span::{Link, Span};
 use crate::web::explore::state::State;

@@ -42,7 +42,7 @@ fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::web::explore::near::nearest;
+    use crate::model::near::nearest;
 
     #[test]
     fn slips_of_the_finger_are_seen_through() {
