@@ -143,6 +143,11 @@ impl Archive {
         self.is_over = false;
     }
 
+    /// All of it was read in an earlier run.
+    pub(crate) fn rest(&mut self) {
+        self.is_over = true;
+    }
+
     pub(crate) fn moved(&mut self, path: &Path) {
         self.path = path.to_owned();
     }

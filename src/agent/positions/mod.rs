@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::agent::files::identity::{Head, Mark};
+use crate::agent::files::identity::{Head, Mark, Node};
 use crate::agent::outlet::{Ledger, Stretch};
 use crate::agent::positions::companion::Page;
 use crate::agent::positions::record::{Record, Span, State};
@@ -66,8 +66,8 @@ pub(crate) struct Positions {
 struct Inner {
     /// The positions file.
     texts: Texts,
-    /// Whether another program wrote it since we did.
-    is_foreign: bool,
+    /// What another program wrote there since we did.
+    foreign: Texts,
     /// The hashes of the positions file as we wrote it and as we shall.
     ours: Vec<u64>,
     records: BTreeMap<u32, Record>,
@@ -103,10 +103,13 @@ impl Positions {
             tracing::warn!("{count} lines of {} are not readable and were left out", companion_path.display());
         }
         // numbers begin anew, so that they do not grow for ever
-        let records: BTreeMap<u32, Record> = (1..).zip(page.records.into_values()).collect();
+        let mut records: BTreeMap<u32, Record> = (1..).zip(page.records.into_values()).collect();
+        records.values_mut().for_each(Record::reopen);
+        let is_foreign = hash.is_some_and(|hash| !page.ours.contains(&hash));
         let inner = Inner {
-            is_foreign: hash.is_some_and(|hash| !page.ours.contains(&hash)),
-            ours: hash.into_iter().collect(),
+            foreign: if is_foreign { texts.clone() } else { Texts::new() },
+            // what is foreign stays so until it was replaced
+            ours: hash.filter(|_| !is_foreign).into_iter().collect(),
             last_source: records.keys().last().copied().unwrap_or_default(),
             texts,
             records,
@@ -124,14 +127,29 @@ impl Positions {
         records.map(|(source, record)| (*source, record.clone())).collect()
     }
 
-    /// What the positions file says of a path, where another program wrote it last, or where it is all that is known.
-    pub(crate) fn offset(&self, path: &str) -> Option<u64> {
+    /// What the positions file said of a path at the start, where another program wrote it. Told once: it is about the
+    /// file that was there then.
+    pub(crate) fn take_offset(&self, path: &str) -> Option<u64> {
+        self.lock().foreign.remove(path)?.parse().ok()
+    }
+
+    /// Ends the reading of a source for now; what is known of it stays.
+    pub(crate) fn release(&self, source: u32) {
+        let mut inner = self.lock();
+        inner.live.remove(&source);
+        inner.is_changed = true;
+    }
+
+    /// A source goes on in a copy of the file that it was.
+    pub(crate) fn copied(&self, source: u32, node: Node) {
+        self.lock().change(source, |record| record.identity.node = node);
+    }
+
+    /// One of those that is as asked for.
+    pub(crate) fn find_remembered(&self, is_it: impl Fn(&Record) -> bool) -> Option<Record> {
         let inner = self.lock();
-        let is_known = inner.records.values().any(|record| record.name == path || record.path.as_deref() == Some(path));
-        if is_known && !inner.is_foreign {
-            return None;
-        }
-        inner.texts.get(path)?.parse().ok()
+        let mut records = inner.records.iter().filter(|(source, _)| !inner.live.contains(source));
+        records.find(|(_, record)| is_it(record)).map(|(_, record)| record.clone())
     }
 
     /// Begins to remember a source; its number.
@@ -271,11 +289,8 @@ impl Positions {
         let page_text = yaml::write(&texts);
         let hash = xxh3_64(page_text.as_bytes());
         let mut ours = inner.ours.clone();
-        if !inner.is_foreign && !ours.contains(&hash) {
+        if !ours.contains(&hash) {
             ours.push(hash);
-        }
-        if inner.is_foreign {
-            ours = vec![hash];
         }
         let page = Page { ours, records: std::mem::take(&mut inner.records), bad_lines: 0 };
         let companion_text = companion::write(&page);

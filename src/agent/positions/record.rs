@@ -65,6 +65,22 @@ impl Record {
         self.stretches.iter().rev().find(|span| span.0 <= place && place < span.1).copied()
     }
 
+    /// A run that ended before the answers came leaves a source that is to be read again.
+    pub(crate) fn reopen(&mut self) {
+        if let State::Read(_) = self.state {
+            self.state = State::Growing;
+            self.ended = None;
+        }
+    }
+
+    /// Where this run goes on: what was read to its end in it is on its way.
+    pub(crate) fn next_place(&self) -> u64 {
+        match self.state {
+            State::Growing => self.place,
+            State::Read(end) | State::Done(end) => end,
+        }
+    }
+
     pub(crate) fn begun(&mut self, span: Span) {
         // what reading extended is one
         match self.stretches.back_mut() {

@@ -33,7 +33,7 @@ fn positions_of_promtail_are_continued_and_kept_verbatim() {
     let text = "positions:\n  /var/log/a.log: \"123\"\n  \"cursor-zone\": \"x:y\"\n  \"journal-main\": \"s=ab;i=1f\"\n";
     fs::write(folder.path().join("positions.yaml"), text).unwrap();
     let positions = open(folder.path());
-    assert_eq!(positions.offset("/var/log/a.log"), Some(123));
+    assert_eq!(positions.take_offset("/var/log/a.log"), Some(123));
     assert_eq!(positions.text("journal-main").as_deref(), Some("s=ab;i=1f"));
     let source = positions.begin(file_record("/var/log/a.log"));
     positions.set_place(source, 123);
@@ -94,13 +94,13 @@ fn what_promtail_wrote_after_us_counts_and_what_we_wrote_does_not() {
     positions.write().unwrap();
     drop(positions);
     let positions = open(folder.path());
-    assert_eq!(positions.offset("/a"), None);
+    assert_eq!(positions.take_offset("/a"), None);
     drop(positions);
     fs::write(folder.path().join("positions.yaml"), "positions:\n  /a: \"70\"\n").unwrap();
     let positions = open(folder.path());
-    assert_eq!(positions.offset("/a"), Some(70));
     positions.write().unwrap();
-    assert_eq!(positions.offset("/a"), Some(70));
+    assert_eq!(positions.take_offset("/a"), Some(70));
+    assert_eq!(positions.take_offset("/a"), None);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn positions_that_are_not_valid_are_refused_or_ignored_as_configured() {
     assert!(error.contains("positions.yaml") && error.contains("ignore_invalid_yaml"), "{error}");
     let lenient = Options { ignore_invalid_yaml: true, ..options(folder.path()) };
     let positions = Positions::open(lenient).unwrap();
-    assert_eq!(positions.offset("/a"), None);
+    assert_eq!(positions.take_offset("/a"), None);
     assert_eq!(yaml_of(folder.path()), "positions: {}\n");
 }
 

@@ -1,0 +1,147 @@
+//! The system's word about changes in folders.
+//!
+//! Promises: a folder that cannot be watched, and one on the network, whose other writers the system does not hear of, is
+//! named, so that it is polled. Reading goes on without any of this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use notify::event::{EventKind, ModifyKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::agent::files::bell::Bell;
+use crate::agent::files::identity::Node;
+
+/// File systems that others write to behind our back, by the number that `statfs` has for them.
+const NETWORK: [u32; 14] = [
+    0x6969,      // nfs
+    0x517b,      // smb
+    0xff53_4d42, // cifs
+    0xfe53_4d42, // smb2
+    0x0102_1997, // 9p
+    0x6573_5546, // fuse: sshfs, s3fs, glusterfs
+    0x00c3_6400, // ceph
+    0x0bd0_0bd0, // lustre
+    0x5346_414f, // afs
+    0x7461_636f, // ocfs2
+    0x0116_1970, // gfs2
+    0x4750_4653, // gpfs
+    0x786f_4256, // vboxsf
+    0xbacb_acbc, // vmhgfs
+];
+
+/// Folders, and which ones they are: a folder that was made anew is watched anew.
+type Folders = BTreeMap<PathBuf, Node>;
+
+/// Asks for word about folders.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    /// All folders that are to be watched; what changed is found by the thread.
+    wanted: Sender<Folders>,
+    last: Folders,
+}
+
+impl Notice {
+    pub(crate) fn new(bell: &Arc<Bell>) -> Notice {
+        let (wanted, receiver) = channel();
+        let bell = bell.clone();
+        // its own thread, because the watcher answers only when it has told all that happened
+        let run = move || run(&receiver, &bell);
+        if let Err(error) = thread::Builder::new().name("agent-watch".to_owned()).spawn(run) {
+            tracing::warn!("cannot start the thread that watches folders: {error}; files are polled instead");
+        }
+        Notice { wanted, last: Folders::new() }
+    }
+
+    /// These folders are watched from now on.
+    pub(crate) fn watch(&mut self, folders: &BTreeSet<PathBuf>) {
+        let with_node = |folder: &PathBuf| Some((folder.clone(), Node::of(&fs::metadata(folder).ok()?)));
+        let folders: Folders = folders.iter().filter_map(with_node).collect();
+        if folders != self.last {
+            self.last.clone_from(&folders);
+            // without the thread there is nobody to hear it, and files are polled
+            let _ = self.wanted.send(folders);
+        }
+    }
+}
+
+fn run(wanted: &Receiver<Folders>, bell: &Arc<Bell>) {
+    let mut watcher = watcher(bell);
+    let mut watched = Folders::new();
+    while let Ok(mut folders) = wanted.recv() {
+        while let Ok(later) = wanted.try_recv() {
+            folders = later;
+        }
+        for (folder, _) in watched.iter().filter(|(folder, node)| folders.get(*folder) != Some(node)) {
+            if let Some(watcher) = &mut watcher {
+                // a folder that is gone is watched no more
+                let _ = watcher.unwatch(folder);
+            }
+        }
+        let mut has_new = false;
+        for (folder, _) in folders.iter().filter(|(folder, node)| watched.get(*folder) != Some(node)) {
+            has_new = true;
+            let is_heard = watcher.as_mut().is_some_and(|watcher| watch(watcher, folder));
+            if !is_heard || is_on_network(folder) {
+                bell.unwatched(folder.clone());
+            }
+        }
+        // what happened before the watch began was not told
+        if has_new {
+            bell.missed();
+        }
+        watched = folders;
+    }
+}
+
+fn watcher(bell: &Arc<Bell>) -> Option<RecommendedWatcher> {
+    let bell = bell.clone();
+    match notify::recommended_watcher(move |event| told(&bell, event)) {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            tracing::warn!("the system does not tell when files change ({error}); files are polled instead");
+            None
+        }
+    }
+}
+
+fn watch(watcher: &mut RecommendedWatcher, folder: &Path) -> bool {
+    match watcher.watch(folder, RecursiveMode::NonRecursive) {
+        Ok(()) => true,
+        Err(error) => {
+            let hint = match error.kind {
+                notify::ErrorKind::MaxFilesWatch => "; raise fs.inotify.max_user_watches",
+                _ => "",
+            };
+            tracing::warn!(
+                "cannot watch the folder {} ({error}{hint}); its files are polled instead",
+                folder.display()
+            );
+            false
+        }
+    }
+}
+
+fn is_on_network(folder: &Path) -> bool {
+    rustix::fs::statfs(folder).is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(|kind| NETWORK.contains(&kind)))
+}
+
+fn told(bell: &Bell, event: notify::Result<Event>) {
+    let event = match event {
+        Ok(event) if event.need_rescan() => return bell.missed(),
+        Ok(event) => event,
+        Err(_) => return bell.missed(),
+    };
+    match event.kind {
+        // our own reading is among these
+        EventKind::Access(_) => {}
+        EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) | EventKind::Remove(_) => bell.named_anew(),
+        EventKind::Modify(_) | EventKind::Any | EventKind::Other => {
+            event.paths.iter().for_each(|path| bell.changed(path));
+        }
+    }
+}
