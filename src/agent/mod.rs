@@ -21,6 +21,7 @@ pub(crate) mod metrics;
 pub(crate) mod outlet;
 pub(crate) mod positions;
 pub(crate) mod push;
+pub(crate) mod reader;
 pub(crate) mod relabel;
 pub(crate) mod source;
 pub(crate) mod stage;

@@ -2,8 +2,7 @@
 //! that are not where they were.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -64,8 +63,23 @@ impl Watch {
             }
         }
         self.seek(known, &begun, moves, now);
+        // those that were read before, the oldest first: who has their names now comes after them
+        begun.sort_by_key(|(file, origin)| (matches!(origin, Origin::New), file.look.changed()));
         for (file, origin) in begun {
+            let Origin::Known(source, record) = &origin else {
+                self.begin(file, origin, moves, now);
+                continue;
+            };
+            let source = *source;
+            let old = record_paths(record).map(PathBuf::from).filter(|path| *path != file.path);
+            let old: BTreeSet<(usize, PathBuf)> = old.map(|path| (file.target, path)).collect();
             self.begin(file, origin, moves, now);
+            if !old.is_empty() {
+                self.fall_behind(source);
+            }
+            for key in old {
+                moves.entry(key).or_default().push(source);
+            }
         }
     }
 
@@ -74,7 +88,7 @@ impl Watch {
         let is_same = |source: &&u32| {
             let record = known.get(source);
             record.is_some_and(|record| {
-                record.reader == self.readers[file.target] && is_content(&record.identity, file).unwrap_or(false)
+                record.reader == self.readers[file.target] && file.is_content_of(&record.identity).unwrap_or(false)
             })
         };
         sources.iter().find(is_same).copied()
@@ -91,7 +105,7 @@ impl Watch {
             let least = if is_named && is_growing { 1 } else { TELLING_BYTES };
             let is_telling =
                 (is_named && record.identity.head.len >= least) || (is_same_name && record.identity.head.is_whole());
-            record.reader == *reader && is_telling && is_content(&record.identity, file).unwrap_or(false)
+            record.reader == *reader && is_telling && file.is_content_of(&record.identity).unwrap_or(false)
         };
         let mut copies: Vec<(&u32, &Record)> = known.iter().filter(|(_, record)| is_copy(record)).collect();
         copies.sort_by_key(|(source, record)| (record.identity.mark.at, **source));
@@ -122,6 +136,10 @@ impl Watch {
             let target = file.target;
             tracing::info!("{} is read on in {}", record.name, file.path.display());
             self.begin(file, Origin::Known(source, record), &Moves::new(), now);
+            // no target finds it: it is read to its end and left
+            if let Some(watched) = self.watched.get_mut(&source) {
+                watched.gone = Some(now);
+            }
             self.fall_behind(source);
             moves.entry((target, name)).or_default().push(source);
         }
@@ -148,7 +166,7 @@ impl Watch {
             }
             let Ok(file) = look_into(&path, target, look, metadata.len()) else { continue };
             let is_telling = look.node == record.identity.node || record.identity.is_telling();
-            if is_telling && is_content(&record.identity, &file).unwrap_or(false) {
+            if is_telling && file.is_content_of(&record.identity).unwrap_or(false) {
                 copies.push((look.node == record.identity.node, file));
             }
         }
@@ -190,15 +208,13 @@ impl Watch {
             Begin::Line(_) => 0,
         };
         let kind = match file.format {
-            None => Kind::Tail(Tail::new(
-                &file.path,
-                source,
-                place,
-                record.identity,
-                target.encoding,
-                &self.handles,
-                &self.positions,
-            )),
+            None => {
+                let (handles, positions) = (&self.handles, &self.positions);
+                let mut tail =
+                    Tail::new(&file.path, source, place, record.identity, target.encoding, handles, positions);
+                tail.hold();
+                Kind::Tail(tail)
+            }
             Some(format) => {
                 let positions = &self.positions;
                 let mut archive =
@@ -284,7 +300,7 @@ impl Watch {
             !record.reader.is_empty()
                 && !self.readers.contains(&record.reader)
                 && record.identity.node == file.look.node
-                && is_content(&record.identity, file).unwrap_or(false)
+                && file.is_content_of(&record.identity).unwrap_or(false)
         };
         self.positions.find_remembered(is_it).map(|record| record.next_place())
     }
@@ -293,15 +309,4 @@ impl Watch {
 /// Where a record's file was.
 fn record_paths(record: &Record) -> impl Iterator<Item = &str> {
     record.path.as_deref().into_iter().chain([record.name.as_str()])
-}
-
-fn is_content(identity: &Identity, file: &Examined) -> io::Result<bool> {
-    if !identity.head.begins(&file.head) {
-        return Ok(false);
-    }
-    let opened = File::open(&file.path)?;
-    match file.format {
-        None => identity.is_content_of(&opened),
-        Some(format) => identity.is_content_of_stream(&mut format.open(opened)),
-    }
 }

@@ -96,7 +96,9 @@ impl Bell {
 
     /// A source that is no file has more to read.
     pub(crate) fn filled(&self, source: u32) {
-        self.ring(|rung| drop(rung.sources.insert(source)));
+        self.ring(|rung| {
+            rung.sources.insert(source);
+        });
     }
 
     /// A source that is no file is to be read from now on. Its number is the one that positions gave.

@@ -36,6 +36,7 @@ use crate::agent::files::scan::Deferred;
 use crate::agent::files::status::Status;
 use crate::agent::files::target::Target;
 use crate::agent::files::watched::{Kind, Watched};
+use crate::agent::metrics::Metrics;
 use crate::agent::positions::Positions;
 use crate::agent::source::{Progress, Record};
 use crate::model::Labels;
@@ -64,6 +65,16 @@ pub(crate) struct WatchOptions {
     pub(crate) grace: Duration,
     /// How long a file that looks like the copy of another one waits to be told from it.
     pub(crate) doubt: Duration,
+    pub(crate) hearing: Hearing,
+}
+
+/// Whether the system is asked for word of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// Where it has any.
+    Asked,
+    /// All files are polled.
+    Never,
 }
 
 impl Default for WatchOptions {
@@ -76,6 +87,7 @@ impl Default for WatchOptions {
             grace: Duration::from_secs(15),
             // logrotate truncates at once after it copied
             doubt: Duration::from_secs(5),
+            hearing: Hearing::Asked,
         }
     }
 }
@@ -88,6 +100,7 @@ pub(crate) struct Watch {
     notice: Notice,
     handles: Handles,
     status: Status,
+    metrics: Arc<Metrics>,
     targets: Vec<Target>,
     readers: Vec<String>,
     watched: HashMap<u32, Watched>,
@@ -112,15 +125,17 @@ impl Watch {
         positions: &Arc<Positions>,
         bell: &Arc<Bell>,
         status: &Status,
+        metrics: &Arc<Metrics>,
     ) -> Watch {
         let now = Instant::now();
         Watch {
             options,
             positions: positions.clone(),
             bell: bell.clone(),
-            notice: Notice::new(bell),
+            notice: Notice::new(bell, options.hearing),
             handles,
             status: status.clone(),
+            metrics: metrics.clone(),
             targets: Vec::new(),
             readers: Vec::new(),
             watched: HashMap::new(),
@@ -140,6 +155,19 @@ impl Watch {
 
     /// The next source that has something to read; waits for one.
     pub(crate) fn next(&mut self, wait: Duration) -> Option<u32> {
+        self.look_after(wait);
+        loop {
+            let source = self.queue.pop_front()?;
+            let Some(watched) = self.watched.get_mut(&source) else { continue };
+            watched.is_queued = false;
+            if watched.waits_for == 0 {
+                return Some(source);
+            }
+        }
+    }
+
+    /// Waits until something happens, not where a source has something to read, and does what is due.
+    pub(crate) fn look_after(&mut self, wait: Duration) {
         let now = Instant::now();
         let mut due = self.scan_due.max(self.scan_earliest).min(self.tick_due);
         if !self.polled.is_empty() {
@@ -150,14 +178,11 @@ impl Watch {
         let now = Instant::now();
         self.hear(rung, now);
         self.work(now);
-        loop {
-            let source = self.queue.pop_front()?;
-            let Some(watched) = self.watched.get_mut(&source) else { continue };
-            watched.is_queued = false;
-            if watched.waits_for == 0 {
-                return Some(source);
-            }
-        }
+    }
+
+    /// Whether a source has something to read.
+    pub(crate) fn is_waiting(&self, source: u32) -> bool {
+        self.watched.get(&source).is_some_and(|watched| watched.is_queued)
     }
 
     /// Which pipeline the lines of a source go through.
@@ -187,9 +212,12 @@ impl Watch {
             watched.grew = now;
         }
         let size = watched.kind.size();
+        if lines > 0 && !watched.reader.is_empty() {
+            self.metrics.read(&watched.path.to_string_lossy(), lines, place, size.max(place));
+        }
         if lines > 0 || result.is_err() || watched.failed.is_some() {
             self.status.set(source, |status| {
-                status.lines += lines;
+                status.lines += lines as u64;
                 status.bytes += place - before;
                 status.place = place;
                 status.size = size.max(place);
@@ -283,7 +311,12 @@ impl Watch {
         let Some(watched) = self.watched.get_mut(&source) else { return };
         match &mut watched.kind {
             Kind::Tail(tail) if tail.is_lost() => self.lose(source, Instant::now()),
-            // it is there still, and may be added to
+            // it has another name and is there still
+            Kind::Tail(tail) if watched.gone.is_none() => {
+                tail.reopen();
+                self.caught_up(source);
+            }
+            // it may be added to
             Kind::Archive(archive) if watched.gone.is_none() => {
                 use crate::agent::source::Source as _;
                 self.positions.ended(source, archive.place());
@@ -293,17 +326,24 @@ impl Watch {
                 self.positions.ended(source, watched.kind.source().place());
                 self.positions.release(source);
                 self.release_followers(source);
-                self.watched.remove(&source);
-                self.status.remove(source);
+                self.forget(source);
             }
         }
+    }
+
+    fn forget(&mut self, source: u32) -> Option<Watched> {
+        self.status.remove(source);
+        let watched = self.watched.remove(&source)?;
+        if !watched.reader.is_empty() {
+            self.metrics.forget(&watched.path.to_string_lossy());
+        }
+        Some(watched)
     }
 
     /// The file of a source is not where it was: the next scan looks for it.
     fn lose(&mut self, source: u32, now: Instant) {
         self.release_followers(source);
-        let Some(mut watched) = self.watched.remove(&source) else { return };
-        self.status.remove(source);
+        let Some(mut watched) = self.forget(source) else { return };
         if let Some(mut record) = self.positions.record(source) {
             // what was read is on its way
             record.place = watched.kind.source().place();
@@ -362,9 +402,8 @@ impl Watch {
         let left = self.watched.iter().filter(|(_, watched)| is_left(watched)).map(|(source, _)| *source);
         for source in left.collect::<Vec<u32>>() {
             self.release_followers(source);
-            self.watched.remove(&source);
+            self.forget(source);
             self.positions.release(source);
-            self.status.remove(source);
         }
     }
 
@@ -402,6 +441,9 @@ impl Watch {
                     watched.kind.finish();
                 }
                 due.push(*source);
+            } else if watched.has_old_rest() && now >= watched.grew + self.options.grace {
+                watched.kind.finish();
+                due.push(*source);
             }
         }
         for source in due {
@@ -429,6 +471,3 @@ impl Watch {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,6 +13,7 @@ use std::thread;
 use notify::event::{EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::agent::files::Hearing;
 use crate::agent::files::bell::Bell;
 use crate::agent::files::identity::Node;
 
@@ -46,11 +47,11 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
-    pub(crate) fn new(bell: &Arc<Bell>) -> Notice {
+    pub(crate) fn new(bell: &Arc<Bell>, hearing: Hearing) -> Notice {
         let (wanted, receiver) = channel();
         let bell = bell.clone();
         // its own thread, because the watcher answers only when it has told all that happened
-        let run = move || run(&receiver, &bell);
+        let run = move || run(&receiver, &bell, hearing);
         if let Err(error) = thread::Builder::new().name("agent-watch".to_owned()).spawn(run) {
             tracing::warn!("cannot start the thread that watches folders: {error}; files are polled instead");
         }
@@ -69,8 +70,11 @@ impl Notice {
     }
 }
 
-fn run(wanted: &Receiver<Folders>, bell: &Arc<Bell>) {
-    let mut watcher = watcher(bell);
+fn run(wanted: &Receiver<Folders>, bell: &Arc<Bell>, hearing: Hearing) {
+    let mut watcher = match hearing {
+        Hearing::Asked => watcher(bell),
+        Hearing::Never => None,
+    };
     let mut watched = Folders::new();
     while let Ok(mut folders) = wanted.recv() {
         while let Ok(later) = wanted.try_recv() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::agent::files::archive::Format;
-use crate::agent::files::identity::{Node, read_head};
+use crate::agent::files::identity::{Identity, Node, read_head};
 use crate::agent::files::watched::Look;
 use crate::agent::files::{Kind, Watch};
 
@@ -31,6 +31,20 @@ pub(crate) struct Examined {
     pub(crate) format: Option<Format>,
     /// How it begins, unpacked where it is compressed.
     pub(crate) head: Vec<u8>,
+}
+
+impl Examined {
+    /// Whether it is what a source was, as far as that was read.
+    pub(crate) fn is_content_of(&self, identity: &Identity) -> io::Result<bool> {
+        if !identity.head.begins(&self.head) {
+            return Ok(false);
+        }
+        let opened = File::open(&self.path)?;
+        match self.format {
+            None => identity.is_content_of(&opened),
+            Some(format) => identity.is_content_of_stream(&mut format.open(opened)),
+        }
+    }
 }
 
 /// A file that is not read yet because it may be a copy, or is to wait.
@@ -75,6 +89,7 @@ impl Watch {
             let reason = self.complain(path, error, now);
             self.status.set_problem(path, &reason);
         }
+        self.metrics.active(self.watched.len(), self.targets.len());
         self.status.keep_problems(|path| problems.contains_key(path));
         self.problems.retain(|_, said| now < *said + crate::agent::files::SAID_AGAIN);
     }

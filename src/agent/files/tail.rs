@@ -103,6 +103,16 @@ impl Tail {
         self.path = path.to_owned();
     }
 
+    /// Opens it ahead of its first reading, so that it may be renamed or removed meanwhile.
+    pub(crate) fn hold(&mut self) {
+        if self.file.is_none()
+            && let Ok(Some(file)) = self.open()
+            && self.slot.is_some()
+        {
+            self.file = Some(file);
+        }
+    }
+
     /// Nobody will write to it any more.
     pub(crate) fn finish(&mut self) {
         if self.end == End::Open {
@@ -110,9 +120,26 @@ impl Tail {
         }
     }
 
+    /// Somebody may write to it after all.
+    pub(crate) fn reopen(&mut self) {
+        if self.end == End::Known {
+            self.end = End::Open;
+        }
+    }
+
+    /// Whether there is a last line without end.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.place < self.size
+    }
+
     /// Whether what was not read of it must be looked for elsewhere.
     pub(crate) fn is_lost(&self) -> bool {
         self.end == End::Lost
+    }
+
+    /// What it is told by.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { node: self.node, head: self.head, mark: self.mark }
     }
 
     /// How large it was when it was last looked at.
@@ -188,8 +215,7 @@ impl Tail {
         if self.is_checked {
             return Ok(true);
         }
-        let identity = Identity { node: self.node, head: self.head, mark: self.mark };
-        let is_same = identity.is_content_of(file)?;
+        let is_same = self.identity().is_content_of(file)?;
         self.is_checked = is_same;
         Ok(is_same)
     }

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::agent::files::archive::Archive;
 use crate::agent::files::bell::Other;
-use crate::agent::files::identity::Node;
+use crate::agent::files::identity::{Identity, Node};
 use crate::agent::files::scan::{Examined, look_into};
 use crate::agent::files::tail::Tail;
 use crate::agent::source::Source;
@@ -74,6 +74,11 @@ pub(crate) struct Look {
 impl Look {
     pub(crate) fn of(metadata: &Metadata) -> Look {
         Look { node: Node::of(metadata), len: metadata.len(), changed: metadata.modified().ok() }
+    }
+
+    /// When it was written to last.
+    pub(crate) fn changed(&self) -> Option<SystemTime> {
+        self.changed
     }
 }
 
@@ -147,10 +152,23 @@ impl Watched {
 
     /// Whether a new file may be the beginning of a copy of this one.
     pub(crate) fn begins_like(&self, file: &Examined) -> bool {
+        let identity = match &self.kind {
+            Kind::Tail(tail) => tail.identity(),
+            Kind::Archive(_) | Kind::Other(_) => Identity::default(),
+        };
+        // it may have been truncated already
+        if identity.is_telling() && file.is_content_of(&identity).unwrap_or(false) {
+            return true;
+        }
         let own = look_into(&self.path, file.target, file.look, 0).map(|own| own.head).unwrap_or_default();
         let len = own.len().min(file.head.len());
         let is_suffixed = file.path.to_string_lossy().starts_with(&*self.path.to_string_lossy());
         !own.is_empty() && own[..len] == file.head[..len] && (is_suffixed || len >= TELLING_BYTES)
+    }
+
+    /// Whether its last line has no end and will hardly get one: it was rotated.
+    pub(crate) fn has_old_rest(&self) -> bool {
+        self.path != self.name && matches!(&self.kind, Kind::Tail(tail) if tail.has_rest())
     }
 
     pub(crate) fn is_at(&self, metadata: &Metadata) -> bool {

@@ -60,9 +60,19 @@ impl Record {
         matches!(self.state, State::Done(_))
     }
 
-    /// The stretch that a place was read in. Of several the last: where reading went back, it is the one that was sent.
+    /// The stretch that a place was read in, until where a later one takes over. Of several the last: where reading went
+    /// back, it is the one that was sent.
     pub(crate) fn span_at(&self, place: u64) -> Option<Span> {
-        self.stretches.iter().rev().find(|span| span.0 <= place && place < span.1).copied()
+        let mut end = u64::MAX;
+        for span in self.stretches.iter().rev() {
+            if span.0 <= place && place < span.1 {
+                return Some(Span(span.0, span.1.min(end), span.2));
+            }
+            if span.0 > place {
+                end = end.min(span.0);
+            }
+        }
+        None
     }
 
     /// A run that ended before the answers came leaves a source that is to be read again.
