@@ -441,7 +441,7 @@ impl Watch {
                     watched.kind.finish();
                 }
                 due.push(*source);
-            } else if watched.has_old_rest() && now >= watched.grew + self.options.grace {
+            } else if watched.has_old_rest(&self.by_path) && now >= watched.grew + self.options.grace {
                 watched.kind.finish();
                 due.push(*source);
             }

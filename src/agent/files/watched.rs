@@ -1,5 +1,6 @@
 //! One source as the reader knows it: what reads it, whose lines they are, and what it waits for.
 
+use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -166,9 +167,11 @@ impl Watched {
         !own.is_empty() && own[..len] == file.head[..len] && (is_suffixed || len >= TELLING_BYTES)
     }
 
-    /// Whether its last line has no end and will hardly get one: it was rotated.
-    pub(crate) fn has_old_rest(&self) -> bool {
-        self.path != self.name && matches!(&self.kind, Kind::Tail(tail) if tail.has_rest())
+    /// Whether its last line has no end and will hardly get one, because it was rotated: it had another name, or its name
+    /// is that of another file with a number behind it.
+    pub(crate) fn has_old_rest(&self, paths: &HashMap<PathBuf, Vec<u32>>) -> bool {
+        let is_rotated = || self.path != self.name || rotated_from(&self.path).any(|path| paths.contains_key(&path));
+        matches!(&self.kind, Kind::Tail(tail) if tail.has_rest()) && is_rotated()
     }
 
     pub(crate) fn is_at(&self, metadata: &Metadata) -> bool {
@@ -178,6 +181,14 @@ impl Watched {
     pub(crate) fn is_changed(&self, metadata: &Metadata) -> bool {
         self.look != Some(Look::of(metadata))
     }
+}
+
+/// Which names rotation would have made this one of: `app.log` of `app.log.1` and of `app.log-20260101.1`.
+fn rotated_from(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_before_number = |at: usize| name[at + 1..].starts_with(|letter: char| letter.is_ascii_digit());
+    let ends = name.match_indices(['.', '-', '_']).map(|(at, _)| at).filter(|at| is_before_number(*at));
+    ends.map(|at| path.with_file_name(&name[..at])).collect::<Vec<_>>().into_iter()
 }
 
 /// Where a path leads, where that is elsewhere.

@@ -198,6 +198,15 @@ impl Rig {
         }
     }
 
+    /// The same, with words of one's own about what is not so.
+    pub(crate) fn wait_quietly(&self, what: &str, is_so: impl Fn(&Rig) -> bool, said: impl Fn() -> String) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while !is_so(self) {
+            assert!(Instant::now() < until, "{what}: {}", said());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
     /// Waits until these lines came, and no others.
     pub(crate) fn expect(&self, texts: &[&str]) {
         self.wait(&format!("{texts:?}"), |rig| rig.lines.lock().unwrap().len() >= texts.len());
