@@ -355,6 +355,8 @@ impl<O: Outlet> Gate<O> {
 }
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod tests;

@@ -197,6 +197,11 @@ impl Tail {
             None => 0,
         };
         if count > 0 {
+            // known before the lines are sent, so that a kill leaves it
+            if !self.head.is_whole() && self.head.len < self.size {
+                self.head = Head::of(&read_head(file)?);
+                self.positions.seen(self.source, self.head, self.mark);
+            }
             charset.each_line(&buffer[..count], self.place, each);
             self.advance(file, &buffer[..count])?;
         }
@@ -297,9 +302,6 @@ impl Tail {
     fn advance(&mut self, file: &File, part: &[u8]) -> io::Result<()> {
         self.place += part.len() as u64;
         self.searched = self.place;
-        if !self.head.is_whole() && self.head.len < self.size {
-            self.head = Head::of(&read_head(file)?);
-        }
         self.mark = if part.len() >= MARK_BYTES {
             Mark::of(self.place, part)
         } else {

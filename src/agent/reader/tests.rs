@@ -6,8 +6,10 @@ use std::io::Write as _;
 use crate::agent::files::Hearing;
 use crate::agent::files::archive::{Decompression, Format};
 use crate::agent::files::glob::Glob;
+use crate::agent::files::target::Target;
 use crate::agent::reader::rig::{Answers, Rig, append};
 use crate::agent::reader::*;
+use crate::agent::stage::{Flow, Stage};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -285,7 +287,6 @@ fn archives_are_read_once_and_a_torn_one_is_told_by_name() {
         let decompression = Decompression { initial_delay: Duration::from_millis(100), format: Format::Gzip };
         Target { decompression: Some(decompression), ..rig.target("*") }
     };
-    use crate::agent::files::target::Target;
     rig.start(vec![target(&rig)]);
     rig.wait("the whole one", |rig| rig.texts().ends_with(&["two".to_owned()]));
     rig.wait("the torn one is a problem", |rig| {
@@ -343,4 +344,82 @@ fn limits_drop_cut_and_slow_down() {
     rig.wait("those within the rate", |rig| rig.texts().len() == 12);
     rig.stop();
     assert_eq!(rig.texts().len(), 12);
+}
+
+/// Joins lines that begin with a space to the one before, and waits long for them.
+#[derive(Default)]
+struct Join {
+    held: HashMap<u32, (Entry, Instant)>,
+}
+
+impl Stage for Join {
+    fn run(&mut self, entry: &mut Entry, now: Instant) -> Flow {
+        let source = entry.place.source;
+        if entry.line.starts_with(' ')
+            && let Some((held, _)) = self.held.get_mut(&source)
+        {
+            held.line.push_str(&entry.line);
+            return Flow::Hold;
+        }
+        match self.held.insert(source, (entry.clone(), now)) {
+            Some((before, _)) => {
+                *entry = before;
+                Flow::Pass
+            }
+            None => Flow::Hold,
+        }
+    }
+
+    fn due(&mut self, now: Instant, _all: bool) -> Option<Entry> {
+        let is_old = |begun: &Instant| now >= *begun + Duration::from_secs(2);
+        let source = self.held.iter().find(|(_, (_, begun))| is_old(begun)).map(|(source, _)| *source)?;
+        self.held.remove(&source).map(|(entry, _)| entry)
+    }
+
+    fn held_since(&self, source: u32) -> Option<u64> {
+        self.held.get(&source).map(|(entry, _)| entry.place.start)
+    }
+}
+
+#[test]
+fn lines_are_joined_over_a_restart_and_go_when_they_waited_long_enough() {
+    let mut rig = Rig::new();
+    rig.make_pipelines = || vec![Pipeline::new(vec![Box::new(Join::default())])];
+    rig.append("a.log", "zero\nfirst\n more\n");
+    rig.start(vec![rig.target("*.log")]);
+    rig.expect(&["zero"]);
+    rig.stop();
+    rig.append("a.log", " and more\nsecond\n");
+    rig.start(vec![rig.target("*.log")]);
+    rig.expect(&["zero", "first more and more", "second"]);
+    rig.wait("all of it is answered for", |rig| {
+        let size = fs::metadata(rig.path("a.log")).unwrap().len();
+        rig.positions.as_ref().unwrap().record(1).is_some_and(|record| record.place == size)
+    });
+    rig.stop();
+    rig.start(vec![rig.target("*.log")]);
+    rig.append("a.log", "third\n");
+    rig.expect(&["zero", "first more and more", "second", "third"]);
+    rig.stop();
+}
+
+#[test]
+fn thousands_of_files_are_read_with_few_of_them_open() {
+    let mut rig = Rig::new();
+    rig.handles = 100;
+    for number in 0..2000 {
+        rig.append(&format!("{number}.log"), format!("first of {number}\n"));
+    }
+    rig.start(vec![rig.target("*.log")]);
+    rig.wait("a line of each", |rig| rig.lines.lock().unwrap().len() == 2000);
+    rig.append("1999.log", "second\n");
+    rig.append("7.log", "second\n");
+    rig.wait("those that changed", |rig| rig.lines.lock().unwrap().len() == 2002);
+    assert_eq!(rig.status.sources().len(), 2000);
+    rig.stop();
+    rig.start(vec![rig.target("*.log")]);
+    rig.append("1000.log", "third\n");
+    rig.wait("nothing comes again", |rig| rig.texts().last().is_some_and(|line| line == "third"));
+    assert_eq!(rig.lines.lock().unwrap().len(), 2003);
+    rig.stop();
 }
