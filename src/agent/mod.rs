@@ -23,6 +23,8 @@ pub(crate) mod positions;
 pub(crate) mod push;
 pub(crate) mod reader;
 pub(crate) mod relabel;
+pub(crate) mod run;
+pub(crate) mod show;
 pub(crate) mod source;
 pub(crate) mod stage;
 

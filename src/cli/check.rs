@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, bail};
 
 use crate::cli::data::{DataFolder, day};
-use crate::cli::query::harmless;
+use crate::model::harmless::harmless;
 use crate::store::check::{Checked, Finding, Lost, Progress, Weight};
 use crate::{db, ingest, server, store};
 

@@ -1,5 +1,6 @@
 //! The commands. Each file is one command: its arguments, and what it does.
 
+mod agent;
 mod check;
 mod data;
 mod demo;
@@ -28,6 +29,7 @@ Begin here:
   logcafe demo                     a server with sample services: see it work
   logcafe serve                    the server; it prints where to make the first account
   logcafe token add web-server     what an agent on web-server pushes with
+  logcafe agent --to https://logs.example.com --label job=shop '/var/log/shop/*.log'
   logcafe query '{app=\"web\"} |= \"error\"' --since 10m
 
 Each command tells more: logcafe help serve"
@@ -43,6 +45,8 @@ enum Command {
     Serve(Box<serve::Arguments>),
     /// See it work: a server with sample services logging into it
     Demo(demo::Arguments),
+    /// Read logs where they are written and push them to a server, in Promtail's place
+    Agent(Box<agent::Arguments>),
     /// Look for lines, or count them, on a running server
     Query(query::Arguments),
     /// Manage the people who may sign in
@@ -55,9 +59,10 @@ enum Command {
 
 /// Does what the command line says; the result is what the process exits with.
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let outcome = match Arguments::parse_from(agent::with_two_dashes(std::env::args_os())).command {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Agent(arguments) => agent::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Token(arguments) => token::run(arguments),

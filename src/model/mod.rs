@@ -4,6 +4,7 @@
 
 pub mod entry;
 pub mod form;
+pub(crate) mod harmless;
 pub mod labels;
 pub mod matcher;
 pub mod memory;

@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::agent::Mode;
 use crate::agent::config::client::Client;
-pub(crate) use crate::agent::config::print::Secrets;
+pub(crate) use crate::agent::config::print::{Secrets, quoted};
 use crate::agent::config::problem::Problem;
 use crate::agent::config::scrape::Scrape;
 use crate::agent::config::server::Server;
@@ -178,11 +178,16 @@ impl<'de, T: Deserialize<'de> + Check> Deserialize<'de> for Checked<T> {
 }
 
 /// Reads a value and holds it against its own rules, so that the error knows its line.
-fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de> + Check + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de> + Check + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::<Checked<T>>::deserialize(deserializer)?.map(|checked| checked.0).unwrap_or_default())
 }
 
-fn checked_list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Check>(deserializer: D) -> Result<Vec<T>, D::Error> {
+/// The same for each of a list.
+pub(crate) fn checked_list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Check>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let list: Option<Vec<Checked<T>>> = Deserialize::deserialize(deserializer)?;
     Ok(list.unwrap_or_default().into_iter().map(|checked| checked.0).collect())
 }

@@ -1,7 +1,10 @@
 //! The list of stages of a scrape configuration.
 
+use std::io::Write;
+
 use serde::Deserialize;
 
+use crate::agent::show::Inspected;
 use crate::agent::stage::setting::null_as_default;
 use crate::agent::stage::{
     Pipeline, Stage, Surroundings, cri, decolorize, docker, drop, eventlogmessage, geoip, json, labels, limit, logfmt,
@@ -69,9 +72,51 @@ impl StageConfig {
             StageConfig::Geoip(config) => match *config {},
         }
     }
+
+    /// As the configuration calls it.
+    fn name(&self) -> &'static str {
+        match self {
+            StageConfig::Docker(_) => "docker",
+            StageConfig::Cri(_) => "cri",
+            StageConfig::Regex(_) => "regex",
+            StageConfig::Json(_) => "json",
+            StageConfig::Logfmt(_) => "logfmt",
+            StageConfig::Replace(_) => "replace",
+            StageConfig::Multiline(_) => "multiline",
+            StageConfig::Pack(_) => "pack",
+            StageConfig::Template(_) => "template",
+            StageConfig::Timestamp(_) => "timestamp",
+            StageConfig::Output(_) => "output",
+            StageConfig::Labels(_) => "labels",
+            StageConfig::Labelallow(_) => "labelallow",
+            StageConfig::Labeldrop(_) => "labeldrop",
+            StageConfig::StaticLabels(_) => "static_labels",
+            StageConfig::StructuredMetadata(_) => "structured_metadata",
+            StageConfig::Metrics(_) => "metrics",
+            StageConfig::Tenant(_) => "tenant",
+            StageConfig::Match(_) => "match",
+            StageConfig::Drop(_) => "drop",
+            StageConfig::Limit(_) => "limit",
+            StageConfig::Sampling(_) => "sampling",
+            StageConfig::Decolorize(_) => "decolorize",
+            StageConfig::Eventlogmessage(_) => "eventlogmessage",
+            StageConfig::Geoip(config) => match *config {},
+        }
+    }
 }
 
 /// The stages of a scrape configuration, ready to run. Each target that is read by itself gets its own.
 pub(crate) fn build(stages: &[StageConfig], around: &Surroundings) -> Pipeline {
     Pipeline::new(stages.iter().map(|stage| stage.build(around)).collect())
+}
+
+/// The same, and each tells on an output of its own what it changes.
+pub(crate) fn build_inspected(
+    stages: &[StageConfig],
+    around: &Surroundings,
+    out: &dyn Fn() -> Box<dyn Write + Send>,
+) -> Pipeline {
+    let inspected =
+        |stage: &StageConfig| -> Box<dyn Stage> { Box::new(Inspected::new(stage.name(), stage.build(around), out())) };
+    Pipeline::new(stages.iter().map(inspected).collect())
 }

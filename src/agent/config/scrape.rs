@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::config::Check;
 use crate::agent::config::http::{Authorization, BasicAuth, Http, Tls, check_credentials};
 use crate::agent::config::pipeline::StageConfig;
 use crate::agent::config::server::Server;
 use crate::agent::config::units::{Address, ByteSize, Duration, Hidden, labels, or_default};
+use crate::agent::config::{Check, checked, checked_list};
 use crate::agent::files::charset::EncodingName;
 use crate::agent::relabel::Rule;
 use crate::model::Labels;
@@ -21,23 +21,23 @@ pub(crate) struct Scrape {
     pub(crate) job_name: String,
     #[serde(skip_serializing, deserialize_with = "or_default")]
     pub(crate) pipeline_stages: Vec<StageConfig>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
     pub(crate) journal: Option<Journal>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
     pub(crate) syslog: Option<Syslog>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) loki_push_api: Option<PushApi>,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub(crate) relabel_configs: Vec<Rule>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
     pub(crate) decompression: Option<Decompression>,
     #[serde(skip_serializing, deserialize_with = "or_default")]
     pub(crate) encoding: EncodingName,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub(crate) static_configs: Vec<TargetGroup>,
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "checked_list", skip_serializing_if = "Vec::is_empty")]
     pub(crate) file_sd_configs: Vec<FileDiscovery>,
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "checked_list", skip_serializing_if = "Vec::is_empty")]
     pub(crate) docker_sd_configs: Vec<DockerDiscovery>,
 }
 
@@ -334,7 +334,7 @@ pub(crate) enum SyslogFormat {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PushApi {
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "checked")]
     pub(crate) server: Server,
     #[serde(with = "labels")]
     pub(crate) labels: Labels,

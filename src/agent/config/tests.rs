@@ -51,6 +51,10 @@ target_config: {sync_period: 5s}
 scrape_configs:
 - job_name: files
   pipeline_stages:
+  - docker: {}
+  - regex: {expression: '^(?P<level>\w+)'}
+  - labels:
+      level:
   encoding: utf-16le
   static_configs:
   - targets: [localhost]
@@ -179,10 +183,31 @@ fn values_that_cannot_be_are_refused_where_they_stand() {
     check_refused("scrape_configs:\n- static_configs:\n  - labels: {a-b: c}\n", "3:14", "name of a label");
     check_refused("scrape_configs:\n- encoding: latin-9x\n", "2:13", "no encoding");
     check_refused("scrape_configs:\n- relabel_configs:\n  - regex: '(a'\n", "3:12", "missing closing )");
+    let job = |key: &str| format!("scrape_configs:\n- {key}\n");
+    check_refused(&job("syslog: {listen_protocol: tcp}"), "2:11", "no listen_address");
+    check_refused(&job("syslog: {listen_address: here}"), "2:11", "give host and port");
+    check_refused(&job("docker_sd_configs: [{}]"), "2:23", "unix:///var/run/docker.sock");
+    check_refused(&job("file_sd_configs: [{files: [a.txt]}]"), "2:21", "does not end with");
+    check_refused(&job("decompression: {enabled: true}"), "2:18", "no format");
+    check_refused(&job("journal: {matches: ssh}"), "2:12", "no FIELD=value");
+    check_refused(&job("loki_push_api: {server: {http_path_prefix: x}}"), "2:27", "does not begin with /");
     check_refused("server: {}\nserver: {}\n", "2:1", "a second time");
-    check_refused("server:\n\thttp_listen_port: 1\n", "2:1", "write spaces");
+    check_refused("server:\n\thttp_listen_port: 1\n", "2:2", "write spaces");
     check_refused("server: {}\n---\nserver: {}\n", "3:1", "second document");
     check_refused("server: *nope\n", "1:9", "no anchor");
+}
+
+#[test]
+fn stages_are_refused_where_they_stand() {
+    let check = |stage: &str, place: &str, message: &str| {
+        let text = format!("scrape_configs:\n- static_configs: [labels: {{}}]\n  pipeline_stages:\n  - {stage}\n");
+        check_refused(&text, place, message);
+    };
+    check("dokcer: {}", "4:5", "did you mean `docker`?");
+    check("regex: {expression: '('}", "4:25", "missing closing )");
+    check("regex: {expresion: x}", "4:13", "did you mean `expression`?");
+    check("geoip: {db: x}", "4:12", "not supported");
+    check("match: {selector: '{a=', stages: []}", "4:23", "");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::cli::query::print::harmless;
 use crate::cli::values::Span;
+use crate::model::harmless::harmless;
 use crate::model::{Direction, Timestamp};
 
 /// A span of time: `start` included, `end` not.

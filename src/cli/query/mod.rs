@@ -13,7 +13,6 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-pub(crate) use print::harmless;
 
 use crate::cli::moment::{self, Edge};
 use crate::cli::query::client::{Answer, Client, Line, Range};

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::cli::query::Output;
 use crate::cli::query::client::{Line, Series};
 use crate::model::Timestamp;
+use crate::model::harmless::{harmless, turns_text};
 
 /// Labels that the server adds; beside a line they would only repeat what the others say.
 const LABELS_HIDDEN: [&str; 2] = ["service_name", "detected_level"];
@@ -120,29 +121,6 @@ fn level_style(labels: &BTreeMap<String, String>) -> Style {
         _ => return Style::new(),
     };
     colour.on_default()
-}
-
-/// Control characters written out, but for newlines and tabs; so are the characters that turn text around.
-pub(crate) fn harmless(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            c if turns_text(c) => {
-                let _ = write!(out, "{}", c.escape_unicode());
-            }
-            c if c.is_control() => {
-                let _ = write!(out, "{}", c.escape_default());
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Embeddings, overrides and isolates of the Unicode bidirectional algorithm.
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::cli::query::client::{Client, Line, WireStream, lines_of};
-use crate::cli::query::print::harmless;
+use crate::model::harmless::harmless;
 use crate::model::{Direction, Timestamp};
 
 /// Servers send a ping every second: one that is silent for so long is gone, or we have slept.
