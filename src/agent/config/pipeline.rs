@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde::Deserialize;
 
+use crate::agent::config::units::or_default;
 use crate::agent::show::Inspected;
-use crate::agent::stage::setting::null_as_default;
 use crate::agent::stage::{
     Pipeline, Stage, Surroundings, cri, decolorize, docker, drop, eventlogmessage, geoip, json, labels, limit, logfmt,
     matcher, metrics, multiline, output, pack, regex, replace, sampling, template, tenant, timestamp,
@@ -15,8 +15,8 @@ use crate::agent::stage::{
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StageConfig {
-    Docker(#[serde(deserialize_with = "null_as_default")] docker::Config),
-    Cri(#[serde(deserialize_with = "null_as_default")] cri::Config),
+    Docker(#[serde(deserialize_with = "or_default")] docker::Config),
+    Cri(#[serde(deserialize_with = "or_default")] cri::Config),
     Regex(regex::Config),
     Json(json::Config),
     Logfmt(logfmt::Config),
@@ -37,8 +37,8 @@ pub(crate) enum StageConfig {
     Drop(drop::Config),
     Limit(limit::Config),
     Sampling(sampling::Config),
-    Decolorize(#[serde(deserialize_with = "null_as_default")] decolorize::Config),
-    Eventlogmessage(#[serde(deserialize_with = "null_as_default")] eventlogmessage::Config),
+    Decolorize(#[serde(deserialize_with = "or_default")] decolorize::Config),
+    Eventlogmessage(#[serde(deserialize_with = "or_default")] eventlogmessage::Config),
     Geoip(geoip::Config),
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use crate::agent::config::units::ByteSize;
 use crate::agent::entry::Entry;
-use crate::agent::stage::setting::ByteSize;
 use crate::agent::stage::timestamp::Stamper;
 use crate::agent::stage::{Flow, Stage, Surroundings};
 

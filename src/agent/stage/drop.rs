@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use serde::Deserialize;
 
+use crate::agent::config::units::{self, ByteSize};
 use crate::agent::entry::{Entry, Extracted};
 use crate::agent::metrics::Metrics;
-use crate::agent::stage::setting::{ByteSize, Name, Names, Pattern, Span};
+use crate::agent::stage::setting::{Name, Names, Pattern};
 use crate::agent::stage::{Clock, Flow, Stage, Surroundings};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -29,7 +30,7 @@ struct Keys {
     separator: Option<String>,
     expression: Option<Pattern>,
     value: Option<String>,
-    older_than: Option<Span>,
+    older_than: Option<units::Duration>,
     longer_than: Option<ByteSize>,
     drop_counter_reason: Option<String>,
 }

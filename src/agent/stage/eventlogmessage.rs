@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use crate::agent::config::units::is_label_name;
 use crate::agent::entry::Entry;
-use crate::agent::stage::setting::{LabelName, is_label_name};
+use crate::agent::stage::setting::LabelName;
 use crate::agent::stage::{Flow, Stage, Surroundings};
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -1,6 +1,5 @@
 //! `metrics`: counts what is in lines, for Prometheus.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +8,9 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::agent::config::units;
 use crate::agent::entry::Entry;
 use crate::agent::metrics::custom::{Change, Family, Kind};
-use crate::agent::stage::setting::Span;
 use crate::agent::stage::{Flow, Stage, Surroundings};
 use crate::logql::gotext::{duration, number};
 
@@ -65,7 +64,7 @@ struct Keys {
     #[serde(default)]
     prefix: String,
     source: Option<String>,
-    max_idle_duration: Option<Span>,
+    max_idle_duration: Option<units::Duration>,
     config: Settings,
 }
 
@@ -266,8 +265,8 @@ impl Counting {
 }
 
 /// A value as a number: text may be a number or a span of time, which counts in seconds.
-fn number_of(value: &Cow<'_, Value>) -> Option<f64> {
-    match &**value {
+fn number_of(value: &Value) -> Option<f64> {
+    match value {
         Value::Number(number) => number.as_f64(),
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
         Value::String(text) => {

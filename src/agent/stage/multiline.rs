@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use serde::Deserialize;
 
+use crate::agent::config::units;
 use crate::agent::entry::Entry;
-use crate::agent::stage::setting::{Pattern, Span};
+use crate::agent::stage::setting::Pattern;
 use crate::agent::stage::{Flow, Stage, Surroundings};
 
 /// Bytes of a joined line, at most. A server that takes lines of this size is rare.
@@ -25,13 +26,13 @@ pub(crate) struct Config {
     /// What the first line of a block looks like.
     firstline: Pattern,
     #[serde(default = "wait_default")]
-    max_wait_time: Span,
+    max_wait_time: units::Duration,
     #[serde(default = "lines_default")]
     max_lines: u64,
 }
 
-fn wait_default() -> Span {
-    Span(Duration::from_secs(3))
+fn wait_default() -> units::Duration {
+    units::Duration::from_secs(3)
 }
 
 fn lines_default() -> u64 {

@@ -4,8 +4,9 @@ use regex::{CaptureLocations, Regex};
 use serde::Deserialize;
 use std::time::Instant;
 
+use crate::agent::config::units::is_label_name;
 use crate::agent::entry::Entry;
-use crate::agent::stage::setting::{Name, Pattern, is_label_name, text_of};
+use crate::agent::stage::setting::{Name, Pattern, text_of};
 use crate::agent::stage::{Flow, Stage, Surroundings};
 
 #[derive(Clone, Debug, Deserialize)]

@@ -6,14 +6,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use regex::Regex;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::agent::config::units::is_label_name;
 use crate::agent::entry::Extracted;
-use crate::logql::gotext::duration;
 use crate::logql::template::{Dialect, Template};
 use crate::model::re2;
 
@@ -68,13 +67,6 @@ impl<'de> Deserialize<'de> for Names {
         }
         deserializer.deserialize_any(Either)
     }
-}
-
-/// Whether a label may be called so.
-pub(crate) fn is_label_name(name: &str) -> bool {
-    let is_first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
-    name.as_bytes().first().is_some_and(is_first)
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The name of a label.
@@ -181,55 +173,6 @@ impl<'de> Deserialize<'de> for TemplateText {
     }
 }
 
-/// A span of time as Go reads it: `3s`, `1h30m`. Never negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span(pub(crate) Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let nanos = duration::parse(&text)
-            .map_err(|error| D::Error::custom(format!("{error}; write it as in `3s`, `5m` or `1h30m`")))?;
-        let nanos = u64::try_from(nanos).map_err(|_| D::Error::custom("a span of time cannot be negative here"))?;
-        Ok(Span(Duration::from_nanos(nanos)))
-    }
-}
-
-/// A number of bytes: `8192`, `8kb`, `1MB`. Units are powers of 1024, as in Promtail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ByteSize(pub(crate) u64);
-
-impl ByteSize {
-    fn parse(text: &str) -> Option<ByteSize> {
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, unit) = text.split_at(end);
-        let power = match unit.trim().to_ascii_uppercase().as_str() {
-            "" | "B" => 0,
-            "K" | "KB" => 1,
-            "M" | "MB" => 2,
-            "G" | "GB" => 3,
-            "T" | "TB" => 4,
-            _ => return None,
-        };
-        digits.parse::<u64>().ok()?.checked_mul(1024u64.pow(power)).map(ByteSize)
-    }
-}
-
-impl<'de> Deserialize<'de> for ByteSize {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        ByteSize::parse(&text)
-            .ok_or_else(|| D::Error::custom(format!("`{text}` is no number of bytes; write it as in `8192` or `8kb`")))
-    }
-}
-
-/// Reads a key without a value as all defaults: `- docker:`.
-pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
-}
-
 /// The text that a stage reads: the line, or what was taken out under a name. `buffer` keeps the latter.
 pub(crate) fn text_of<'t>(
     source: Option<&Name>,
@@ -242,29 +185,4 @@ pub(crate) fn text_of<'t>(
     buffer.clear();
     buffer.push_str(&text);
     Some(buffer)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::agent::stage::setting::*;
-
-    #[test]
-    fn sizes_count_in_powers_of_1024() {
-        let table =
-            [("0", Some(0)), ("8192", Some(8192)), ("8kb", Some(8192)), ("1 MB", Some(1 << 20)), ("2G", Some(2 << 30))];
-        for (text, bytes) in table {
-            assert_eq!(ByteSize::parse(text).map(|size| size.0), bytes, "{text}");
-        }
-        for text in ["", "kb", "1.5kb", "8 apples", "-1", "99999999999T"] {
-            assert_eq!(ByteSize::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn labels_are_called_as_servers_take_them() {
-        for (name, is_one) in [("app", true), ("_a1", true), ("1a", false), ("a-b", false), ("", false), ("한", false)]
-        {
-            assert_eq!(is_label_name(name), is_one, "{name}");
-        }
-    }
 }
