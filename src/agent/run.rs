@@ -1,8 +1,52 @@
 //! Puts the agent together and runs it until it is asked to stop.
+//!
+//! Promises: everything that can be wrong at the start is an error before the first line is read; a stop in order sends
+//! what was read, waits a little for the answers, and writes the positions.
 
-use anyhow::bail;
+use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::agent::config::pipeline::{build, build_inspected};
+use crate::agent::config::scrape::{Compression, Scrape, TargetGroup};
+use crate::agent::files::archive::{Decompression, Format};
+use crate::agent::files::bell::Bell;
+use crate::agent::files::glob::Glob;
+use crate::agent::files::handle::Handles;
+use crate::agent::files::status::Status;
+use crate::agent::files::target::Target;
+use crate::agent::files::{Watch, WatchOptions};
+use crate::agent::metrics::Metrics;
+use crate::agent::outlet::{Ledger, Outlet};
+use crate::agent::positions::{Options, Positions};
+use crate::agent::push::client;
+use crate::agent::push::connect;
+use crate::agent::push::fanout::Fanout;
+use crate::agent::reader::{Beyond, LineLimits, RateLimit, Reader, TooLong};
+use crate::agent::relabel;
+use crate::agent::show::Terminal;
+use crate::agent::stage::{Pipeline, Surroundings};
 use crate::agent::{Config, Mode};
+use crate::model::Labels;
+
+/// The label that names what is read.
+const PATH: &str = "__path__";
+/// The label that names what of it is not.
+const EXCLUDE: &str = "__path_exclude__";
+/// How long a stop waits for the servers' last answers.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// What the parts share.
+struct Parts {
+    bell: Arc<Bell>,
+    positions: Arc<Positions>,
+    metrics: Arc<Metrics>,
+    status: Status,
+    /// Where positions lie that are not to be kept.
+    _folder: Option<tempfile::TempDir>,
+}
 
 /// Runs an agent; returns when it has stopped.
 ///
@@ -10,5 +54,188 @@ use crate::agent::{Config, Mode};
 ///
 /// It cannot be started.
 pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
-    bail!("the parts are not put together yet: {} jobs, {mode:?}", config.scrape_configs.len())
+    check_parts(&config)?;
+    let parts = parts(&config, mode)?;
+    let targets = targets(&config)?;
+    parts.bell.set_targets(targets);
+    match mode {
+        Mode::Run => push(&config, &parts),
+        Mode::DryRun | Mode::Inspect => show(&config, mode, &parts),
+    }
+}
+
+/// Refuses what the agent cannot read yet, by its key.
+fn check_parts(config: &Config) -> anyhow::Result<()> {
+    if config.target_config.stdin {
+        bail!("standard input is not read yet");
+    }
+    for scrape in &config.scrape_configs {
+        let kinds = [
+            ("journal", scrape.journal.is_some()),
+            ("syslog", scrape.syslog.is_some()),
+            ("loki_push_api", scrape.loki_push_api.is_some()),
+            ("file_sd_configs", !scrape.file_sd_configs.is_empty()),
+            ("docker_sd_configs", !scrape.docker_sd_configs.is_empty()),
+        ];
+        if let Some((kind, _)) = kinds.iter().find(|(_, is_given)| *is_given) {
+            bail!("the job {:?} has {kind}, which is not read yet; static_configs are", scrape.job_name);
+        }
+    }
+    Ok(())
+}
+
+fn parts(config: &Config, mode: Mode) -> anyhow::Result<Parts> {
+    let (folder, path) = match mode {
+        Mode::Run => (None, config.positions.filename.clone()),
+        // nothing is answered for, so nothing is to be remembered
+        Mode::DryRun | Mode::Inspect => {
+            let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+            let path = folder.path().join("positions.yaml");
+            (Some(folder), path)
+        }
+    };
+    let options = Options {
+        path,
+        sync_period: config.positions.sync_period.0,
+        ignore_invalid_yaml: config.positions.ignore_invalid_yaml,
+    };
+    Ok(Parts {
+        bell: Arc::default(),
+        positions: Arc::new(Positions::open(options)?),
+        metrics: Arc::default(),
+        status: Status::default(),
+        _folder: folder,
+    })
+}
+
+/// The files of all jobs.
+fn targets(config: &Config) -> anyhow::Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for (job, scrape) in config.scrape_configs.iter().enumerate() {
+        for group in &scrape.static_configs {
+            targets.extend(target(job, scrape, group).with_context(|| format!("the job {:?}", scrape.job_name))?);
+        }
+    }
+    Ok(targets)
+}
+
+/// None where relabelling drops it.
+fn target(job: usize, scrape: &Scrape, group: &TargetGroup) -> anyhow::Result<Option<Target>> {
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let named = Labels::from_pairs(group.labels.iter().map(own).chain([("job".to_owned(), scrape.job_name.clone())]));
+    let given = if group.labels.get("job").is_some() || scrape.job_name.is_empty() { &group.labels } else { &named };
+    let Some(labels) = relabel::apply(&scrape.relabel_configs, given) else { return Ok(None) };
+    let Some(path) = labels.get(PATH) else {
+        bail!("a target has no {PATH}: name the files to read, as in {PATH}: /var/log/app/*.log");
+    };
+    let exclude = labels.get(EXCLUDE).map(Glob::parse).transpose().map_err(anyhow::Error::msg).context(EXCLUDE)?;
+    let decompression = scrape.decompression.as_ref().filter(|given| given.enabled);
+    Ok(Some(Target {
+        job,
+        job_name: scrape.job_name.clone(),
+        labels: relabel::public(&labels),
+        glob: Glob::parse(path).map_err(anyhow::Error::msg).context(PATH)?,
+        exclude,
+        encoding: scrape.encoding.clone(),
+        decompression: decompression.and_then(|given| {
+            let format = match given.format? {
+                Compression::Gz => Format::Gzip,
+                Compression::Bz2 => Format::Bzip2,
+                Compression::Z => Format::Zlib,
+            };
+            Some(Decompression { initial_delay: given.initial_delay.0, format })
+        }),
+    }))
+}
+
+fn limits(config: &Config) -> LineLimits {
+    let limits = &config.limits_config;
+    let rate = limits.readline_rate_enabled.then(|| RateLimit {
+        lines_per_second: limits.readline_rate,
+        burst: limits.readline_burst as f64,
+        beyond: if limits.readline_rate_drop { Beyond::Drop } else { Beyond::Wait },
+    });
+    let too_long = if limits.max_line_size_truncate { TooLong::Cut } else { TooLong::Drop };
+    LineLimits { line_bytes_max: usize::try_from(limits.max_line_size.0).unwrap_or(usize::MAX), too_long, rate }
+}
+
+fn reader<O: Outlet>(config: &Config, parts: &Parts, pipelines: Vec<Pipeline>, outlet: O) -> Reader<O> {
+    let options = WatchOptions {
+        sync_period: config.target_config.sync_period.0,
+        poll_period: config.global.file_watch_config.max_poll_frequency.0.max(WatchOptions::default().poll_period),
+        ..WatchOptions::default()
+    };
+    let Parts { bell, positions, metrics, status, .. } = parts;
+    let watch = Watch::new(options, Handles::raised(), positions, bell, status, metrics);
+    Reader::new(watch, bell, positions, pipelines, outlet, limits(config), metrics)
+}
+
+fn surroundings(scrape: &Scrape, parts: &Parts) -> Surroundings {
+    Surroundings { metrics: Arc::clone(&parts.metrics), job: scrape.job_name.clone(), ..Surroundings::default() }
+}
+
+/// Reads and sends until a signal comes.
+fn push(config: &Config, parts: &Parts) -> anyhow::Result<()> {
+    let mut fillings = Vec::new();
+    let mut servers = Vec::new();
+    for client in &config.clients {
+        let (filling, settings) = connect::server(client).map_err(anyhow::Error::msg)?;
+        fillings.push(filling);
+        servers.push(settings);
+    }
+    let ledger = Arc::<Positions>::clone(&parts.positions) as Arc<dyn Ledger>;
+    let (fanout, exits) = Fanout::new(fillings, ledger);
+    let pipeline = |scrape: &Scrape| build(&scrape.pipeline_stages, &surroundings(scrape, parts));
+    let reader = reader(config, parts, config.scrape_configs.iter().map(pipeline).collect(), fanout);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    runtime.block_on(async {
+        let mut sending = tokio::task::JoinSet::new();
+        for (settings, exit) in servers.into_iter().zip(exits) {
+            sending.spawn(client::run(settings, exit, Arc::clone(&parts.metrics)));
+        }
+        let reading = std::thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(move || reader.run().finish())
+            .context("cannot start the reader")?;
+        stop_signal().await?;
+        tracing::info!("stopping");
+        parts.bell.stop();
+        let ended = async { while sending.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WAIT, ended).await.is_err() {
+            tracing::warn!("a server has not answered for the last lines; they are sent again at the next start");
+        }
+        // the ends of the lanes are gone with it, so the reader waits for nobody
+        sending.shutdown().await;
+        tokio::task::spawn_blocking(move || reading.join())
+            .await?
+            .map_err(|_| anyhow::anyhow!("the reader panicked"))?;
+        parts.positions.write().context("cannot write the positions")
+    })
+}
+
+/// Prints what would be sent until a signal comes.
+fn show(config: &Config, mode: Mode, parts: &Parts) -> anyhow::Result<()> {
+    let out = || -> Box<dyn std::io::Write + Send> { Box::new(anstream::stdout()) };
+    let pipeline = |scrape: &Scrape| match mode {
+        Mode::Inspect => build_inspected(&scrape.pipeline_stages, &surroundings(scrape, parts), &out),
+        Mode::Run | Mode::DryRun => build(&scrape.pipeline_stages, &surroundings(scrape, parts)),
+    };
+    let pipelines = config.scrape_configs.iter().map(pipeline).collect();
+    let reader = reader(config, parts, pipelines, Terminal::new(out()));
+    let bell = Arc::clone(&parts.bell);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let reading = std::thread::spawn(move || drop(reader.run()));
+    runtime.block_on(stop_signal())?;
+    bell.stop();
+    reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))
+}
+
+/// Waits until the agent is asked to stop.
+async fn stop_signal() -> anyhow::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
 }
