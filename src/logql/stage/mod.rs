@@ -44,8 +44,8 @@ pub use labels::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, LineError, PRESERVE
 pub use processed::{Processed, Wanted};
 
 pub(crate) use changes::View;
-pub(crate) use labels::EXTRACTED_SUFFIX;
 pub(crate) use decolorize::run as without_colours;
+pub(crate) use labels::EXTRACTED_SUFFIX;
 pub use literals::{Literals, literals};
 pub(crate) use logfmt_scan::Pairs;
 pub use required::required_substrings;
