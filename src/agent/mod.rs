@@ -17,6 +17,7 @@
 pub(crate) mod config;
 pub(crate) mod entry;
 pub(crate) mod files;
+pub(crate) mod intake;
 pub(crate) mod metrics;
 pub(crate) mod outlet;
 pub(crate) mod positions;
@@ -26,6 +27,7 @@ pub(crate) mod relabel;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod source;
+pub(crate) mod spool;
 pub(crate) mod stage;
 
 pub(crate) use crate::agent::config::Config;

@@ -175,12 +175,14 @@ impl<O: Outlet> Reader<O> {
         let place = match pipeline {
             None => watch.read(source, &mut |labels, record| {
                 let timestamp = clock.time_of(&record, &mut gate.outlet);
-                gate.send(labels, timestamp, record.line, &[], None);
+                gate.send(labels, timestamp, record.line, record.structured, record.tenant);
             }),
             Some(pipeline) => watch.read(source, &mut |labels, record| {
                 let timestamp = clock.time_of(&record, &mut gate.outlet);
                 let place = Place { source, start: record.start, end: record.end };
                 entry.begin(labels, timestamp, record.line, place);
+                entry.structured.extend_from_slice(record.structured);
+                entry.tenant = record.tenant.map(str::to_owned);
                 pipeline.run(entry, now, &mut |entry| gate.send_entry(entry));
             }),
         };

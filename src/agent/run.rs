@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::agent::config::Spool;
 use crate::agent::config::pipeline::{build, build_inspected};
 use crate::agent::config::scrape::{Compression, Scrape, TargetGroup};
 use crate::agent::files::archive::{Decompression, Format};
@@ -18,6 +19,7 @@ use crate::agent::files::handle::Handles;
 use crate::agent::files::status::Status;
 use crate::agent::files::target::Target;
 use crate::agent::files::{Watch, WatchOptions};
+use crate::agent::intake::Intakes;
 use crate::agent::metrics::Metrics;
 use crate::agent::outlet::{Ledger, Outlet};
 use crate::agent::positions::{Options, Positions};
@@ -27,6 +29,7 @@ use crate::agent::push::fanout::Fanout;
 use crate::agent::reader::{Beyond, LineLimits, RateLimit, Reader, TooLong};
 use crate::agent::relabel;
 use crate::agent::show::Terminal;
+use crate::agent::spool::{SpoolOptions, Spools};
 use crate::agent::stage::{Pipeline, Surroundings};
 use crate::agent::{Config, Mode};
 use crate::model::Labels;
@@ -39,11 +42,12 @@ const EXCLUDE: &str = "__path_exclude__";
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// What the parts share.
-struct Parts {
-    bell: Arc<Bell>,
-    positions: Arc<Positions>,
-    metrics: Arc<Metrics>,
-    status: Status,
+pub(crate) struct Parts {
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) positions: Arc<Positions>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) status: Status,
+    pub(crate) spools: Spools,
     /// Where positions lie that are not to be kept.
     _folder: Option<tempfile::TempDir>,
 }
@@ -55,7 +59,7 @@ struct Parts {
 /// It cannot be started.
 pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     check_parts(&config)?;
-    let parts = parts(&config, mode)?;
+    let parts = Arc::new(parts(&config, mode)?);
     let targets = targets(&config)?;
     parts.bell.set_targets(targets);
     match mode {
@@ -95,17 +99,16 @@ fn parts(config: &Config, mode: Mode) -> anyhow::Result<Parts> {
         }
     };
     let options = Options {
-        path,
+        path: path.clone(),
         sync_period: config.positions.sync_period.0,
         ignore_invalid_yaml: config.positions.ignore_invalid_yaml,
     };
-    Ok(Parts {
-        bell: Arc::default(),
-        positions: Arc::new(Positions::open(options)?),
-        metrics: Arc::default(),
-        status: Status::default(),
-        _folder: folder,
-    })
+    let (bell, metrics, status) = (Arc::default(), Arc::default(), Status::default());
+    let positions = Arc::new(Positions::open(options)?);
+    let spool_folder = if folder.is_some() { Spool::default().folder(&path) } else { config.spool.folder(&path) };
+    let options = SpoolOptions::new(spool_folder, config.spool.size_max.0);
+    let spools = Spools::open(options, &bell, &positions, &status, &metrics)?;
+    Ok(Parts { bell, positions, metrics, status, spools, _folder: folder })
 }
 
 /// The files of all jobs.
@@ -175,7 +178,7 @@ fn surroundings(scrape: &Scrape, parts: &Parts) -> Surroundings {
 }
 
 /// Reads and sends until a signal comes.
-fn push(config: &Config, parts: &Parts) -> anyhow::Result<()> {
+fn push(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
     let mut fillings = Vec::new();
     let mut servers = Vec::new();
     for client in &config.clients {
@@ -189,6 +192,7 @@ fn push(config: &Config, parts: &Parts) -> anyhow::Result<()> {
     let reader = reader(config, parts, config.scrape_configs.iter().map(pipeline).collect(), fanout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
+        let intakes = Intakes::start(config, parts)?;
         let mut sending = tokio::task::JoinSet::new();
         for (settings, exit) in servers.into_iter().zip(exits) {
             sending.spawn(client::run(settings, exit, Arc::clone(&parts.metrics)));
@@ -199,6 +203,7 @@ fn push(config: &Config, parts: &Parts) -> anyhow::Result<()> {
             .context("cannot start the reader")?;
         stop_signal().await?;
         tracing::info!("stopping");
+        intakes.stop().await;
         parts.bell.stop();
         let ended = async { while sending.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_WAIT, ended).await.is_err() {
@@ -214,7 +219,7 @@ fn push(config: &Config, parts: &Parts) -> anyhow::Result<()> {
 }
 
 /// Prints what would be sent until a signal comes.
-fn show(config: &Config, mode: Mode, parts: &Parts) -> anyhow::Result<()> {
+fn show(config: &Config, mode: Mode, parts: &Arc<Parts>) -> anyhow::Result<()> {
     let out = || -> Box<dyn std::io::Write + Send> { Box::new(anstream::stdout()) };
     let pipeline = |scrape: &Scrape| match mode {
         Mode::Inspect => build_inspected(&scrape.pipeline_stages, &surroundings(scrape, parts), &out),
@@ -225,7 +230,12 @@ fn show(config: &Config, mode: Mode, parts: &Parts) -> anyhow::Result<()> {
     let bell = Arc::clone(&parts.bell);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let reading = std::thread::spawn(move || drop(reader.run()));
-    runtime.block_on(stop_signal())?;
+    runtime.block_on(async {
+        let intakes = Intakes::start(config, parts)?;
+        stop_signal().await?;
+        intakes.stop().await;
+        anyhow::Ok(())
+    })?;
     bell.stop();
     reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))
 }

@@ -16,6 +16,10 @@ pub(crate) struct Record<'a> {
     pub(crate) timestamp: Option<Timestamp>,
     /// Where lines of one source have different ones; else those of the target.
     pub(crate) labels: Option<&'a Labels>,
+    /// Structured metadata: what was pushed may have it.
+    pub(crate) structured: &'a [(String, String)],
+    /// Where who sent it named one.
+    pub(crate) tenant: Option<&'a str>,
 }
 
 /// How far a reading came.

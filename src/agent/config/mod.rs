@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     #[serde(deserialize_with = "or_default")]
     pub(crate) positions: Positions,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) spool: Spool,
     /// The old way to name one server; it is among `clients` once the configuration was read.
     #[serde(skip_serializing, deserialize_with = "checked")]
     client: Option<Client>,
@@ -98,6 +100,33 @@ impl Default for Positions {
     fn default() -> Positions {
         let filename = PathBuf::from("/var/log/positions.yaml");
         Positions { filename, sync_period: Duration::from_secs(10), ignore_invalid_yaml: false }
+    }
+}
+
+/// Where what cannot be read again is kept until it was sent: a key of our own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Spool {
+    /// Beside the positions where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) size_max: ByteSize,
+}
+
+impl Default for Spool {
+    fn default() -> Spool {
+        Spool { directory: None, size_max: ByteSize(1 << 30) }
+    }
+}
+
+impl Spool {
+    /// The folder it is in.
+    pub(crate) fn folder(&self, positions: &Path) -> PathBuf {
+        self.directory.clone().unwrap_or_else(|| {
+            let mut name = positions.as_os_str().to_owned();
+            name.push(".spool");
+            PathBuf::from(name)
+        })
     }
 }
 

@@ -193,7 +193,7 @@ fn give(line: &str, start: u64, end: u64, each: &mut dyn FnMut(Record<'_>)) {
         Some(line) => line.strip_suffix('\r').unwrap_or(line),
         None => line,
     };
-    each(Record { start, end, line, timestamp: None, labels: None });
+    each(Record { start, end, line, timestamp: None, labels: None, structured: &[], tenant: None });
 }
 
 #[cfg(test)]

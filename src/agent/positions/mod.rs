@@ -240,6 +240,11 @@ impl Positions {
         self.lock().records.get(&source).cloned()
     }
 
+    /// All servers answered for what of a source begins before.
+    pub(crate) fn place_of(&self, source: u32) -> u64 {
+        self.lock().records.get(&source).map_or(0, |record| record.place)
+    }
+
     /// The stretch in which a place was read and sent, where it was not answered for.
     pub(crate) fn stretch_at(&self, source: u32, place: u64) -> Option<Stretch> {
         let span = self.lock().records.get(&source)?.span_at(place)?;
