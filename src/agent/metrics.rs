@@ -3,6 +3,7 @@
 //! Promises: counting never waits for long, and never fails.
 
 pub(crate) mod custom;
+mod intake;
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::agent::metrics::custom::CustomMetrics;
+use crate::agent::metrics::intake::IntakeMetrics;
 
 /// Seconds that a request takes, in steps.
 const REQUEST_SECS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -41,6 +43,8 @@ pub(crate) struct Metrics {
     stage_dropped_by_label: Family<LabelValue, Counter>,
     /// What `metrics` stages count.
     pub(crate) custom: CustomMetrics,
+    /// What is received by syslog and from the journal.
+    pub(crate) intake: IntakeMetrics,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -113,6 +117,7 @@ impl Default for Metrics {
             stage_dropped_bytes: Family::default(),
             stage_dropped_by_label: Family::default(),
             custom: CustomMetrics::default(),
+            intake: IntakeMetrics::default(),
         };
         metrics.register();
         metrics
@@ -124,6 +129,7 @@ impl Metrics {
     fn register(&self) {
         let mut registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let registry = registry.sub_registry_with_prefix("promtail");
+        self.intake.register(registry);
         registry.register("read_bytes_total", "Number of bytes read", self.read_bytes.clone());
         registry.register("read_lines", "Number of lines read", self.read_lines.clone());
         registry.register("file_bytes_total", "Number of bytes in a file", self.file_bytes.clone());

@@ -237,6 +237,24 @@ pub(crate) fn apply(rules: &[Rule], labels: &Labels) -> Option<Labels> {
     Some(Labels::from_pairs(work.0))
 }
 
+/// Whether a label of this name makes a difference to what becomes of the others.
+pub(crate) fn is_read(rules: &[Rule], name: &str) -> bool {
+    rules.iter().any(|rule| match rule.action {
+        Action::LabelMap => rule.regex.compiled.is_match(name),
+        Action::KeepEqual | Action::DropEqual if rule.target_label == name => true,
+        Action::Replace
+        | Action::Keep
+        | Action::Drop
+        | Action::KeepEqual
+        | Action::DropEqual
+        | Action::HashMod
+        | Action::LabelDrop
+        | Action::LabelKeep
+        | Action::Lowercase
+        | Action::Uppercase => rule.source_labels.iter().any(|label| label.0 == name),
+    })
+}
+
 /// The labels that are sent: without those for rules, and without those that have no text.
 pub(crate) fn public(labels: &Labels) -> Labels {
     let kept = labels.iter().filter(|(name, value)| !name.starts_with("__") && !value.is_empty());

@@ -295,15 +295,28 @@ impl Check for Syslog {
             return Err("syslog has no listen_address: give host and port, as in 0.0.0.0:1514".into());
         }
         check_listen(&self.listen_address)?;
-        let tls = &self.tls_config;
-        if *tls != Tls::default() && self.listen_protocol == SyslogProtocol::Udp {
-            return Err("syslog over udp knows no TLS: set listen_protocol to tcp, or leave tls_config out".into());
-        }
-        if *tls != Tls::default() && (tls.cert_file.is_none() || tls.key_file.is_none()) {
-            return Err("a syslog listener with TLS needs cert_file and key_file under tls_config".into());
-        }
-        Ok(())
+        check_listener_tls(&self.tls_config, self.listen_protocol)
     }
+}
+
+fn check_listener_tls(tls: &Tls, protocol: SyslogProtocol) -> Result<(), String> {
+    if *tls == Tls::default() {
+        return Ok(());
+    }
+    if protocol == SyslogProtocol::Udp {
+        return Err("syslog over udp knows no TLS: set listen_protocol to tcp, or leave tls_config out".into());
+    }
+    if (tls.cert_file.is_none() && tls.cert.is_none()) || (tls.key_file.is_none() && tls.key.is_none()) {
+        return Err("a syslog listener with TLS needs cert_file and key_file under tls_config".into());
+    }
+    if tls.server_name.is_some() || tls.insecure_skip_verify {
+        return Err(
+            "server_name and insecure_skip_verify are of clients and mean nothing to a listener: leave them out; \
+                    without ca_file no sender has to show a certificate"
+                .into(),
+        );
+    }
+    Ok(())
 }
 
 fn check_listen(address: &str) -> Result<(), String> {

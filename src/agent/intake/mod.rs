@@ -3,6 +3,11 @@
 //! Promises: what keeps one from listening is an error at the start; a stop leaves nothing in memory that was received.
 //! Never: drops what its sender can be made to wait with.
 
+pub(crate) mod keep;
+pub(crate) mod labelling;
+pub(crate) mod seldom;
+pub(crate) mod syslog;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::agent::Config;
-use crate::agent::config::scrape::Scrape;
+use crate::agent::config::scrape::{Scrape, Syslog};
 use crate::agent::run::Parts;
 
 /// Tells intakes that they are to end.
@@ -51,7 +56,23 @@ impl Intakes {
     }
 
     /// Starts what a job receives by, if it does. The number is that of its pipeline.
-    fn start_job(&mut self, _job: usize, _scrape: &Scrape, _parts: &Arc<Parts>) -> anyhow::Result<()> {
+    fn start_job(&mut self, job: usize, scrape: &Scrape, parts: &Arc<Parts>) -> anyhow::Result<()> {
+        if let Some(settings) = &scrape.syslog {
+            self.start_syslog(job, scrape, settings, parts)?;
+        }
+        Ok(())
+    }
+
+    fn start_syslog(
+        &mut self,
+        job: usize,
+        scrape: &Scrape,
+        settings: &Syslog,
+        parts: &Arc<Parts>,
+    ) -> anyhow::Result<()> {
+        let spool = parts.spools.begin(&syslog::spool_name(scrape, settings), job, &settings.labels)?;
+        let listener = syslog::Listener::bind(scrape, settings, spool, &parts.metrics)?;
+        self.tasks.spawn(listener.run(self.stop_token()));
         Ok(())
     }
 

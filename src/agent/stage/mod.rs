@@ -9,7 +9,7 @@ pub(crate) mod decolorize;
 pub(crate) mod docker;
 pub(crate) mod drop;
 pub(crate) mod eventlogmessage;
-mod generations;
+pub(crate) mod generations;
 pub(crate) mod geoip;
 pub(crate) mod json;
 mod json_walk;
