@@ -126,11 +126,6 @@ impl EntryLabels {
         Labels::from_pairs(self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
 
-    /// What was changed of which set: equal for lines that end in equal labels of one source, so a key to remember them by.
-    pub(crate) fn changed(&self) -> (&Labels, &[(String, Option<String>)]) {
-        (&self.base, &self.changes[..self.used])
-    }
-
     /// A number that equal sets share, however they came about.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut sum = self.base_sum;
@@ -327,7 +322,6 @@ mod tests {
         assert_eq!(entry.extracted.text("app").as_deref(), Some("shop"));
         entry.begin(&base, Timestamp::from_secs(2), "two", Place::default());
         assert_eq!((entry.labels.get("level"), entry.extracted.text("level")), (None, None));
-        assert_eq!(entry.labels.changed().1, []);
         entry.extracted.set_text("other", "x");
         assert_eq!(entry.extracted.text("level"), None);
     }

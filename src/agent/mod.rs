@@ -13,7 +13,6 @@
 //! What cannot be read twice (a socket, standard input, a container) is written to the spool on the disk first, so that
 //! the reader knows one kind of source alone: one with places to go back to.
 
-#![allow(dead_code)] // BUILDING
 pub(crate) mod config;
 pub(crate) mod entry;
 pub(crate) mod files;

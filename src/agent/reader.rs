@@ -73,6 +73,8 @@ pub(crate) struct Reader<O> {
     sources: HashMap<u32, Reading>,
     /// Sources of which stages hold lines back.
     holding: BTreeSet<u32>,
+    /// Sources whose lines a stage takes no more of for now.
+    paused: BTreeSet<u32>,
     entry: Entry,
 }
 
@@ -113,6 +115,7 @@ impl<O: Outlet> Reader<O> {
             gate,
             sources: HashMap::new(),
             holding: BTreeSet::new(),
+            paused: BTreeSet::new(),
             entry: Entry::default(),
         }
     }
@@ -141,23 +144,53 @@ impl<O: Outlet> Reader<O> {
             self.watch.look_after(Duration::ZERO);
             return;
         }
-        let wait = if self.holding.is_empty() { WAIT } else { WAIT_HOLDING };
-        let wait = due.map_or(wait, |due| wait.min(due.saturating_duration_since(now)));
-        if let Some(source) = self.watch.next(wait) {
-            self.read(source);
+        self.go_on();
+        if let Some(source) = self.watch.next(self.wait(now, due)) {
+            if self.paused_until(source).is_some() {
+                self.paused.insert(source);
+            } else {
+                self.read(source);
+            }
+        }
+    }
+
+    /// How long nothing may happen: until a batch is due, or a line that stages hold.
+    fn wait(&self, now: Instant, due: Option<Instant>) -> Duration {
+        if self.holding.is_empty() {
+            return due.map_or(WAIT, |due| WAIT.min(due.saturating_duration_since(now)));
+        }
+        let resumed = self.pipelines.iter().filter_map(|pipeline| pipeline.paused_until(now));
+        let due = resumed.chain(due).min();
+        due.map_or(WAIT_HOLDING, |due| WAIT_HOLDING.min(due.saturating_duration_since(now)))
+    }
+
+    /// Until when a stage has enough of the lines of a source.
+    fn paused_until(&self, source: u32) -> Option<Instant> {
+        let job = self.watch.job_of(source)?;
+        self.pipelines.get(job)?.paused_until(Instant::now())
+    }
+
+    /// Sources whose stages have caught up are read on.
+    fn go_on(&mut self) {
+        for source in std::mem::take(&mut self.paused) {
+            if self.paused_until(source).is_some() {
+                self.paused.insert(source);
+            } else {
+                self.watch.enqueue(source);
+            }
         }
     }
 
     /// Reads a few parts of a source.
     fn read(&mut self, source: u32) {
         for part in 0..PARTS_AT_ONCE {
-            if part > 0 && !(self.gate.outlet.ready(Duration::ZERO) && !self.gate.is_in_debt()) {
+            if part > 0 && (self.gate.is_in_debt() || !self.gate.outlet.ready(Duration::ZERO)) {
                 return;
             }
             let before = self.sources.get(&source).map(|reading| reading.place);
             let Some(place) = self.read_part(source) else { return };
             self.say_reached(source, place);
-            if before == Some(place) || !self.watch.is_waiting(source) {
+            if before == Some(place) || !self.watch.is_waiting(source) || self.paused_until(source).is_some() {
                 return;
             }
         }

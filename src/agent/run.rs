@@ -18,7 +18,7 @@ use crate::agent::files::glob::Glob;
 use crate::agent::files::handle::Handles;
 use crate::agent::files::status::Status;
 use crate::agent::files::target::Target;
-use crate::agent::files::{Watch, WatchOptions};
+use crate::agent::files::{Hearing, Watch, WatchOptions};
 use crate::agent::intake::Intakes;
 use crate::agent::metrics::Metrics;
 use crate::agent::outlet::{Ledger, Outlet};
@@ -57,14 +57,14 @@ pub(crate) struct Parts {
 /// # Errors
 ///
 /// It cannot be started.
-pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
-    check_parts(&config)?;
-    let parts = Arc::new(parts(&config, mode)?);
-    let targets = targets(&config)?;
+pub(crate) fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
+    check_parts(config)?;
+    let parts = Arc::new(parts(config, mode)?);
+    let targets = targets(config)?;
     parts.bell.set_targets(targets);
     match mode {
-        Mode::Run => push(&config, &parts),
-        Mode::DryRun | Mode::Inspect => show(&config, mode, &parts),
+        Mode::Run => push(config, &parts),
+        Mode::DryRun | Mode::Inspect => show(config, mode, &parts),
     }
 }
 
@@ -138,7 +138,7 @@ fn target(job: usize, scrape: &Scrape, group: &TargetGroup) -> anyhow::Result<Op
         labels: relabel::public(&labels),
         glob: Glob::parse(path).map_err(anyhow::Error::msg).context(PATH)?,
         exclude,
-        encoding: scrape.encoding.clone(),
+        encoding: scrape.encoding,
         decompression: decompression.and_then(|given| {
             let format = match given.format? {
                 Compression::Gz => Format::Gzip,
@@ -152,7 +152,7 @@ fn target(job: usize, scrape: &Scrape, group: &TargetGroup) -> anyhow::Result<Op
 
 fn limits(config: &Config) -> LineLimits {
     let limits = &config.limits_config;
-    let rate = limits.readline_rate_enabled.then(|| RateLimit {
+    let rate = limits.readline_rate_enabled.then_some(RateLimit {
         lines_per_second: limits.readline_rate,
         burst: limits.readline_burst as f64,
         beyond: if limits.readline_rate_drop { Beyond::Drop } else { Beyond::Wait },
@@ -162,9 +162,11 @@ fn limits(config: &Config) -> LineLimits {
 }
 
 fn reader<O: Outlet>(config: &Config, parts: &Parts, pipelines: Vec<Pipeline>, outlet: O) -> Reader<O> {
+    let watch = config.global.file_watch_config;
     let options = WatchOptions {
         sync_period: config.target_config.sync_period.0,
-        poll_period: config.global.file_watch_config.max_poll_frequency.0.max(WatchOptions::default().poll_period),
+        poll_period: watch.max_poll_frequency.0.max(WatchOptions::default().poll_period),
+        hearing: if watch.always_poll { Hearing::Never } else { Hearing::Asked },
         ..WatchOptions::default()
     };
     let Parts { bell, positions, metrics, status, .. } = parts;
@@ -172,8 +174,8 @@ fn reader<O: Outlet>(config: &Config, parts: &Parts, pipelines: Vec<Pipeline>, o
     Reader::new(watch, bell, positions, pipelines, outlet, limits(config), metrics)
 }
 
-fn surroundings(scrape: &Scrape, parts: &Parts) -> Surroundings {
-    Surroundings { metrics: Arc::clone(&parts.metrics), job: scrape.job_name.clone(), ..Surroundings::default() }
+fn surroundings(parts: &Parts) -> Surroundings {
+    Surroundings { metrics: Arc::clone(&parts.metrics), ..Surroundings::default() }
 }
 
 /// Reads and sends until a signal comes.
@@ -187,7 +189,7 @@ fn push(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
     }
     let ledger = Arc::<Positions>::clone(&parts.positions) as Arc<dyn Ledger>;
     let (fanout, exits) = Fanout::new(fillings, ledger);
-    let pipeline = |scrape: &Scrape| build(&scrape.pipeline_stages, &surroundings(scrape, parts));
+    let pipeline = |scrape: &Scrape| build(&scrape.pipeline_stages, &surroundings(parts));
     let reader = reader(config, parts, config.scrape_configs.iter().map(pipeline).collect(), fanout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
@@ -221,8 +223,8 @@ fn push(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
 fn show(config: &Config, mode: Mode, parts: &Arc<Parts>) -> anyhow::Result<()> {
     let out = || -> Box<dyn std::io::Write + Send> { Box::new(anstream::stdout()) };
     let pipeline = |scrape: &Scrape| match mode {
-        Mode::Inspect => build_inspected(&scrape.pipeline_stages, &surroundings(scrape, parts), &out),
-        Mode::Run | Mode::DryRun => build(&scrape.pipeline_stages, &surroundings(scrape, parts)),
+        Mode::Inspect => build_inspected(&scrape.pipeline_stages, &surroundings(parts), &out),
+        Mode::Run | Mode::DryRun => build(&scrape.pipeline_stages, &surroundings(parts)),
     };
     let pipelines = config.scrape_configs.iter().map(pipeline).collect();
     let reader = reader(config, parts, pipelines, Terminal::new(out()));

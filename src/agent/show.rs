@@ -24,12 +24,6 @@ const DIM: Style = Style::new().dimmed();
 #[derive(Debug)]
 pub(crate) struct Terminal<W>(W);
 
-impl Terminal<anstream::AutoStream<std::io::Stdout>> {
-    pub(crate) fn stdout() -> Self {
-        Terminal(anstream::stdout())
-    }
-}
-
 impl<W: Write> Terminal<W> {
     pub(crate) fn new(out: W) -> Terminal<W> {
         Terminal(out)

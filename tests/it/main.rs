@@ -1,5 +1,6 @@
 //! Tests through the front door: the real server on a free port, in a temporary folder.
 
+mod agent;
 mod auth;
 mod browser;
 mod cli;

@@ -77,12 +77,15 @@ pub(crate) struct Global {
 pub(crate) struct FileWatch {
     pub(crate) min_poll_frequency: Duration,
     pub(crate) max_poll_frequency: Duration,
+    /// Ours: files are looked at whatever the system tells of them, for folders of which it tells too little.
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) always_poll: bool,
 }
 
 impl Default for FileWatch {
     fn default() -> FileWatch {
         let each = Duration::from_millis(250);
-        FileWatch { min_poll_frequency: each, max_poll_frequency: each }
+        FileWatch { min_poll_frequency: each, max_poll_frequency: each, always_poll: false }
     }
 }
 

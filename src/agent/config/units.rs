@@ -102,10 +102,6 @@ impl Serialize for ByteSize {
 pub(crate) struct Hidden(String);
 
 impl Hidden {
-    pub(crate) fn new(text: impl Into<String>) -> Hidden {
-        Hidden(text.into())
-    }
-
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

@@ -278,7 +278,8 @@ impl Watch {
         reason
     }
 
-    fn enqueue(&mut self, source: u32) {
+    /// There is something to read of a source, as far as is known.
+    pub(crate) fn enqueue(&mut self, source: u32) {
         if let Some(watched) = self.watched.get_mut(&source)
             && !watched.is_queued
         {

@@ -18,7 +18,7 @@ use crate::agent::files::bell::Bell;
 use crate::agent::files::identity::Node;
 
 /// File systems that others write to behind our back, by the number that `statfs` has for them.
-const NETWORK: [u32; 14] = [
+const NETWORK: [u32; 19] = [
     0x6969,      // nfs
     0x517b,      // smb
     0xff53_4d42, // cifs
@@ -33,6 +33,11 @@ const NETWORK: [u32; 14] = [
     0x4750_4653, // gpfs
     0x786f_4256, // vboxsf
     0xbacb_acbc, // vmhgfs
+    0x7c7c_6673, // prl_fs
+    0x1983_0326, // beegfs
+    0x2003_0528, // orangefs
+    0xaad7_aaea, // panfs
+    0x7375_7245, // coda
 ];
 
 /// Folders, and which ones they are: a folder that was made anew is watched anew.

@@ -66,12 +66,12 @@ impl Watch {
         let mut candidates = Vec::new();
         let mut moves = Moves::new();
         let live = self.live();
-        for target in 0..self.targets.len() {
+        for (target, live) in live.iter().enumerate() {
             let mut found = self.targets[target].find();
             folders.append(&mut found.folders);
             problems.append(&mut found.problems);
-            self.meet(target, &found.files, &live[target], &mut moves, now);
-            candidates.extend(unread(target, found.files, &live[target]));
+            self.meet(target, &found.files, live, &mut moves, now);
+            candidates.extend(unread(target, found.files, live));
         }
         let paths: HashSet<(usize, PathBuf)> =
             candidates.iter().map(|candidate| (candidate.target, candidate.path.clone())).collect();

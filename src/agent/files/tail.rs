@@ -147,12 +147,6 @@ impl Tail {
         self.size
     }
 
-    /// Whether no name leads to it any more. `None` where it is not held open, so that nobody knows.
-    pub(crate) fn is_removed(&self) -> Option<bool> {
-        use std::os::unix::fs::MetadataExt;
-        Some(self.file.as_ref()?.metadata().ok()?.nlink() == 0)
-    }
-
     /// Opens it. `None` where another file has its place.
     fn open(&mut self) -> io::Result<Option<File>> {
         let file = File::open(&self.path)?;

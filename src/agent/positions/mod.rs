@@ -23,7 +23,6 @@ use crate::agent::outlet::{Ledger, Stretch};
 use crate::agent::positions::companion::Page;
 use crate::agent::positions::record::{Record, Span, State};
 use crate::agent::positions::yaml::Texts;
-use crate::model::Timestamp;
 
 /// How long a file that ended is known, so that it is not read again should it come back under another name.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -228,14 +227,6 @@ impl Positions {
         });
     }
 
-    /// A source is not to be known any more.
-    pub(crate) fn forget(&self, source: u32) {
-        let mut inner = self.lock();
-        inner.records.remove(&source);
-        inner.live.remove(&source);
-        inner.is_changed = true;
-    }
-
     pub(crate) fn record(&self, source: u32) -> Option<Record> {
         self.lock().records.get(&source).cloned()
     }
@@ -249,12 +240,6 @@ impl Positions {
     pub(crate) fn stretch_at(&self, source: u32, place: u64) -> Option<Stretch> {
         let span = self.lock().records.get(&source)?.span_at(place)?;
         Some(span.of_source(source))
-    }
-
-    /// The time that the line got which begins at a place, where it was sent and not answered for.
-    pub(crate) fn timestamp_of(&self, source: u32, place: u64) -> Option<Timestamp> {
-        let stretch = self.stretch_at(source, place)?;
-        Some(stretch.first.plus_nanos(i64::try_from(place - stretch.start).unwrap_or(i64::MAX)))
     }
 
     /// A position that is no number: a cursor of the journal. Written with the next ones.

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::agent::outlet::{Ledger, Stretch};
 use crate::agent::positions::record::Record;
 use crate::agent::positions::*;
+use crate::model::Timestamp;
 
 fn options(folder: &Path) -> Options {
     Options { path: folder.join("positions.yaml"), sync_period: Duration::ZERO, ignore_invalid_yaml: false }
@@ -25,6 +26,12 @@ fn file_record(path: &str) -> Record {
 
 fn stretch(source: u32, start: u64, end: u64, first: i64) -> Stretch {
     Stretch { source, start, end, first: Timestamp::from_nanos(first) }
+}
+
+/// The time that the line got which begins at a place, where it was sent and not answered for.
+fn timestamp_of(positions: &Positions, source: u32, place: u64) -> Option<Timestamp> {
+    let stretch = positions.stretch_at(source, place)?;
+    Some(stretch.first.plus_nanos(i64::try_from(place - stretch.start).unwrap()))
 }
 
 #[test]
@@ -59,12 +66,12 @@ fn only_what_was_answered_for_is_written_and_the_rest_keeps_its_times_over_a_kil
     let (source, record) = positions.remembered().remove(0);
     assert_eq!((record.place, record.path.as_deref()), (0, Some("/a")));
     positions.take_up(source, Some("/a"));
-    assert_eq!(positions.timestamp_of(source, 7), Some(Timestamp::from_nanos(1007)));
-    assert_eq!(positions.timestamp_of(source, 100), Some(Timestamp::from_nanos(5000)));
-    assert_eq!(positions.timestamp_of(source, 250), None);
+    assert_eq!(timestamp_of(&positions, source, 7), Some(Timestamp::from_nanos(1007)));
+    assert_eq!(timestamp_of(&positions, source, 100), Some(Timestamp::from_nanos(5000)));
+    assert_eq!(timestamp_of(&positions, source, 250), None);
     positions.answered(source, 120);
-    assert_eq!(positions.timestamp_of(source, 7), None);
-    assert_eq!(positions.timestamp_of(source, 130), Some(Timestamp::from_nanos(5030)));
+    assert_eq!(timestamp_of(&positions, source, 7), None);
+    assert_eq!(timestamp_of(&positions, source, 130), Some(Timestamp::from_nanos(5030)));
     positions.write().unwrap();
     assert_eq!(yaml_of(folder.path()), "positions:\n  /a: \"120\"\n");
     drop(positions);
@@ -82,7 +89,7 @@ fn a_file_that_ended_is_done_when_all_of_it_was_answered_for() {
     assert!(!positions.record(source).unwrap().is_done());
     positions.answered(source, 90);
     assert!(positions.record(source).unwrap().is_done());
-    assert_eq!(positions.timestamp_of(source, 95), None);
+    assert_eq!(timestamp_of(&positions, source, 95), None);
 }
 
 #[test]
@@ -154,7 +161,7 @@ fn a_folder_that_cannot_be_written_is_an_error_at_the_start_and_a_warning_later(
     positions.sync(Instant::now());
     assert!(positions.lock().problem_said.is_some());
     positions.begun(&[stretch(source, 5, 10, 1)]);
-    assert_eq!(positions.timestamp_of(source, 6), Some(Timestamp::from_nanos(2)));
+    assert_eq!(timestamp_of(&positions, source, 6), Some(Timestamp::from_nanos(2)));
     fs::create_dir(&gone).unwrap();
     positions.sync(Instant::now());
     assert_eq!(yaml_of(&gone), "positions:\n  /a: \"5\"\n");

@@ -61,10 +61,6 @@ impl Batch {
         self.bytes == 0 && self.reached.is_empty()
     }
 
-    pub(in crate::agent::push) fn has_lines(&self) -> bool {
-        self.bytes > 0
-    }
-
     pub(in crate::agent::push) fn push(&mut self, line: Outgoing<'_>) {
         let index = self.stream_of(&line);
         let stream = &mut self.streams[index];

@@ -143,7 +143,9 @@ impl Outlet for Fanout {
         let until = Instant::now() + wait;
         loop {
             let before = self.room.taken();
-            if self.lanes.iter_mut().fold(true, |all, lane| lane.queue_up() && all) {
+            // each lane, also behind one that has no room
+            let full = self.lanes.iter_mut().map(Lane::queue_up).filter(|has_room| !has_room).count();
+            if full == 0 {
                 return true;
             }
             let left = until.saturating_duration_since(Instant::now());

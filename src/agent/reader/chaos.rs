@@ -149,6 +149,13 @@ fn check(seed: u64, pattern: &str, handles: usize) {
     }
     is_over.store(true, Ordering::Relaxed);
     let written = thread.join().unwrap();
+    wait_for_all(&mut rig, pattern, seed, &written);
+    rig.kill();
+    check_times(&rig.taken(), &written, &format!("seed {seed} {pattern}"));
+}
+
+/// A last run gets the rest.
+fn wait_for_all(rig: &mut Rig, pattern: &str, seed: u64, written: &[String]) {
     rig.answers = Answers::AtOnce;
     rig.start(vec![rig.target(pattern)]);
     let missing = |rig: &Rig| {
@@ -163,7 +170,7 @@ fn check(seed: u64, pattern: &str, handles: usize) {
             let read: HashSet<String> = rig.texts().into_iter().collect();
             let short = |line: &String| line.chars().take(60).collect::<String>();
             let lost: Vec<String> = written.iter().filter(|line| !read.contains(*line)).map(short).collect();
-            let places: Vec<String> = lost.iter().map(|line| where_is(&rig, line)).collect();
+            let places: Vec<String> = lost.iter().map(|line| where_is(rig, line)).collect();
             format!(
                 "{} of {} are missing: {lost:#?} {places:#?} {:#?}",
                 lost.len(),
@@ -172,9 +179,11 @@ fn check(seed: u64, pattern: &str, handles: usize) {
             )
         },
     );
-    rig.kill();
+}
+
+/// What came twice came with the same time and labels.
+fn check_times(lines: &[Line], written: &[String], what: &str) {
     let mut times: HashMap<&str, &Line> = HashMap::new();
-    let lines = rig.taken();
     let mut repeated = Vec::new();
     let whole: HashSet<&str> = written.iter().map(String::as_str).collect();
     for line in lines.iter().filter(|line| whole.contains(line.line.as_str())) {
@@ -184,7 +193,7 @@ fn check(seed: u64, pattern: &str, handles: usize) {
             repeated.push((short(line), first.timestamp, line.timestamp, first.labels.clone(), line.labels.clone()));
         }
     }
-    assert!(repeated.is_empty(), "seed {seed} {pattern}: came again with another time or label: {repeated:#?}");
+    assert!(repeated.is_empty(), "{what}: came again with another time or label: {repeated:#?}");
 }
 
 /// In which file a line is, and what is known of that.

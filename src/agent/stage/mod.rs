@@ -54,8 +54,6 @@ pub(crate) enum Flow {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     pub(crate) metrics: Arc<Metrics>,
-    /// The name of the scrape configuration.
-    pub(crate) job: String,
     pub(crate) clock: Clock,
 }
 

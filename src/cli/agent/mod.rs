@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for remark in config.remarks() {
         tracing::warn!("{remark}");
     }
-    crate::agent::run::run(config, mode)
+    crate::agent::run::run(&config, mode)
 }
 
 fn counted(count: usize, noun: &str) -> String {
