@@ -41,6 +41,8 @@ pub(crate) struct Metrics {
     stage_dropped: Family<Because, Counter>,
     stage_dropped_bytes: Family<Because, Counter>,
     stage_dropped_by_label: Family<LabelValue, Counter>,
+    docker_entries: Counter,
+    docker_errors: Counter,
     /// What `metrics` stages count.
     pub(crate) custom: CustomMetrics,
     /// What is received by syslog and from the journal.
@@ -116,6 +118,8 @@ impl Default for Metrics {
             stage_dropped: Family::default(),
             stage_dropped_bytes: Family::default(),
             stage_dropped_by_label: Family::default(),
+            docker_entries: Counter::default(),
+            docker_errors: Counter::default(),
             custom: CustomMetrics::default(),
             intake: IntakeMetrics::default(),
         };
@@ -154,6 +158,21 @@ impl Metrics {
             "Lines that limit stages dropped, by the label that they limit",
             self.stage_dropped_by_label.clone(),
         );
+        self.register_docker(registry);
+    }
+
+    /// Names as Promtail has them, of what is read from containers.
+    fn register_docker(&self, registry: &mut Registry) {
+        let entries = self.docker_entries.clone();
+        registry.register("docker_target_entries", "Number of lines that came from containers", entries);
+        let errors = self.docker_errors.clone();
+        registry.register("docker_target_parsing_errors", "Number of their lines that had no time", errors);
+    }
+
+    /// Lines came from a container, some of them without a time.
+    pub(crate) fn from_docker(&self, lines: usize, without_time: usize) {
+        self.docker_entries.inc_by(lines as u64);
+        self.docker_errors.inc_by(without_time as u64);
     }
 
     /// All of it as OpenMetrics text.

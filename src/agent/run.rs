@@ -11,13 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::config::Spool;
 use crate::agent::config::pipeline::{build, build_inspected};
-use crate::agent::config::scrape::{Compression, Scrape, TargetGroup};
-use crate::agent::files::archive::{Decompression, Format};
+use crate::agent::config::scrape::Scrape;
+use crate::agent::discovery::Discovery;
 use crate::agent::files::bell::Bell;
-use crate::agent::files::glob::Glob;
 use crate::agent::files::handle::Handles;
 use crate::agent::files::status::Status;
-use crate::agent::files::target::Target;
 use crate::agent::files::{Hearing, Watch, WatchOptions};
 use crate::agent::intake::Intakes;
 use crate::agent::metrics::Metrics;
@@ -27,17 +25,11 @@ use crate::agent::push::client;
 use crate::agent::push::connect;
 use crate::agent::push::fanout::Fanout;
 use crate::agent::reader::{Beyond, LineLimits, RateLimit, Reader, TooLong};
-use crate::agent::relabel;
 use crate::agent::show::Terminal;
 use crate::agent::spool::{SpoolOptions, Spools};
 use crate::agent::stage::{Pipeline, Surroundings};
 use crate::agent::{Config, Mode};
-use crate::model::Labels;
 
-/// The label that names what is read.
-const PATH: &str = "__path__";
-/// The label that names what of it is not.
-const EXCLUDE: &str = "__path_exclude__";
 /// How long a stop waits for the servers' last answers.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -60,11 +52,10 @@ pub(crate) struct Parts {
 pub(crate) fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     check_parts(config)?;
     let parts = Arc::new(parts(config, mode)?);
-    let targets = targets(config)?;
-    parts.bell.set_targets(targets);
+    let discovery = Discovery::begin(config, &parts.bell, &parts.metrics)?;
     match mode {
-        Mode::Run => push(config, &parts),
-        Mode::DryRun | Mode::Inspect => show(config, mode, &parts),
+        Mode::Run => push(config, &parts, discovery),
+        Mode::DryRun | Mode::Inspect => show(config, mode, &parts, discovery),
     }
 }
 
@@ -77,7 +68,6 @@ fn check_parts(config: &Config) -> anyhow::Result<()> {
         let kinds = [
             ("journal", scrape.journal.is_some()),
             ("loki_push_api", scrape.loki_push_api.is_some()),
-            ("file_sd_configs", !scrape.file_sd_configs.is_empty()),
             ("docker_sd_configs", !scrape.docker_sd_configs.is_empty()),
         ];
         if let Some((kind, _)) = kinds.iter().find(|(_, is_given)| *is_given) {
@@ -110,46 +100,6 @@ fn parts(config: &Config, mode: Mode) -> anyhow::Result<Parts> {
     Ok(Parts { bell, positions, metrics, status, spools, _folder: folder })
 }
 
-/// The files of all jobs.
-fn targets(config: &Config) -> anyhow::Result<Vec<Target>> {
-    let mut targets = Vec::new();
-    for (job, scrape) in config.scrape_configs.iter().enumerate() {
-        for group in &scrape.static_configs {
-            targets.extend(target(job, scrape, group).with_context(|| format!("the job {:?}", scrape.job_name))?);
-        }
-    }
-    Ok(targets)
-}
-
-/// None where relabelling drops it.
-fn target(job: usize, scrape: &Scrape, group: &TargetGroup) -> anyhow::Result<Option<Target>> {
-    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let named = Labels::from_pairs(group.labels.iter().map(own).chain([("job".to_owned(), scrape.job_name.clone())]));
-    let given = if group.labels.get("job").is_some() || scrape.job_name.is_empty() { &group.labels } else { &named };
-    let Some(labels) = relabel::apply(&scrape.relabel_configs, given) else { return Ok(None) };
-    let Some(path) = labels.get(PATH) else {
-        bail!("a target has no {PATH}: name the files to read, as in {PATH}: /var/log/app/*.log");
-    };
-    let exclude = labels.get(EXCLUDE).map(Glob::parse).transpose().map_err(anyhow::Error::msg).context(EXCLUDE)?;
-    let decompression = scrape.decompression.as_ref().filter(|given| given.enabled);
-    Ok(Some(Target {
-        job,
-        job_name: scrape.job_name.clone(),
-        labels: relabel::public(&labels),
-        glob: Glob::parse(path).map_err(anyhow::Error::msg).context(PATH)?,
-        exclude,
-        encoding: scrape.encoding,
-        decompression: decompression.and_then(|given| {
-            let format = match given.format? {
-                Compression::Gz => Format::Gzip,
-                Compression::Bz2 => Format::Bzip2,
-                Compression::Z => Format::Zlib,
-            };
-            Some(Decompression { initial_delay: given.initial_delay.0, format })
-        }),
-    }))
-}
-
 fn limits(config: &Config) -> LineLimits {
     let limits = &config.limits_config;
     let rate = limits.readline_rate_enabled.then_some(RateLimit {
@@ -179,7 +129,7 @@ fn surroundings(parts: &Parts) -> Surroundings {
 }
 
 /// Reads and sends until a signal comes.
-fn push(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
+fn push(config: &Config, parts: &Arc<Parts>, discovery: Discovery) -> anyhow::Result<()> {
     let mut fillings = Vec::new();
     let mut servers = Vec::new();
     for client in &config.clients {
@@ -193,7 +143,8 @@ fn push(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
     let reader = reader(config, parts, config.scrape_configs.iter().map(pipeline).collect(), fanout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
-        let intakes = Intakes::start(config, parts)?;
+        let mut intakes = Intakes::start(config, parts)?;
+        intakes.look_after(discovery);
         let mut sending = tokio::task::JoinSet::new();
         for (settings, exit) in servers.into_iter().zip(exits) {
             sending.spawn(client::run(settings, exit, Arc::clone(&parts.metrics)));
@@ -220,7 +171,7 @@ fn push(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
 }
 
 /// Prints what would be sent until a signal comes.
-fn show(config: &Config, mode: Mode, parts: &Arc<Parts>) -> anyhow::Result<()> {
+fn show(config: &Config, mode: Mode, parts: &Arc<Parts>, discovery: Discovery) -> anyhow::Result<()> {
     let out = || -> Box<dyn std::io::Write + Send> { Box::new(anstream::stdout()) };
     let pipeline = |scrape: &Scrape| match mode {
         Mode::Inspect => build_inspected(&scrape.pipeline_stages, &surroundings(parts), &out),
@@ -232,7 +183,8 @@ fn show(config: &Config, mode: Mode, parts: &Arc<Parts>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let reading = std::thread::spawn(move || drop(reader.run()));
     runtime.block_on(async {
-        let intakes = Intakes::start(config, parts)?;
+        let mut intakes = Intakes::start(config, parts)?;
+        intakes.look_after(discovery);
         stop_signal().await?;
         intakes.stop().await;
         anyhow::Ok(())

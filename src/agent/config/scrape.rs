@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::agent::config::http::{Authorization, BasicAuth, Http, Tls, check_credentials};
 use crate::agent::config::pipeline::StageConfig;
 use crate::agent::config::server::Server;
 use crate::agent::config::units::{Address, ByteSize, Duration, Hidden, labels, or_default};
 use crate::agent::config::{Check, checked, checked_list};
+use crate::agent::files::archive::{Decompression, Format};
 use crate::agent::files::charset::EncodingName;
 use crate::agent::relabel::Rule;
 use crate::model::Labels;
@@ -29,7 +31,7 @@ pub(crate) struct Scrape {
     pub(crate) loki_push_api: Option<PushApi>,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub(crate) relabel_configs: Vec<Rule>,
-    #[serde(deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "decompression", skip_serializing_if = "Option::is_none")]
     pub(crate) decompression: Option<Decompression>,
     #[serde(skip_serializing, deserialize_with = "or_default")]
     pub(crate) encoding: EncodingName,
@@ -355,34 +357,35 @@ pub(crate) struct PushApi {
     pub(crate) use_incoming_timestamp: bool,
 }
 
-/// Files that are compressed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Decompression {
-    #[serde(deserialize_with = "or_default")]
-    pub(crate) enabled: bool,
-    /// How long a file lies there before it is read, so that it is whole.
-    #[serde(deserialize_with = "or_default")]
-    pub(crate) initial_delay: Duration,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) format: Option<Compression>,
-}
+/// `decompression` as it is written: none where it is not enabled.
+mod decompression {
+    use crate::agent::config::scrape::*;
 
-impl Check for Decompression {
-    fn check(&self) -> Result<(), String> {
-        if self.enabled && self.format.is_none() {
-            return Err("decompression is enabled and has no format: give gz, bz2 or z".into());
-        }
-        Ok(())
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Written {
+        #[serde(deserialize_with = "or_default")]
+        enabled: bool,
+        #[serde(deserialize_with = "or_default")]
+        initial_delay: Duration,
+        format: Option<Format>,
     }
-}
 
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Compression {
-    Gz,
-    Bz2,
-    /// zlib
-    Z,
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decompression>, D::Error> {
+        let written = Option::<Written>::deserialize(deserializer)?.unwrap_or_default();
+        match written.format {
+            _ if !written.enabled => Ok(None),
+            Some(format) => Ok(Some(Decompression { initial_delay: written.initial_delay.0, format })),
+            None => Err(D::Error::custom("decompression is enabled and has no format: give gz, bz2 or z")),
+        }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(given: &Option<Decompression>, out: S) -> Result<S::Ok, S::Error> {
+        let written = given.as_ref().map(|given| Written {
+            enabled: true,
+            initial_delay: Duration(given.initial_delay),
+            format: Some(given.format),
+        });
+        written.serialize(out)
+    }
 }

@@ -1,7 +1,7 @@
 //! The configuration as a whole: what is read, with which defaults, and what is refused at which line.
 
 use crate::agent::Mode;
-use crate::agent::config::scrape::{Compression, SyslogFormat, SyslogProtocol};
+use crate::agent::config::scrape::{SyslogFormat, SyslogProtocol};
 use crate::agent::config::server::{LogFormat, LogLevel};
 use crate::agent::config::units::{ByteSize, Duration};
 use crate::agent::config::{Config, Secrets, Variables};
@@ -100,7 +100,7 @@ fn a_whole_configuration_is_read() {
     let [files, packed, containers, journal, syslog, push] = &config.scrape_configs[..] else { panic!("six jobs") };
     assert_eq!(files.static_configs[0].labels.get("__path__"), Some("/var/log/*.log"));
     assert_eq!(files.file_sd_configs[0].refresh_interval, Duration::from_secs(300));
-    assert_eq!(packed.decompression.as_ref().unwrap().format, Some(Compression::Gz));
+    assert_eq!(packed.decompression.as_ref().unwrap().format, crate::agent::files::archive::Format::Gzip);
     assert_eq!(containers.docker_sd_configs[0].filters[0].values, ["logs=1"]);
     assert_eq!(journal.journal.as_ref().unwrap().max_age, Duration::from_secs(12 * 3600));
     let syslog = syslog.syslog.as_ref().unwrap();

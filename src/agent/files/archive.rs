@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::agent::files::charset::{Charset, EncodingName};
 use crate::agent::files::identity::{HEAD_BYTES, Head, Identity, Mark};
@@ -20,7 +20,7 @@ use crate::agent::source::{Progress, Record, Source};
 const PART_BYTES: usize = 64 << 10;
 
 /// How a file is compressed, by Promtail's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Format {
     #[serde(rename = "gz")]
     Gzip,

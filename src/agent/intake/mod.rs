@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::agent::Config;
 use crate::agent::config::scrape::{Scrape, Syslog};
+use crate::agent::discovery::Discovery;
 use crate::agent::run::Parts;
 
 /// Tells intakes that they are to end.
@@ -74,6 +75,11 @@ impl Intakes {
         let listener = syslog::Listener::bind(scrape, settings, spool, &parts.metrics)?;
         self.tasks.spawn(listener.run(self.stop_token()));
         Ok(())
+    }
+
+    /// Lists of targets are looked after beside them.
+    pub(crate) fn look_after(&mut self, discovery: Discovery) {
+        self.tasks.spawn(discovery.run(self.stop_token()));
     }
 
     /// A token that is given to each.

@@ -7,7 +7,7 @@ use crate::agent::files::Hearing;
 use crate::agent::files::archive::{Decompression, Format};
 use crate::agent::files::glob::Glob;
 use crate::agent::files::target::Target;
-use crate::agent::reader::rig::{Answers, Rig, append};
+use crate::agent::reader::rig::{Answers, Line, Rig, append};
 use crate::agent::reader::*;
 use crate::agent::stage::{Flow, Stage};
 
@@ -421,5 +421,33 @@ fn thousands_of_files_are_read_with_few_of_them_open() {
     rig.append("1000.log", "third\n");
     rig.wait("nothing comes again", |rig| rig.texts().last().is_some_and(|line| line == "third"));
     assert_eq!(rig.lines.lock().unwrap().len(), 2003);
+    rig.stop();
+}
+
+#[test]
+fn a_file_is_read_on_when_targets_change() {
+    let mut rig = Rig::new();
+    rig.answers = Answers::Never;
+    rig.append("a.log", "a 1\n");
+    rig.append("b.log", "b 1\n");
+    rig.start(vec![rig.target("a.log"), rig.target("b.log")]);
+    rig.wait("both", |rig| rig.texts().len() == 2);
+    // one stays, one goes and comes again, one is new
+    rig.bell.set_targets(vec![rig.target("c.log"), rig.target("a.log")]);
+    rig.append("c.log", "c 1\n");
+    rig.append("a.log", "a 2\n");
+    rig.append("b.log", "b 2\n");
+    rig.wait("what came since", |rig| rig.texts().len() == 4);
+    assert!(!rig.texts().contains(&"b 2".to_owned()));
+    let before = rig.taken();
+    rig.bell.set_targets(vec![rig.target("b.log"), rig.target("a.log")]);
+    rig.wait("the rest", |rig| rig.texts().contains(&"b 2".to_owned()));
+    rig.append("a.log", "a 3\n");
+    rig.wait("the last", |rig| rig.texts().contains(&"a 3".to_owned()));
+    let after = rig.taken();
+    // what was not answered for is sent again as it was, and nothing else
+    let again: Vec<&Line> = after[before.len()..].iter().filter(|line| before.contains(line)).collect();
+    assert_eq!(again.iter().map(|line| line.line.as_str()).collect::<Vec<_>>(), ["b 1"]);
+    assert_eq!(after.len(), 7);
     rig.stop();
 }
