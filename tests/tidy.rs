@@ -30,7 +30,7 @@ const OUTSIDE: [(&str, &[&str], &str); 7] = [
     ("tantivy", &["store"], "the index is an inner matter of the store"),
     ("rusqlite", &["db"], "only `db` speaks SQL"),
     ("axum", &["api", "web", "server", "agent"], "HTTP ends at the two faces, and at the agent's own"),
-    ("askama", &["web"], "HTML is for people"),
+    ("askama", &["web", "agent"], "HTML is for people, who look at the agent too"),
     ("clap", &["cli"], "a library does not read command lines"),
     ("reqwest", &["cli", "agent"], "the server calls nobody"),
     ("tokio_tungstenite", &["cli"], "the server's end of a WebSocket is axum's"),

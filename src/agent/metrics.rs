@@ -4,8 +4,10 @@
 
 pub(crate) mod custom;
 mod intake;
+mod process;
 
-use std::sync::Mutex;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -13,6 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::agent::metrics::custom::CustomMetrics;
@@ -36,13 +39,19 @@ pub(crate) struct Metrics {
     sent_entries: Family<ToHost, Counter>,
     dropped_bytes: Family<LostAt, Counter>,
     dropped_entries: Family<LostAt, Counter>,
-    retries: Family<ToHost, Counter>,
+    mutated_bytes: Family<LostAt, Counter>,
+    mutated_entries: Family<LostAt, Counter>,
+    retries: Family<ToTenant, Counter>,
+    reloads: Counter,
+    failed_reloads: Counter,
     requests: Family<Asked, Histogram>,
     stage_dropped: Family<Because, Counter>,
     stage_dropped_bytes: Family<Because, Counter>,
     stage_dropped_by_label: Family<LabelValue, Counter>,
     docker_entries: Counter,
     docker_errors: Counter,
+    /// The servers that are pushed to.
+    hosts: Mutex<Vec<String>>,
     /// What `metrics` stages count.
     pub(crate) custom: CustomMetrics,
     /// What is received by syslog and from the journal.
@@ -68,7 +77,14 @@ struct ToHost {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct LostAt {
     host: String,
-    reason: String,
+    tenant: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ToTenant {
+    host: String,
+    tenant: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -82,20 +98,38 @@ struct Asked {
     host: String,
 }
 
-/// What a server took.
+/// Why lines did not reach a server, or not as they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sent {
-    line_count: u64,
-    message_bytes: u64,
-    encoded_bytes: u64,
+pub(crate) enum Loss {
+    /// The server will never take them.
+    Refused,
+    /// It takes no more, and the configuration says not to wait.
+    RateLimited,
+    /// There are more streams than `max_streams`.
+    Streams,
+    /// Longer than `max_line_size`.
+    LineTooLong,
 }
 
-impl Sent {
-    pub(crate) fn of(line_count: usize, message_bytes: usize, encoded_bytes: usize) -> Sent {
-        let [line_count, message_bytes, encoded_bytes] =
-            [line_count, message_bytes, encoded_bytes].map(|one| one as u64);
-        Sent { line_count, message_bytes, encoded_bytes }
+impl Loss {
+    const ALL: [Loss; 4] = [Loss::Refused, Loss::RateLimited, Loss::Streams, Loss::LineTooLong];
+
+    /// As Promtail has it.
+    fn reason(self) -> &'static str {
+        match self {
+            Loss::Refused => "ingester_error",
+            Loss::RateLimited => "rate_limited",
+            Loss::Streams => "stream_limited",
+            Loss::LineTooLong => "line_too_long",
+        }
     }
+}
+
+/// What becomes of a line that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Dropped,
+    Cut,
 }
 
 impl Default for Metrics {
@@ -113,7 +147,12 @@ impl Default for Metrics {
             sent_entries: Family::default(),
             dropped_bytes: Family::default(),
             dropped_entries: Family::default(),
+            mutated_bytes: Family::default(),
+            mutated_entries: Family::default(),
             retries: Family::default(),
+            reloads: Counter::default(),
+            failed_reloads: Counter::default(),
+            hosts: Mutex::default(),
             requests: Family::new_with_constructor(|| Histogram::new(REQUEST_SECS)),
             stage_dropped: Family::default(),
             stage_dropped_bytes: Family::default(),
@@ -131,34 +170,37 @@ impl Default for Metrics {
 impl Metrics {
     /// Names as Promtail has them; the library writes the `_total` of counters itself.
     fn register(&self) {
-        let mut registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let registry = registry.sub_registry_with_prefix("promtail");
-        self.intake.register(registry);
-        registry.register("read_bytes_total", "Number of bytes read", self.read_bytes.clone());
-        registry.register("read_lines", "Number of lines read", self.read_lines.clone());
-        registry.register("file_bytes_total", "Number of bytes in a file", self.file_bytes.clone());
-        registry.register("files_active_total", "Number of files that are read", self.files_active.clone());
-        registry.register("targets_active_total", "Number of targets", self.targets_active.clone());
-        registry.register("targets_failed", "Number of targets that failed", self.targets_failed.clone());
-        registry.register("encoded_bytes", "Number of bytes sent, compressed", self.encoded_bytes.clone());
-        registry.register("sent_bytes", "Number of bytes sent, before they were compressed", self.sent_bytes.clone());
-        registry.register("sent_entries", "Number of lines that a server took", self.sent_entries.clone());
-        registry.register("dropped_bytes", "Number of bytes that a server refused", self.dropped_bytes.clone());
-        registry.register("dropped_entries", "Number of lines that a server refused", self.dropped_entries.clone());
-        registry.register("batch_retries", "Number of times that a batch was sent again", self.retries.clone());
-        registry.register("request_duration_seconds", "Duration of requests", self.requests.clone());
-        registry.register("stage_dropped_lines", "Lines that stages dropped", self.stage_dropped.clone());
-        registry.register(
-            "stage_dropped_bytes",
-            "Bytes of lines that stages dropped",
-            self.stage_dropped_bytes.clone(),
-        );
-        registry.register(
-            "stage_dropped_lines_by_label",
-            "Lines that limit stages dropped, by the label that they limit",
-            self.stage_dropped_by_label.clone(),
-        );
-        self.register_docker(registry);
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = &mut *registry;
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("revision", ""), ("branch", "")];
+        let build = build.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let promtail = registry.sub_registry_with_prefix("promtail");
+        self.intake.register(promtail);
+        self.register_docker(promtail);
+        promtail.register("build", "What this is: logcafe's agent, in Promtail's place", Info::new(build));
+        promtail.register("read_bytes_total", "Bytes read of a file", self.read_bytes.clone());
+        promtail.register("read_lines", "Lines read of a file", self.read_lines.clone());
+        promtail.register("file_bytes_total", "Bytes in a file", self.file_bytes.clone());
+        promtail.register("files_active_total", "Files that are read", self.files_active.clone());
+        promtail.register("targets_active_total", "Targets", self.targets_active.clone());
+        promtail.register("targets_failed", "Targets that failed", self.targets_failed.clone());
+        promtail.register("encoded_bytes", "Bytes that were made ready to send", self.encoded_bytes.clone());
+        promtail.register("sent_bytes", "Bytes that a server took", self.sent_bytes.clone());
+        promtail.register("sent_entries", "Lines that a server took", self.sent_entries.clone());
+        promtail.register("dropped_bytes", "Bytes that were given up", self.dropped_bytes.clone());
+        promtail.register("dropped_entries", "Lines that were given up", self.dropped_entries.clone());
+        promtail.register("mutated_bytes", "Bytes that were cut off", self.mutated_bytes.clone());
+        promtail.register("mutated_entries", "Lines that were cut", self.mutated_entries.clone());
+        promtail.register("batch_retries", "Times that a batch was sent again", self.retries.clone());
+        promtail.register("request_duration_seconds", "Duration of requests", self.requests.clone());
+        promtail.register("config_reload_success", "Times that the configuration was read anew", self.reloads.clone());
+        let help = "Times that a new configuration could not be followed";
+        promtail.register("config_reload_fail", help, self.failed_reloads.clone());
+        let stages = registry.sub_registry_with_prefix("logentry");
+        stages.register("dropped_lines", "Lines that stages dropped", self.stage_dropped.clone());
+        stages.register("dropped_bytes", "Bytes of lines that stages dropped", self.stage_dropped_bytes.clone());
+        let help = "Lines that limit stages dropped, by the label that they limit";
+        stages.register("dropped_lines_by_label", help, self.stage_dropped_by_label.clone());
     }
 
     /// Names as Promtail has them, of what is read from containers.
@@ -175,17 +217,68 @@ impl Metrics {
         self.docker_errors.inc_by(without_time as u64);
     }
 
-    /// All of it as OpenMetrics text.
+    /// All of it in the text form of Prometheus, which is Promtail's.
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
-        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // writing into a String does not fail
-        let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
-        let end = "# EOF\n";
-        text.truncate(text.strip_suffix(end).map_or(text.len(), str::len));
-        self.custom.render(Instant::now(), &mut text);
-        text.push_str(end);
-        text
+        {
+            let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            // writing into a String does not fail
+            let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+        }
+        let mut out = classic(&text);
+        self.custom.render(Instant::now(), &mut out);
+        process::render(&mut out);
+        out
+    }
+
+    /// A server is pushed to from now on: what is counted for it begins with zero, so that the first loss is a change.
+    pub(crate) fn host(&self, host: &str) {
+        let to_host = ToHost { host: host.to_owned() };
+        for family in [&self.encoded_bytes, &self.sent_bytes, &self.sent_entries] {
+            family.get_or_create(&to_host).inc_by(0);
+        }
+        for reason in Loss::ALL.map(Loss::reason) {
+            let lost = LostAt { host: host.to_owned(), tenant: String::new(), reason };
+            for family in [&self.dropped_bytes, &self.dropped_entries, &self.mutated_bytes, &self.mutated_entries] {
+                family.get_or_create(&lost).inc_by(0);
+            }
+        }
+        self.hosts().push(host.to_owned());
+    }
+
+    /// The parts are started anew: what is counted for each file, and by stages, begins anew.
+    pub(crate) fn begin_anew(&self) {
+        self.read_bytes.clear();
+        self.read_lines.clear();
+        self.file_bytes.clear();
+        self.custom.clear();
+        self.hosts().clear();
+    }
+
+    /// The configuration was read anew, and is followed or not.
+    pub(crate) fn reloaded(&self, is_followed: bool) {
+        if is_followed {
+            self.reloads.inc()
+        } else {
+            self.failed_reloads.inc()
+        };
+    }
+
+    /// A line was longer than it may be. It goes to no server, or to each without its end: that many bytes.
+    pub(crate) fn too_long(&self, tenant: Option<&str>, change: Change, bytes: usize) {
+        for host in self.hosts().iter() {
+            let lost = lost(host, tenant.unwrap_or_default(), Loss::LineTooLong);
+            let (entries, of_bytes) = match change {
+                Change::Dropped => (&self.dropped_entries, &self.dropped_bytes),
+                Change::Cut => (&self.mutated_entries, &self.mutated_bytes),
+            };
+            entries.get_or_create(&lost).inc();
+            of_bytes.get_or_create(&lost).inc_by(bytes as u64);
+        }
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, Vec<String>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A stage dropped a line, as its configuration says.
@@ -236,20 +329,91 @@ impl Metrics {
         self.requests.get_or_create(&asked).observe(took.as_secs_f64());
     }
 
-    pub(crate) fn sent(&self, host: &str, sent: &Sent) {
-        let host = ToHost { host: host.to_owned() };
-        self.sent_entries.get_or_create(&host).inc_by(sent.line_count);
-        self.sent_bytes.get_or_create(&host).inc_by(sent.message_bytes);
-        self.encoded_bytes.get_or_create(&host).inc_by(sent.encoded_bytes);
+    /// A batch is ready to be sent.
+    pub(crate) fn encoded(&self, host: &str, bytes: usize) {
+        self.encoded_bytes.get_or_create(&ToHost { host: host.to_owned() }).inc_by(bytes as u64);
     }
 
-    pub(crate) fn gave_up(&self, host: &str, lines: usize, bytes: usize) {
-        let lost = LostAt { host: host.to_owned(), reason: "ingester_error".to_owned() };
+    pub(crate) fn sent(&self, host: &str, lines: usize, bytes: usize) {
+        let host = ToHost { host: host.to_owned() };
+        self.sent_entries.get_or_create(&host).inc_by(lines as u64);
+        self.sent_bytes.get_or_create(&host).inc_by(bytes as u64);
+    }
+
+    pub(crate) fn gave_up(&self, host: &str, tenant: &str, loss: Loss, lines: usize, bytes: usize) {
+        let lost = lost(host, tenant, loss);
         self.dropped_entries.get_or_create(&lost).inc_by(lines as u64);
         self.dropped_bytes.get_or_create(&lost).inc_by(bytes as u64);
     }
 
-    pub(crate) fn retried(&self, host: &str) {
-        self.retries.get_or_create(&ToHost { host: host.to_owned() }).inc();
+    pub(crate) fn retried(&self, host: &str, tenant: &str) {
+        self.retries.get_or_create(&ToTenant { host: host.to_owned(), tenant: tenant.to_owned() }).inc();
+    }
+}
+
+fn lost(host: &str, tenant: &str, loss: Loss) -> LostAt {
+    LostAt { host: host.to_owned(), tenant: tenant.to_owned(), reason: loss.reason() }
+}
+
+/// The library writes OpenMetrics; in Prometheus' older form, which Promtail has, a counter is told of by its whole name.
+fn classic(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut lines = text.lines().filter(|line| *line != "# EOF").peekable();
+    while let Some(line) = lines.next() {
+        let of_type = if line.starts_with("# HELP ") { lines.peek().copied().unwrap_or_default() } else { line };
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        let is_counter = of_type.starts_with("# TYPE ") && of_type.ends_with(" counter");
+        match words.as_slice() {
+            ["#", kind, name, rest] if is_counter => {
+                let _ = writeln!(out, "# {kind} {name}_total {rest}");
+            }
+            ["#", "TYPE", name, "info"] => {
+                let _ = writeln!(out, "# TYPE {name}_info gauge");
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::agent::metrics::*;
+
+    #[test]
+    fn what_is_told_is_in_the_form_that_promtail_has() {
+        let metrics = Metrics::default();
+        metrics.host("logs:3100");
+        metrics.read("/var/log/x", 2, 7, 9);
+        metrics.sent("logs:3100", 2, 40);
+        metrics.gave_up("logs:3100", "t", Loss::RateLimited, 3, 30);
+        metrics.too_long(None, Change::Cut, 5);
+        metrics.dropped("drop_stage", 4);
+        metrics.reloaded(false);
+        let text = metrics.render();
+        for line in [
+            "# TYPE promtail_sent_entries_total counter",
+            "# HELP promtail_sent_entries_total Lines that a server took.",
+            "promtail_sent_entries_total{host=\"logs:3100\"} 2",
+            "promtail_sent_bytes_total{host=\"logs:3100\"} 40",
+            "# TYPE promtail_read_bytes_total gauge",
+            "promtail_read_bytes_total{path=\"/var/log/x\"} 7",
+            "promtail_read_lines_total{path=\"/var/log/x\"} 2",
+            "promtail_dropped_entries_total{host=\"logs:3100\",tenant=\"t\",reason=\"rate_limited\"} 3",
+            "promtail_dropped_entries_total{host=\"logs:3100\",tenant=\"\",reason=\"stream_limited\"} 0",
+            "promtail_mutated_bytes_total{host=\"logs:3100\",tenant=\"\",reason=\"line_too_long\"} 5",
+            "logentry_dropped_lines_total{reason=\"drop_stage\"} 1",
+            "promtail_config_reload_fail_total 1",
+            "# TYPE promtail_build_info gauge",
+            "# TYPE process_resident_memory_bytes gauge",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("# EOF") && text.contains("promtail_build_info{version="), "{text}");
+        metrics.begin_anew();
+        assert!(!metrics.render().contains("/var/log/x"));
     }
 }

@@ -29,6 +29,7 @@ pub(crate) mod show;
 pub(crate) mod source;
 pub(crate) mod spool;
 pub(crate) mod stage;
+pub(crate) mod status;
 
 pub(crate) use crate::agent::config::Config;
 

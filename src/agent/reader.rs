@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::agent::entry::{Entry, Place};
 use crate::agent::files::Watch;
 use crate::agent::files::bell::Bell;
-use crate::agent::metrics::Metrics;
+use crate::agent::metrics::{Change, Metrics};
 use crate::agent::outlet::{Outgoing, Outlet, Stretch};
 use crate::agent::positions::Positions;
 use crate::agent::source::Record;
@@ -344,12 +344,12 @@ impl<O: Outlet> Gate<O> {
         structured: &[(String, String)],
         tenant: Option<&str>,
     ) {
-        let Some(line) = self.limited(line) else { return };
+        let Some(line) = self.limited(line, tenant) else { return };
         self.outlet.send(Outgoing { labels, timestamp, line, structured, tenant });
     }
 
     /// What the limits leave of a line.
-    fn limited<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+    fn limited<'a>(&mut self, line: &'a str, tenant: Option<&str>) -> Option<&'a str> {
         if let Some(rate) = self.limits.rate {
             if rate.beyond == Beyond::Drop && self.tokens < 1.0 {
                 self.metrics.dropped("rate_limited", line.len());
@@ -362,9 +362,13 @@ impl<O: Outlet> Gate<O> {
             return Some(line);
         }
         match self.limits.too_long {
-            TooLong::Cut => Some(&line[..line.floor_char_boundary(max)]),
+            TooLong::Cut => {
+                let cut = &line[..line.floor_char_boundary(max)];
+                self.metrics.too_long(tenant, Change::Cut, line.len() - cut.len());
+                Some(cut)
+            }
             TooLong::Drop => {
-                self.metrics.dropped("line_too_long", line.len());
+                self.metrics.too_long(tenant, Change::Dropped, line.len());
                 None
             }
         }

@@ -3,8 +3,9 @@
 //! Promises: everything that can be wrong at the start is an error before the first line is read; a stop in order sends
 //! what was read, waits a little for the answers, and writes the positions.
 
+mod life;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,19 +20,16 @@ use crate::agent::files::status::Status;
 use crate::agent::files::{Hearing, Watch, WatchOptions};
 use crate::agent::intake::Intakes;
 use crate::agent::metrics::Metrics;
-use crate::agent::outlet::{Ledger, Outlet};
+use crate::agent::outlet::Outlet;
 use crate::agent::positions::{Options, Positions};
-use crate::agent::push::client;
-use crate::agent::push::connect;
-use crate::agent::push::fanout::Fanout;
 use crate::agent::reader::{Beyond, LineLimits, RateLimit, Reader, TooLong};
 use crate::agent::show::Terminal;
 use crate::agent::spool::{SpoolOptions, Spools};
 use crate::agent::stage::{Pipeline, Surroundings};
 use crate::agent::{Config, Mode};
 
-/// How long a stop waits for the servers' last answers.
-const STOP_WAIT: Duration = Duration::from_secs(5);
+/// Reads the configuration as it was read at the start.
+pub(crate) type Reread<'a> = dyn Fn() -> anyhow::Result<Config> + 'a;
 
 /// What the parts share.
 pub(crate) struct Parts {
@@ -49,13 +47,15 @@ pub(crate) struct Parts {
 /// # Errors
 ///
 /// It cannot be started.
-pub(crate) fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
-    check_parts(config)?;
-    let parts = Arc::new(parts(config, mode)?);
-    let discovery = Discovery::begin(config, &parts.bell, &parts.metrics)?;
+pub(crate) fn run(config: Config, mode: Mode, reread: &Reread<'_>) -> anyhow::Result<()> {
     match mode {
-        Mode::Run => push(config, &parts, discovery),
-        Mode::DryRun | Mode::Inspect => show(config, mode, &parts, discovery),
+        Mode::Run => life::live(config, reread),
+        Mode::DryRun | Mode::Inspect => {
+            check_parts(&config)?;
+            let parts = Arc::new(parts(&config, mode, &Arc::default())?);
+            let discovery = Discovery::begin(&config, &parts.bell, &parts.metrics)?;
+            show(&config, mode, &parts, discovery)
+        }
     }
 }
 
@@ -77,7 +77,7 @@ fn check_parts(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parts(config: &Config, mode: Mode) -> anyhow::Result<Parts> {
+fn parts(config: &Config, mode: Mode, metrics: &Arc<Metrics>) -> anyhow::Result<Parts> {
     let (folder, path) = match mode {
         Mode::Run => (None, config.positions.filename.clone()),
         // nothing is answered for, so nothing is to be remembered
@@ -92,7 +92,7 @@ fn parts(config: &Config, mode: Mode) -> anyhow::Result<Parts> {
         sync_period: config.positions.sync_period.0,
         ignore_invalid_yaml: config.positions.ignore_invalid_yaml,
     };
-    let (bell, metrics, status) = (Arc::default(), Arc::default(), Status::default());
+    let (bell, metrics, status) = (Arc::default(), Arc::clone(metrics), Status::default());
     let positions = Arc::new(Positions::open(options)?);
     let spool_folder = if folder.is_some() { Spool::default().folder(&path) } else { config.spool.folder(&path) };
     let options = SpoolOptions::new(spool_folder, config.spool.size_max.0);
@@ -126,48 +126,6 @@ fn reader<O: Outlet>(config: &Config, parts: &Parts, pipelines: Vec<Pipeline>, o
 
 fn surroundings(parts: &Parts) -> Surroundings {
     Surroundings { metrics: Arc::clone(&parts.metrics), ..Surroundings::default() }
-}
-
-/// Reads and sends until a signal comes.
-fn push(config: &Config, parts: &Arc<Parts>, discovery: Discovery) -> anyhow::Result<()> {
-    let mut fillings = Vec::new();
-    let mut servers = Vec::new();
-    for client in &config.clients {
-        let (filling, settings) = connect::server(client).map_err(anyhow::Error::msg)?;
-        fillings.push(filling);
-        servers.push(settings);
-    }
-    let ledger = Arc::<Positions>::clone(&parts.positions) as Arc<dyn Ledger>;
-    let (fanout, exits) = Fanout::new(fillings, ledger);
-    let pipeline = |scrape: &Scrape| build(&scrape.pipeline_stages, &surroundings(parts));
-    let reader = reader(config, parts, config.scrape_configs.iter().map(pipeline).collect(), fanout);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(async {
-        let mut intakes = Intakes::start(config, parts)?;
-        intakes.look_after(discovery);
-        let mut sending = tokio::task::JoinSet::new();
-        for (settings, exit) in servers.into_iter().zip(exits) {
-            sending.spawn(client::run(settings, exit, Arc::clone(&parts.metrics)));
-        }
-        let reading = std::thread::Builder::new()
-            .name("reader".to_owned())
-            .spawn(move || reader.run().finish())
-            .context("cannot start the reader")?;
-        stop_signal().await?;
-        tracing::info!("stopping");
-        intakes.stop().await;
-        parts.bell.stop();
-        let ended = async { while sending.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOP_WAIT, ended).await.is_err() {
-            tracing::warn!("a server has not answered for the last lines; they are sent again at the next start");
-        }
-        // the ends of the lanes are gone with it, so the reader waits for nobody
-        sending.shutdown().await;
-        tokio::task::spawn_blocking(move || reading.join())
-            .await?
-            .map_err(|_| anyhow::anyhow!("the reader panicked"))?;
-        parts.positions.write().context("cannot write the positions")
-    })
 }
 
 /// Prints what would be sent until a signal comes.

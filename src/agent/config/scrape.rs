@@ -43,6 +43,24 @@ pub(crate) struct Scrape {
     pub(crate) docker_sd_configs: Vec<DockerDiscovery>,
 }
 
+impl Scrape {
+    /// What it reads, by the key that says so.
+    pub(crate) fn kind(&self) -> &'static str {
+        let kinds = [
+            ("journal", self.journal.is_some()),
+            ("syslog", self.syslog.is_some()),
+            ("loki_push_api", self.loki_push_api.is_some()),
+            ("docker", !self.docker_sd_configs.is_empty()),
+        ];
+        kinds.into_iter().find(|(_, is_given)| *is_given).map_or("files", |(kind, _)| kind)
+    }
+
+    /// As it is called where all are listed.
+    pub(crate) fn kind_and_name(&self) -> String {
+        if self.job_name.is_empty() { self.kind().to_owned() } else { format!("{} ({})", self.job_name, self.kind()) }
+    }
+}
+
 impl Check for Scrape {
     fn check(&self) -> Result<(), String> {
         let kinds = [

@@ -230,7 +230,8 @@ impl Watch {
         self.status.set(source, |status| {
             status.path.clone_from(&file.path);
             status.job.clone_from(&target.job_name);
-            status.labels = labels.to_string();
+            status.labels = target.labels.to_string();
+            status.job_index = target.job;
             status.place = place;
             status.size = file.len.max(place);
         });

@@ -219,6 +219,9 @@ impl Watch {
             self.status.set(source, |status| {
                 status.lines += lines as u64;
                 status.bytes += place - before;
+                if lines > 0 {
+                    status.read = Some(std::time::SystemTime::now());
+                }
                 status.place = place;
                 status.size = size.max(place);
             });
@@ -361,7 +364,10 @@ impl Watch {
         }
         for other in rung.others {
             let source = other.source;
-            self.status.set(source, |status| status.labels = other.labels.to_string());
+            self.status.set(source, |status| {
+                status.labels = other.labels.to_string();
+                status.job_index = other.job;
+            });
             self.watched.insert(source, Watched::other(other, now));
             self.enqueue(source);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// One source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,12 +11,18 @@ pub(crate) struct FileStatus {
     pub(crate) path: PathBuf,
     /// The name of the scrape configuration.
     pub(crate) job: String,
+    /// Of its lines, but for the name of the file.
     pub(crate) labels: String,
+    /// How far it is read, of how much as far as is known.
     pub(crate) place: u64,
     pub(crate) size: u64,
     /// Lines and bytes that were read in this run.
     pub(crate) lines: u64,
     pub(crate) bytes: u64,
+    /// When there was something to read last.
+    pub(crate) read: Option<SystemTime>,
+    /// The number of the scrape configuration.
+    pub(crate) job_index: usize,
     /// Why it cannot be read, and what to try.
     pub(crate) problem: Option<String>,
 }
@@ -36,7 +43,17 @@ impl Status {
         self.lock().sources.values().cloned().collect()
     }
 
+    pub(crate) fn has_sources(&self) -> bool {
+        !self.lock().sources.is_empty()
+    }
+
+    /// Files and folders that are no sources because they cannot be read, and why.
+    pub(crate) fn unread(&self) -> Vec<(PathBuf, String)> {
+        self.lock().problems.iter().map(|(path, reason)| (path.clone(), reason.clone())).collect()
+    }
+
     /// Paths that cannot be read, and why.
+    #[cfg(test)]
     pub(crate) fn problems(&self) -> Vec<(PathBuf, String)> {
         let table = self.lock();
         let own = table.problems.iter().map(|(path, reason)| (path.clone(), reason.clone()));

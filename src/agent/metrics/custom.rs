@@ -69,6 +69,11 @@ impl CustomMetrics {
         (family.kind == *kind).then(|| Arc::clone(family))
     }
 
+    /// All begins anew; who counts asks for its family again.
+    pub(crate) fn clear(&self) {
+        lock(&self.families).clear();
+    }
+
     /// Appends all series in the text form that Prometheus reads.
     pub(crate) fn render(&self, now: Instant, out: &mut String) {
         for family in lock(&self.families).values() {

@@ -14,8 +14,6 @@ pub(in crate::agent::push) struct Request {
     pub(in crate::agent::push) tenant: Option<String>,
     pub(in crate::agent::push) body: bytes::Bytes,
     pub(in crate::agent::push) line_count: usize,
-    /// Of the message before it was compressed.
-    pub(in crate::agent::push) message_bytes: usize,
 }
 
 /// A batch that takes no more lines: its requests, and how far its sources were read when it was sealed.
@@ -23,6 +21,13 @@ pub(in crate::agent::push) struct Request {
 pub(in crate::agent::push) struct Sealed {
     pub(in crate::agent::push) requests: Vec<Request>,
     pub(in crate::agent::push) reached: Vec<(u32, u64)>,
+}
+
+impl Sealed {
+    /// Bytes that are sent for it.
+    pub(in crate::agent::push) fn bytes(&self) -> u64 {
+        self.requests.iter().map(|request| request.body.len() as u64).sum()
+    }
 }
 
 /// A batch that is filled. It is used again and again, so that its memory is asked for once.
@@ -95,7 +100,7 @@ impl Batch {
                 .compress_vec(message)
                 .unwrap_or_else(|error| unreachable!("a batch is far smaller than what snappy takes: {error}"));
             let tenant = streams[0].tenant.clone();
-            requests.push(Request { tenant, body: body.into(), line_count, message_bytes: message.len() });
+            requests.push(Request { tenant, body: body.into(), line_count });
         }
         self.clear();
         Sealed { requests, reached: std::mem::take(&mut self.reached) }
@@ -198,7 +203,6 @@ mod tests {
                 StreamEntries { labels: other.clone(), entries: vec![entry(2, "y", labels(&[("trace", "7")]))] },
             ]);
             assert_eq!(message(&sealed.requests[0]), expected);
-            assert_eq!(sealed.requests[0].message_bytes, expected.len());
             assert!(batch.is_empty() && batch.seal(&none(), &mut Vec::new()).requests.is_empty());
         }
     }

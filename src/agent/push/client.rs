@@ -5,16 +5,17 @@
 //! sent in halves. Nothing of what is pushed, and no credential, goes into our own log.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::agent::metrics::{Metrics, Sent};
+use crate::agent::metrics::{Loss, Metrics};
 use crate::agent::push::batch::{Request, Sealed};
 use crate::agent::push::credentials::Credentials;
 use crate::agent::push::fanout::Exit;
 use crate::agent::push::split::halves;
+use crate::agent::push::status::ServerStatus;
 
 /// The header that names the tenant.
 const TENANT: &str = "x-scope-orgid";
@@ -26,6 +27,9 @@ const REASON_CHARS_MAX: usize = 300;
 pub(crate) struct Settings {
     /// As it is called in the log: its address without credentials.
     pub(crate) name: String,
+    /// As it is called in metrics: host and port.
+    pub(crate) host: String,
+    pub(crate) status: ServerStatus,
     pub(crate) url: reqwest::Url,
     pub(crate) http: reqwest::Client,
     pub(crate) headers: HeaderMap,
@@ -40,11 +44,13 @@ pub(crate) struct Settings {
 /// Sends the batches of a lane until there are no more.
 pub(crate) async fn run(settings: Settings, mut exit: Exit, metrics: Arc<Metrics>) {
     let mut client = Client { settings, metrics, failing_since: None };
-    while let Some(Sealed { requests, reached }) = exit.next().await {
+    while let Some(sealed) = exit.next().await {
+        let bytes = sealed.bytes();
+        let Sealed { requests, reached } = sealed;
         for request in requests {
             client.deliver(request).await;
         }
-        exit.answered(&reached);
+        exit.answered(&reached, bytes);
     }
 }
 
@@ -74,6 +80,7 @@ enum Outcome {
 impl Client {
     /// Sends a request until the server has answered for all of it.
     async fn deliver(&mut self, request: Request) {
+        self.metrics.encoded(&self.settings.host, request.body.len());
         let mut pending = vec![request];
         while let Some(request) = pending.pop() {
             let mut wait = self.settings.backoff.0;
@@ -95,7 +102,7 @@ impl Client {
                         break;
                     }
                     Outcome::Later { reason, retry_after } => {
-                        self.waits(&reason);
+                        self.waits(&request, &reason);
                         let jittered = wait.mul_f64(0.75 + 0.5 * rand::random::<f64>());
                         tokio::time::sleep(retry_after.unwrap_or(jittered).min(self.settings.backoff.1)).await;
                         wait = (wait * 2).min(self.settings.backoff.1);
@@ -108,11 +115,12 @@ impl Client {
     async fn attempt(&self, request: &Request) -> Outcome {
         let begun = Instant::now();
         let outcome = self.ask(request).await;
-        let status = match &outcome {
-            Ok((status, _)) => status.as_str().to_owned(),
-            Err(_) => "-1".to_owned(),
+        let (status, words) = match &outcome {
+            Ok((status, _)) => (status.as_str().to_owned(), status.to_string()),
+            Err(reason) => ("-1".to_owned(), reason.clone()),
         };
-        self.metrics.requested(&self.settings.name, &status, begun.elapsed());
+        self.metrics.requested(&self.settings.host, &status, begun.elapsed());
+        self.settings.status.set(|told| told.last = Some((SystemTime::now(), words)));
         match outcome {
             Ok((_, outcome)) => outcome,
             Err(reason) => Outcome::Later { reason, retry_after: None },
@@ -150,24 +158,44 @@ impl Client {
         Ok((status, outcome))
     }
 
+    /// As Promtail counts, the tenant that is not said is the empty one.
+    fn tenant_of<'a>(&'a self, request: &'a Request) -> &'a str {
+        request.tenant.as_ref().or(self.settings.tenant.as_ref()).map_or("", String::as_str)
+    }
+
     fn took(&mut self, request: &Request) {
         if let Some(since) = self.failing_since.take() {
             let secs = since.elapsed().as_secs();
             tracing::info!(server = self.settings.name, secs, "the server takes lines again; nothing was lost");
         }
-        self.metrics
-            .sent(&self.settings.name, &Sent::of(request.line_count, request.message_bytes, request.body.len()));
+        self.metrics.sent(&self.settings.host, request.line_count, request.body.len());
+        self.settings.status.set(|told| {
+            told.failing_since = None;
+            told.sent_lines += request.line_count as u64;
+            told.sent_bytes += request.body.len() as u64;
+        });
     }
 
-    fn gave_up(&self, request: &Request, status: StatusCode, reason: &str) {
+    fn gave_up(&mut self, request: &Request, status: StatusCode, reason: &str) {
         let (server, lines) = (&self.settings.name, request.line_count);
         tracing::error!(server, lines, %status, reason, "the server will never take these lines, so they are given up");
-        self.metrics.gave_up(server, lines, request.message_bytes);
+        let because = if status == StatusCode::TOO_MANY_REQUESTS { Loss::RateLimited } else { Loss::Refused };
+        self.metrics.gave_up(&self.settings.host, self.tenant_of(request), because, lines, request.body.len());
+        self.failing_since = None;
+        self.settings.status.set(|told| {
+            told.failing_since = None;
+            told.lost_lines += lines as u64;
+            told.failed = Some((SystemTime::now(), format!("{status}: {reason} ({lines} lines were given up)")));
+        });
     }
 
     /// Says it once when it begins, and then counts.
-    fn waits(&mut self, reason: &str) {
-        self.metrics.retried(&self.settings.name);
+    fn waits(&mut self, request: &Request, reason: &str) {
+        self.metrics.retried(&self.settings.host, self.tenant_of(request));
+        self.settings.status.set(|told| {
+            told.failing_since.get_or_insert_with(SystemTime::now);
+            told.failed = Some((SystemTime::now(), reason.to_owned()));
+        });
         if self.failing_since.is_none() {
             self.failing_since = Some(Instant::now());
             tracing::warn!(
@@ -272,6 +300,8 @@ mod tests {
         let serving = tokio::spawn(async move { axum::serve(listener, app).await });
         let settings = Settings {
             name: "here".to_owned(),
+            host: "here".to_owned(),
+            status: ServerStatus::default(),
             url: url.parse().unwrap(),
             http: crate::agent::push::connect::http(Duration::from_secs(10)).build().unwrap(),
             headers: HeaderMap::new(),
@@ -313,7 +343,7 @@ mod tests {
             (&HeaderValue::from_static("Bearer lc_x"), &HeaderValue::from_static("cafe"))
         );
         assert!(metrics.contains("promtail_sent_entries_total{host=\"here\"} 5\n"), "{metrics}");
-        assert!(metrics.contains("promtail_batch_retries_total{host=\"here\"} 5\n"), "{metrics}");
+        assert!(metrics.contains("promtail_batch_retries_total{host=\"here\",tenant=\"cafe\"} 5\n"), "{metrics}");
     }
 
     #[tokio::test]
@@ -321,7 +351,9 @@ mod tests {
         let (asked, place, _, metrics) = told(&[400], 10).await;
         assert_eq!((asked, place), (vec![(400, 5)], 100));
         assert!(
-            metrics.contains("promtail_dropped_entries_total{host=\"here\",reason=\"ingester_error\"} 5\n"),
+            metrics.contains(
+                "promtail_dropped_entries_total{host=\"here\",tenant=\"cafe\",reason=\"ingester_error\"} 5\n"
+            ),
             "{metrics}"
         );
     }
@@ -336,7 +368,9 @@ mod tests {
         let (asked, _, _, metrics) = told(&[], 0).await;
         assert!(asked.iter().all(|(status, _)| *status == 413));
         assert!(
-            metrics.contains("promtail_dropped_entries_total{host=\"here\",reason=\"ingester_error\"} 5\n"),
+            metrics.contains(
+                "promtail_dropped_entries_total{host=\"here\",tenant=\"cafe\",reason=\"ingester_error\"} 5\n"
+            ),
             "{metrics}"
         );
     }

@@ -16,6 +16,7 @@ use crate::agent::config::units::Hidden;
 use crate::agent::push::client::Settings;
 use crate::agent::push::credentials::{Credentials, Secret};
 use crate::agent::push::fanout::Filling;
+use crate::agent::push::status::ServerStatus;
 
 /// What is sent to a server, and how.
 ///
@@ -33,8 +34,12 @@ pub(crate) fn server(config: &Client) -> Result<(Filling, Settings), String> {
         wait: config.batchwait.0,
         external: config.external_labels.clone(),
     };
+    let name = config.name.clone().unwrap_or_else(|| address.shown());
+    let host = url.host_str().unwrap_or_default();
     let settings = Settings {
-        name: config.name.clone().unwrap_or_else(|| address.shown()),
+        host: url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+        status: ServerStatus::new(&name, &address.shown()),
+        name,
         url,
         http: connection(config)?.build().map_err(|error| format!("cannot make connections: {error}"))?,
         headers: headers(config),

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::agent::outlet::{Ledger, Outgoing, Outlet, Stretch};
 use crate::agent::push::batch::{Batch, Sealed};
+use crate::agent::push::status::Waiting;
 use crate::model::Labels;
 
 /// Sealed batches that wait for a server, besides the one that is on its way.
@@ -53,6 +54,7 @@ struct Lane {
     /// Sealed, while the queue is full.
     waiting: VecDeque<Sealed>,
     queue: mpsc::Sender<Sealed>,
+    told: Arc<Waiting>,
 }
 
 /// The end of a lane, where its batches come out.
@@ -61,6 +63,7 @@ pub(crate) struct Exit {
     room: Arc<Room>,
     lane: usize,
     answers: Arc<Answers>,
+    told: Arc<Waiting>,
 }
 
 /// What each server has answered for.
@@ -80,8 +83,10 @@ impl Fanout {
         let mut exits = Vec::new();
         let lanes = fillings.into_iter().enumerate().map(|(lane, filling)| {
             let (queue, batches) = mpsc::channel(QUEUED_MAX);
-            exits.push(Exit { batches, room: Arc::clone(&room), lane, answers: Arc::clone(&answers) });
-            Lane { filling, batch: Batch::default(), since: None, waiting: VecDeque::new(), queue }
+            let told = Arc::<Waiting>::default();
+            let (room, answers) = (Arc::clone(&room), Arc::clone(&answers));
+            exits.push(Exit { batches, room, lane, answers, told: Arc::clone(&told) });
+            Lane { filling, batch: Batch::default(), since: None, waiting: VecDeque::new(), queue, told }
         });
         let lanes = lanes.collect();
         (Fanout { lanes, ledger, begun: Vec::new(), message: Vec::new(), room }, exits)
@@ -111,6 +116,7 @@ impl Fanout {
             return;
         }
         let sealed = lane.batch.seal(&lane.filling.external, &mut self.message);
+        lane.told.add(sealed.bytes());
         lane.waiting.push_back(sealed);
         lane.queue_up();
     }
@@ -220,9 +226,15 @@ impl Exit {
         sealed
     }
 
-    /// The server answered for a batch, or will never take it.
-    pub(in crate::agent::push) fn answered(&self, reached: &[(u32, u64)]) {
+    /// The server answered for a batch of so many bytes, or will never take it.
+    pub(in crate::agent::push) fn answered(&self, reached: &[(u32, u64)], bytes: u64) {
+        self.told.take(bytes);
         self.answers.answered(self.lane, reached);
+    }
+
+    /// How much waits for the server.
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+        Arc::clone(&self.told)
     }
 }
 
@@ -304,9 +316,9 @@ mod tests {
         assert_eq!(fanout.tick(late), None);
         let (noted, second) = (exits[0].batches.try_recv().unwrap(), exits[1].batches.try_recv().unwrap());
         assert!(noted.requests.is_empty());
-        exits[0].answered(&noted.reached);
+        exits[0].answered(&noted.reached, noted.bytes());
         assert_eq!(memory.told(), [""; 0]);
-        exits[1].answered(&second.reached);
+        exits[1].answered(&second.reached, second.bytes());
         assert_eq!(memory.told(), ["answered 1 10"]);
     }
 

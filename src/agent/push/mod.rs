@@ -10,3 +10,4 @@ pub(crate) mod connect;
 pub(crate) mod credentials;
 pub(crate) mod fanout;
 mod split;
+pub(crate) mod status;

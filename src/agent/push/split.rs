@@ -14,7 +14,7 @@ pub(in crate::agent::push) fn halves(request: &Request) -> Option<(Request, Requ
     let half = |message: Vec<u8>, line_count| {
         let body = snap::raw::Encoder::new().compress_vec(&message).ok()?;
         let tenant = request.tenant.clone();
-        Some(Request { tenant, body: body.into(), line_count, message_bytes: message.len() })
+        Some(Request { tenant, body: body.into(), line_count })
     };
     Some((half(first, first_count)?, half(second, request.line_count - first_count)?))
 }

@@ -115,7 +115,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for remark in config.remarks() {
         tracing::warn!("{remark}");
     }
-    crate::agent::run::run(&config, mode)
+    let reread = || {
+        let (config, _) = arguments.config()?;
+        config.check(mode).map_err(anyhow::Error::msg)?;
+        for remark in config.remarks() {
+            tracing::warn!("{remark}");
+        }
+        Ok(config)
+    };
+    crate::agent::run::run(config, mode, &reread)
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -1,0 +1,284 @@
+//! The listener of `server:` and its pages.
+//!
+//! Promises: a port that cannot be had is an error at the start that says what to set; who is slow, or comes in
+//! crowds, costs a bounded number of connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::agent::config::server::Server;
+use crate::agent::status::board::Board;
+use crate::agent::status::targets;
+
+/// Connections at one time: a browser, a scraper and a few who forgot to hang up.
+const CONNECTIONS_MAX: usize = 64;
+/// How long is waited when the system has no more files for connections.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Pages without a script, a picture or a form; their look comes from here.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// Somebody wants the configuration read anew.
+#[derive(Debug, Default)]
+pub(crate) struct Wish {
+    answer: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Wish {
+    pub(crate) fn answer(self, outcome: Result<(), String>) {
+        if let Some(answer) = self.answer {
+            // who asked may have gone
+            let _ = answer.send(outcome);
+        }
+    }
+}
+
+/// A listener; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    server: Server,
+    listener: Arc<TcpListener>,
+    serving: AbortHandle,
+}
+
+/// So long a page that was asked for before the configuration changed may take.
+const RETIREMENT: Duration = Duration::from_secs(1);
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Pages {
+    /// None where the configuration wants no pages. Those that were there before lend their listener where it is at the
+    /// same address.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be listened on.
+    pub(crate) async fn open(server: &Server, board: &Board, before: Option<&Pages>) -> anyhow::Result<Option<Pages>> {
+        if server.disable {
+            return Ok(None);
+        }
+        let is_at = |pages: &&Pages| {
+            let (was, is) = (&pages.server, server);
+            (&was.http_listen_address, was.http_listen_port) == (&is.http_listen_address, is.http_listen_port)
+        };
+        let listener = match before.filter(is_at) {
+            Some(before) => Arc::clone(&before.listener),
+            None => Arc::new(bind(&server.http_listen_address, server.http_listen_port).await?),
+        };
+        let address = listener.local_addr().context("cannot tell the address of the agent's page")?;
+        let base = base_of(server);
+        tracing::info!(url = format!("http://{}{base}/targets", named(address)), "the agent's page is here");
+        let router = router(server, board, &base);
+        let idle = server.http_server_idle_timeout.0.max(server.http_server_read_timeout.0);
+        let serving = tokio::spawn(serve(Arc::clone(&listener), router, idle)).abort_handle();
+        Ok(Some(Pages { server: server.clone(), listener, serving }))
+    }
+
+    /// Whether they are those that a configuration wants.
+    pub(crate) fn is_as(&self, server: &Server) -> bool {
+        self.server == *server
+    }
+
+    /// Ends when what was asked for is answered.
+    pub(crate) fn retire(self) {
+        tokio::spawn(async move {
+            tokio::time::sleep(RETIREMENT).await;
+            drop(self);
+        });
+    }
+}
+
+async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
+    let bound = match host {
+        // as in Go: both families where there are both
+        "" => match TcpListener::bind(("::", port)).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => TcpListener::bind(("0.0.0.0", port)).await,
+        },
+        host => TcpListener::bind((host.trim_start_matches('[').trim_end_matches(']'), port)).await,
+    };
+    bound.with_context(|| {
+        let shown = if host.is_empty() { "*" } else { host };
+        let why = match port {
+            80 => " (80 is the default, as in Promtail)",
+            _ => "",
+        };
+        format!(
+            "the agent's page cannot listen on {shown}:{port}{why}: set server.http_listen_port to a free port such as \
+             9080, or server.disable: true to have no page"
+        )
+    })
+}
+
+/// An address that a browser on the machine can open.
+fn named(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
+}
+
+/// What stands before the paths in links: where people come in, which a proxy may have moved.
+fn base_of(server: &Server) -> String {
+    let external = reqwest::Url::parse(&server.external_url).map(|url| url.path().to_owned());
+    let base = external.unwrap_or_else(|_| server.http_path_prefix.clone());
+    base.trim_end_matches('/').to_owned()
+}
+
+/// What each page knows.
+#[derive(Clone, Debug)]
+struct Context {
+    board: Board,
+    base: Arc<str>,
+}
+
+fn router(server: &Server, board: &Board, base: &str) -> Router {
+    let mut router = Router::new()
+        .route("/", get(home))
+        .route("/targets", get(show_targets))
+        .route("/service-discovery", get(home))
+        .route("/config", get(config))
+        .route("/ready", get(ready))
+        .route("/style.css", get(style));
+    if server.register_instrumentation {
+        router = router.route("/metrics", get(metrics));
+    }
+    if server.enable_runtime_reload {
+        router = router.route("/reload", post(reload));
+    }
+    let prefix = server.http_path_prefix.trim_end_matches('/');
+    if !prefix.is_empty() {
+        router = Router::new().nest(prefix, router).route(&format!("{prefix}/"), get(home));
+    }
+    let context = Context { board: board.clone(), base: base.into() };
+    let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, server.http_server_write_timeout.0);
+    router.with_state(context).layer(from_fn(with_headers)).layer(timeout)
+}
+
+async fn serve(listener: Arc<TcpListener>, router: Router, idle: Duration) {
+    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    // they end with the listener
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let router = router.clone();
+        connections.spawn(async move {
+            connection(stream, router, idle).await;
+            drop(seat);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, idle: Duration) {
+    let service = TowerToHyperService::new(router);
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(idle);
+    // whoever hangs up early need not be told
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn with_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn home(State(context): State<Context>) -> impl IntoResponse {
+    let mut headers = HeaderMap::new();
+    if let Ok(to) = HeaderValue::from_str(&format!("{}/targets", context.base)) {
+        headers.insert(LOCATION, to);
+    }
+    (StatusCode::SEE_OTHER, headers)
+}
+
+/// Which sources are asked for.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Asked {
+    /// The number of a job of which all are shown.
+    job: Option<usize>,
+}
+
+async fn show_targets(State(context): State<Context>, Query(asked): Query<Asked>) -> Response {
+    match targets::page(&context.board, &context.base, asked.job) {
+        Ok(html) => ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
+        Err(error) => {
+            tracing::error!("cannot write the page of targets: {error}");
+            (StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be written; the agent's log says why.\n")
+                .into_response()
+        }
+    }
+}
+
+async fn style() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("style.css"))
+}
+
+async fn config(State(context): State<Context>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], context.board.told().yaml.clone())
+}
+
+async fn ready(State(context): State<Context>) -> impl IntoResponse {
+    match context.board.told().unready() {
+        None => (StatusCode::OK, "Ready\n"),
+        Some(why) => (StatusCode::INTERNAL_SERVER_ERROR, why),
+    }
+}
+
+async fn metrics(State(context): State<Context>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], context.board.metrics.render())
+}
+
+async fn reload(State(context): State<Context>) -> (StatusCode, String) {
+    let (answer, answered) = oneshot::channel();
+    let busy = |_| "the agent is reading its configuration anew already, or stops".to_owned();
+    let sent = context.board.wishes.send(Wish { answer: Some(answer) }).await.map_err(|_| busy(()));
+    let outcome = match sent {
+        Ok(()) => answered.await.map_err(|_| busy(())).and_then(|outcome| outcome),
+        Err(problem) => Err(problem),
+    };
+    match outcome {
+        Ok(()) => (StatusCode::OK, "The configuration was read anew and is followed.\n".to_owned()),
+        Err(problem) => {
+            let message = format!("The configuration is as it was, as the new one cannot be followed:\n{problem}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
+    }
+}
