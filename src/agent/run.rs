@@ -134,7 +134,7 @@ fn show(config: &Config, mode: Mode, parts: &Arc<Parts>, discovery: Discovery) -
     };
     let pipelines = config.scrape_configs.iter().map(pipeline).collect();
     let ledger = Arc::<Positions>::clone(&parts.positions) as Arc<dyn Ledger>;
-    let reader = reader(config, parts, pipelines, Terminal::answering(out(), ledger));
+    let reader = reader(config, parts, pipelines, Terminal::new(out(), ledger));
     let bell = Arc::clone(&parts.bell);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let reading = std::thread::spawn(move || drop(reader.run()));

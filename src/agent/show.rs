@@ -24,18 +24,13 @@ const DIM: Style = Style::new().dimmed();
 /// Prints lines in place of sending them.
 pub(crate) struct Terminal<W> {
     out: W,
-    /// Is told that all was answered for.
-    ledger: Option<Arc<dyn Ledger>>,
+    ledger: Arc<dyn Ledger>,
 }
 
 impl<W: Write> Terminal<W> {
-    pub(crate) fn new(out: W) -> Terminal<W> {
-        Terminal { out, ledger: None }
-    }
-
-    /// What was printed counts as answered for.
-    pub(crate) fn answering(out: W, ledger: Arc<dyn Ledger>) -> Terminal<W> {
-        Terminal { out, ledger: Some(ledger) }
+    /// What was printed counts as answered for: the ledger is told so.
+    pub(crate) fn new(out: W, ledger: Arc<dyn Ledger>) -> Terminal<W> {
+        Terminal { out, ledger }
     }
 }
 
@@ -52,9 +47,7 @@ impl<W: Write> Outlet for Terminal<W> {
     }
 
     fn reached(&mut self, source: u32, place: u64) {
-        if let Some(ledger) = &self.ledger {
-            ledger.answered(source, place);
-        }
+        self.ledger.answered(source, place);
     }
 
     fn tick(&mut self, _now: Instant) -> Option<Instant> {

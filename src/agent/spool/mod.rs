@@ -240,6 +240,7 @@ impl Spools {
     }
 
     /// Bytes of all spools on the disk.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
     }
@@ -326,6 +327,7 @@ impl Spool {
     }
 
     /// Whether there is room, as far as is known.
+    #[cfg(test)]
     pub(crate) fn has_room(&self) -> bool {
         self.0.has_room()
     }
@@ -342,6 +344,7 @@ impl Spool {
     }
 
     /// Its number among the sources.
+    #[cfg(test)]
     pub(crate) fn source(&self) -> u32 {
         self.0.source
     }
