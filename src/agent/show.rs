@@ -196,10 +196,18 @@ mod tests {
         Labels::from_pairs([("job".to_owned(), "x".to_owned())])
     }
 
+    struct Nobody;
+
+    impl Ledger for Nobody {
+        fn begun(&self, _stretches: &[Stretch]) {}
+
+        fn answered(&self, _source: u32, _place: u64) {}
+    }
+
     #[test]
     fn a_line_is_printed_with_time_and_labels() {
         let shared = Shared::default();
-        let mut terminal = Terminal::new(shared.clone());
+        let mut terminal = Terminal::new(shared.clone(), Arc::new(Nobody));
         let labels = labels();
         let structured = [("trace".to_owned(), "7".to_owned())];
         let timestamp = Timestamp::from_secs(1_700_000_000);
