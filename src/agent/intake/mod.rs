@@ -5,9 +5,7 @@
 
 pub(crate) mod keep;
 pub(crate) mod labelling;
-mod push_api;
 pub(crate) mod seldom;
-mod stdin;
 pub(crate) mod syslog;
 
 use std::sync::Arc;
@@ -17,9 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::agent::Config;
-use crate::agent::config::scrape::{PushApi, Scrape, Syslog};
+use crate::agent::config::scrape::{Scrape, Syslog};
 use crate::agent::discovery::Discovery;
-use crate::agent::intake::stdin::Stdin;
 use crate::agent::run::Parts;
 
 /// Tells intakes that they are to end.
@@ -41,7 +38,6 @@ impl Stop {
 /// All that are running.
 pub(crate) struct Intakes {
     tasks: JoinSet<()>,
-    stdin: Option<Stdin>,
     stop: watch::Sender<bool>,
 }
 
@@ -52,13 +48,7 @@ impl Intakes {
     ///
     /// One of them cannot be started: an address is taken, a spool cannot be written.
     pub(crate) fn start(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<Intakes> {
-        let mut intakes = Intakes { tasks: JoinSet::new(), stdin: None, stop: watch::Sender::new(false) };
-        if config.target_config.stdin {
-            // nothing else is read then, as in Promtail
-            intakes.start_stdin(config, parts)?;
-            parts.spools.say_left_behind();
-            return Ok(intakes);
-        }
+        let mut intakes = Intakes { tasks: JoinSet::new(), stop: watch::Sender::new(false) };
         for (job, scrape) in config.scrape_configs.iter().enumerate() {
             intakes.start_job(job, scrape, parts).with_context(|| format!("the job {:?}", scrape.job_name))?;
         }
@@ -70,9 +60,6 @@ impl Intakes {
     fn start_job(&mut self, job: usize, scrape: &Scrape, parts: &Arc<Parts>) -> anyhow::Result<()> {
         if let Some(settings) = &scrape.syslog {
             self.start_syslog(job, scrape, settings, parts)?;
-        }
-        if let Some(settings) = &scrape.loki_push_api {
-            self.start_push_api(job, scrape, settings, parts)?;
         }
         Ok(())
     }
@@ -95,30 +82,6 @@ impl Intakes {
         self.tasks.spawn(discovery.run(self.stop_token()));
     }
 
-    fn start_push_api(&mut self, job: usize, scrape: &Scrape, settings: &PushApi, parts: &Parts) -> anyhow::Result<()> {
-        let listener = push_api::listen(&settings.server)?;
-        let spool = parts.spools.begin(&format!("loki_push_api {}", scrape.job_name), job, &settings.labels)?;
-        let api = push_api::Api::new(scrape, settings, spool, &parts.metrics);
-        self.tasks.spawn(push_api::run(settings.server.clone(), listener, api, self.stop_token()));
-        Ok(())
-    }
-
-    fn start_stdin(&mut self, config: &Config, parts: &Parts) -> anyhow::Result<()> {
-        let labels = stdin::labels(config).context("relabel_configs drop all of standard input")?;
-        let spool = parts.spools.begin("stdin", 0, &labels)?;
-        self.stdin = Some(Stdin::start(std::io::stdin(), spool, labels, self.stop_token())?);
-        Ok(())
-    }
-
-    /// Waits until there is nothing more to do: standard input ended, and every server has answered for all of it. Where
-    /// it is not read, this waits for ever.
-    pub(crate) async fn ended(&self, parts: &Parts) {
-        match &self.stdin {
-            Some(stdin) => stdin.answered(|| parts.bell.hurry()).await,
-            None => std::future::pending().await,
-        }
-    }
-
     /// A token that is given to each.
     fn stop_token(&self) -> Stop {
         Stop(self.stop.subscribe())
@@ -127,9 +90,6 @@ impl Intakes {
     /// Ends them all, after each kept what it had received.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.send(true);
-        if let Some(stdin) = &self.stdin {
-            stdin.keep_rest();
-        }
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!("an intake failed: {error}");

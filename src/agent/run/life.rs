@@ -45,7 +45,6 @@ pub(in crate::agent::run) fn live(config: Config, reread: &Reread<'_>) -> anyhow
             let wish = tokio::select! {
                 wish = signals.next() => wish,
                 Some(wish) = wishes.recv() => Some(wish),
-                () = life.running.ended() => None,
             };
             let Some(wish) = wish else { break };
             let outcome = life.reload(reread).await?;
@@ -190,14 +189,6 @@ impl Running {
         board.tell(told);
         say_start(config);
         Ok(Running { parts: Some(parts), intakes: Some(intakes), sending, reading: Some(reading) })
-    }
-
-    /// Waits until there will be nothing more to do, which is so with standard input alone.
-    async fn ended(&self) {
-        match (&self.intakes, &self.parts) {
-            (Some(intakes), Some(parts)) => intakes.ended(parts).await,
-            (None, _) | (_, None) => std::future::pending().await,
-        }
     }
 
     /// Sends what was read, waits a little for the answers, and writes the positions.

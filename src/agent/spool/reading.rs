@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::agent::relabel;
 use crate::agent::source::{Progress, Record, Source};
@@ -75,10 +74,7 @@ impl Reading {
                     continue;
                 }
                 Look::Whole(content, total) => (content, total as u64),
-                Look::Damaged => {
-                    self.pass_over(segment);
-                    return Ok(());
-                }
+                Look::Damaged => return Ok(self.pass_over(segment)),
             };
             wanted = frame::FRAME_HEAD_BYTES;
             let start = segment.start + open.at;
@@ -87,18 +83,12 @@ impl Reading {
                 Some(Content::Labels { id, labels }) => open.define(id, &labels),
                 Some(Content::Line { .. }) if start < *place => {}
                 Some(Content::Line { id, timestamp, line, .. }) => {
-                    let Some(set) = open.set(id) else {
-                        self.pass_over(segment);
-                        return Ok(());
-                    };
+                    let Some(set) = open.set(id) else { return Ok(self.pass_over(segment)) };
                     let (labels, tenant) = (Some(&set.labels), set.tenant.as_deref());
                     let end = segment.start + open.at;
                     each(Record { start, end, line, timestamp: Some(timestamp), labels, structured, tenant });
                 }
-                None => {
-                    self.pass_over(segment);
-                    return Ok(());
-                }
+                None => return Ok(self.pass_over(segment)),
             }
             *place = (*place).max(segment.start + open.at);
         }
@@ -152,7 +142,6 @@ impl Source for Reading {
             return Ok(Progress::More);
         }
         self.window.clear();
-        self.spool.read.store(self.place, Ordering::Release);
         Ok(Progress::Idle)
     }
 

@@ -1,6 +1,10 @@
 //! The agent, started as people start it: the real binary with a `promtail.yaml`, before a real server or a recorder.
 
+mod chaos;
+mod delivery;
 mod files;
+mod flags;
+mod many;
 pub(crate) mod recorder;
 
 use std::io::Read as _;
@@ -80,7 +84,12 @@ impl Ground {
     pub(crate) fn configure(&self, urls: &[&str], rest: &str) {
         let backoff = "backoff_config: {min_period: 20ms, max_period: 200ms}";
         let client = |url: &&str| format!("- {{url: '{url}', batchwait: 50ms, {backoff}}}\n");
-        let clients: String = urls.iter().map(client).collect();
+        self.configure_clients(&urls.iter().map(client).collect::<String>(), rest);
+    }
+
+    /// The same with the lines of YAML below `clients`.
+    #[track_caller]
+    pub(crate) fn configure_clients(&self, clients: &str, rest: &str) {
         let sync = if rest.contains("target_config") { "" } else { "target_config: {sync_period: 500ms}\n" };
         let text = format!(
             "server: {{disable: true}}\npositions: {{filename: FOLDER/positions.yaml, sync_period: 100ms}}\n{sync}\
@@ -218,11 +227,16 @@ impl Agent {
     /// Sends SIGTERM and waits for the end; what it logged.
     #[track_caller]
     pub(crate) fn terminate(self) -> String {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process lives");
-        let (status, log) = self.ended();
+        let (status, log) = self.stop();
         assert!(status.success(), "{status}: {log}");
         log
+    }
+
+    /// The same, also where it has hardly begun and the signal ends it.
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process lives");
+        self.ended()
     }
 
     /// Waits until it ends by itself; how, and what it logged.
@@ -310,8 +324,12 @@ impl Server {
         format!("{}/loki/api/v1/push", self.base())
     }
 
-    pub(crate) fn push_token(&self) -> &str {
-        &self.push_token
+    /// Makes another token, as people do.
+    #[track_caller]
+    pub(crate) fn add_token(&self, name: &str) -> String {
+        let output = logcafe(self.folder.path()).args(["token", "add", name]).output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
     }
 
     /// The lines of `clients` for a configuration.
