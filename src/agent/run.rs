@@ -66,7 +66,6 @@ fn check_parts(config: &Config) -> anyhow::Result<()> {
     }
     for scrape in &config.scrape_configs {
         let kinds = [
-            ("journal", scrape.journal.is_some()),
             ("loki_push_api", scrape.loki_push_api.is_some()),
             ("docker_sd_configs", !scrape.docker_sd_configs.is_empty()),
         ];

@@ -3,6 +3,8 @@
 //! Promises: lines that were given are in the spool when it returns, however long there was no room, unless the agent
 //! stops meanwhile.
 
+use std::time::Duration;
+
 use crate::agent::intake::Stop;
 use crate::agent::spool::{Received, Spool, SpoolError};
 use crate::model::{Labels, Timestamp};
@@ -24,11 +26,18 @@ pub(crate) enum Kept {
     None,
 }
 
+/// Between two tries, for that there is room means that there is some, not that it is enough.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Appends lines, and waits where there is no room.
 pub(crate) async fn keep(spool: &Spool, lines: &[Line], stop: &mut Stop) -> Kept {
+    let room = async || {
+        tokio::time::sleep(PAUSE).await;
+        spool.room().await;
+    };
     while try_keep(spool, lines).is_err() {
         tokio::select! {
-            () = spool.room() => {}
+            () = room() => {}
             () = stop.stopped() => {
                 // the last try: a stop may have come before the first
                 return if try_keep(spool, lines).is_ok() { Kept::All } else { Kept::None };

@@ -3,8 +3,11 @@
 //! Promises: what keeps one from listening is an error at the start; a stop leaves nothing in memory that was received.
 //! Never: drops what its sender can be made to wait with.
 
+pub(crate) mod journal;
 pub(crate) mod keep;
 pub(crate) mod labelling;
+#[cfg(test)]
+pub(crate) mod rig;
 pub(crate) mod seldom;
 pub(crate) mod syslog;
 
@@ -15,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::agent::Config;
-use crate::agent::config::scrape::{Scrape, Syslog};
+use crate::agent::config::scrape::{Journal, Scrape, Syslog};
 use crate::agent::discovery::Discovery;
 use crate::agent::run::Parts;
 
@@ -50,7 +53,11 @@ impl Intakes {
     pub(crate) fn start(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<Intakes> {
         let mut intakes = Intakes { tasks: JoinSet::new(), stop: watch::Sender::new(false) };
         for (job, scrape) in config.scrape_configs.iter().enumerate() {
-            intakes.start_job(job, scrape, parts).with_context(|| format!("the job {:?}", scrape.job_name))?;
+            let started = match &scrape.journal {
+                Some(settings) => intakes.start_journal(job, &config.scrape_configs, settings, parts),
+                None => intakes.start_job(job, scrape, parts),
+            };
+            started.with_context(|| format!("the job {:?}", scrape.job_name))?;
         }
         parts.spools.say_left_behind();
         Ok(intakes)
@@ -61,6 +68,21 @@ impl Intakes {
         if let Some(settings) = &scrape.syslog {
             self.start_syslog(job, scrape, settings, parts)?;
         }
+        Ok(())
+    }
+
+    fn start_journal(
+        &mut self,
+        job: usize,
+        scrapes: &[Scrape],
+        settings: &Journal,
+        parts: &Arc<Parts>,
+    ) -> anyhow::Result<()> {
+        let key = journal::position_key(scrapes, job);
+        let spool = parts.spools.begin(&format!("journal {key}"), job, &settings.labels)?;
+        let (positions, metrics) = (&parts.positions, &parts.metrics);
+        let reader = journal::Reader::new(&scrapes[job], settings, key, spool, positions, metrics)?;
+        self.tasks.spawn(reader.run(self.stop_token()));
         Ok(())
     }
 

@@ -9,6 +9,8 @@ use crate::agent::intake::syslog::rfc5424;
 use crate::model::Timestamp;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// A day.
+const AHEAD_NANOS_MAX: i64 = 24 * 60 * 60 * 1_000_000_000;
 /// RFC 3164 has 32; programs have longer names.
 const TAG_BYTES_MAX: usize = 64;
 
@@ -87,7 +89,7 @@ fn timestamp(text: &str, now: Timestamp) -> Option<(Timestamp, &str)> {
     let timestamp = |date: civil::Date| utc(date.to_datetime(time));
     let timestamp = match year {
         Some(year) => timestamp(date(year)?)?,
-        None => nearest(now, |year| timestamp(date(year)?))?,
+        None => latest(now, |year| timestamp(date(year)?))?,
     };
     Some((timestamp, rest))
 }
@@ -125,11 +127,12 @@ fn utc(time: civil::DateTime) -> Option<Timestamp> {
     i64::try_from(time.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
-/// The time in that year in which it is nearest to now.
-fn nearest(now: Timestamp, of_year: impl Fn(i16) -> Option<Timestamp>) -> Option<Timestamp> {
+/// The time in the last year in which it has come. A sender's clock may be ahead, and its zone is not known.
+fn latest(now: Timestamp, of_year: impl Fn(i16) -> Option<Timestamp>) -> Option<Timestamp> {
     let this = jiff::Timestamp::from_nanosecond(now.nanos().into()).ok()?.to_zoned(jiff::tz::TimeZone::UTC).year();
-    let distance = |time: &Timestamp| time.nanos().abs_diff(now.nanos());
-    (this - 1..=this + 1).filter_map(of_year).min_by_key(distance)
+    let limit = now.plus_nanos(AHEAD_NANOS_MAX);
+    // the 29th of February comes every eighth year at least
+    (this - 8..=this + 1).rev().filter_map(of_year).find(|time| *time <= limit)
 }
 
 /// The host in front; a tag in its place says that the sender left the host out.
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_year_is_that_in_which_the_time_is_near() {
+    fn the_year_is_the_last_one_in_which_the_time_has_come() {
         let year = |text: &str, now: &str| {
             let now: jiff::Timestamp = now.parse().unwrap();
             let now = Timestamp::from_nanos(i64::try_from(now.as_nanosecond()).unwrap());
@@ -305,6 +308,7 @@ mod tests {
         assert_eq!(year("Dec 31 23:59:59 h x", "2024-01-01T00:00:05Z"), "2023-12-31T23:59:59Z");
         assert_eq!(year("Jan  1 00:00:03 h x", "2023-12-31T23:59:58Z"), "2024-01-01T00:00:03Z");
         assert_eq!(year("Feb 29 10:00:00 h x", "2025-02-28T00:00:00Z"), "2024-02-29T10:00:00Z");
+        assert_eq!(year("Aug 24 00:00:00 h x", "2024-03-02T12:00:00Z"), "2023-08-24T00:00:00Z");
         assert_eq!(year("Jun 30 23:59:60 h x", "2024-07-01T00:00:00Z"), "2024-06-30T23:59:59Z");
     }
 
