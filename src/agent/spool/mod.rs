@@ -366,7 +366,9 @@ impl Shared {
 
     fn is_well(&self) {
         if self.is_in_trouble.swap(false, Ordering::Relaxed) {
-            *self.trouble() = Trouble { said: self.trouble().said, ..Trouble::default() };
+            let mut trouble = self.trouble();
+            *trouble = Trouble { said: trouble.said, ..Trouble::default() };
+            drop(trouble);
             self.status.set(self.source, |status| status.problem = None);
         }
     }

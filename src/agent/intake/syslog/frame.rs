@@ -111,11 +111,6 @@ impl Framer {
         Some(Frame { bytes: rest, is_cut }).filter(|frame| !frame.bytes.is_empty())
     }
 
-    /// Whether a message has begun and its end has not come.
-    pub(crate) fn is_within(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
     /// Passes over what separates messages and tells how the next one is framed; `None` when that is not known yet.
     fn begin(&mut self) -> Option<()> {
         let blank = self.pending.iter().take_while(|byte| is_end(byte) || **byte == b'\r' || **byte == b' ').count();
