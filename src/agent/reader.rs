@@ -352,7 +352,7 @@ impl<O: Outlet> Gate<O> {
     fn limited<'a>(&mut self, line: &'a str, tenant: Option<&str>) -> Option<&'a str> {
         if let Some(rate) = self.limits.rate {
             if rate.beyond == Beyond::Drop && self.tokens < 1.0 {
-                self.metrics.dropped("rate_limited", line.len());
+                self.metrics.dropped("global_rate_limiter_drop", line.len());
                 return None;
             }
             self.tokens -= 1.0;

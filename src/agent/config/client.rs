@@ -114,6 +114,19 @@ impl Check for Client {
         if self.batchsize.0 == 0 {
             return Err("batchsize is 0: give the bytes of a batch, 1048576 by default".into());
         }
+        if self.timeout.0.is_zero() {
+            return Err("timeout is 0: give how long a server may take to answer, 10s by default".into());
+        }
+        let Backoff { min_period, max_period, .. } = self.backoff_config;
+        if min_period > max_period || min_period.0.is_zero() {
+            return Err(format!(
+                "backoff_config waits {min_period} first and {max_period} at most: the first is to be more than 0 and \
+                 no more than the other"
+            ));
+        }
+        if self.tls_config.server_name.is_some() && (self.proxy_url.is_some() || self.proxy_from_environment) {
+            return Err("tls_config.server_name does not go together with a proxy: leave one of them out".into());
+        }
         for (name, value) in &self.headers {
             let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
             if !is_name || http::HeaderValue::from_str(value).is_err() {

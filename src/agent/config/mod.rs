@@ -50,7 +50,7 @@ pub(crate) struct Config {
     pub(crate) scrape_configs: Vec<Scrape>,
     #[serde(deserialize_with = "or_default")]
     pub(crate) target_config: TargetConfig,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "checked")]
     pub(crate) limits_config: Limits,
     #[serde(skip_serializing)]
     pub(crate) options: Ignored,
@@ -182,6 +182,16 @@ impl Default for Limits {
             max_line_size: ByteSize(0),
             max_line_size_truncate: false,
         }
+    }
+}
+
+impl Check for Limits {
+    fn check(&self) -> Result<(), String> {
+        let is_possible = self.readline_rate > 0.0 && self.readline_burst > 0;
+        if self.readline_rate_enabled && !is_possible {
+            return Err("readline_rate and readline_burst are to be more than 0: no line would ever be read".into());
+        }
+        Ok(())
     }
 }
 

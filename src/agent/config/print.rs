@@ -60,6 +60,10 @@ fn hide(tree: &mut Value) {
         Value::Object(map) => {
             for (key, value) in map {
                 match value {
+                    // an Authorization or an X-Api-Key may be among them
+                    Value::Object(headers) if key == "headers" => {
+                        headers.values_mut().for_each(|value| *value = Value::from("<secret>"));
+                    }
                     Value::String(text) if SECRET_KEYS.contains(&key.as_str()) => *text = "<secret>".to_owned(),
                     Value::String(text) if key.ends_with("url") => *text = without_password(text),
                     other => hide(other),

@@ -21,6 +21,15 @@ pub(in crate::agent::push) struct Request {
 pub(in crate::agent::push) struct Sealed {
     pub(in crate::agent::push) requests: Vec<Request>,
     pub(in crate::agent::push) reached: Vec<(u32, u64)>,
+    pub(in crate::agent::push) refused: Vec<Refused>,
+}
+
+/// Lines of streams beyond the bound.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::agent::push) struct Refused {
+    pub(in crate::agent::push) tenant: Option<String>,
+    pub(in crate::agent::push) line_count: usize,
+    pub(in crate::agent::push) bytes: usize,
 }
 
 impl Sealed {
@@ -41,6 +50,9 @@ pub(in crate::agent::push) struct Batch {
     last: Option<usize>,
     reached: Vec<(u32, u64)>,
     bytes: usize,
+    /// Streams of a tenant that it may have; 0 is no bound.
+    streams_max: usize,
+    refused: Vec<Refused>,
 }
 
 #[derive(Debug, Default)]
@@ -57,17 +69,22 @@ const KEPT_BYTES_MAX: usize = 256 << 10;
 const KEPT_STREAMS_MAX: usize = 64;
 
 impl Batch {
+    /// A batch takes lines of so many streams for each tenant, as Promtail's does; 0 is no bound.
+    pub(in crate::agent::push) fn of_streams(streams_max: usize) -> Batch {
+        Batch { streams_max, ..Batch::default() }
+    }
+
     /// Bytes of the lines so far, as they are written.
     pub(in crate::agent::push) fn bytes(&self) -> usize {
         self.bytes
     }
 
     pub(in crate::agent::push) fn is_empty(&self) -> bool {
-        self.bytes == 0 && self.reached.is_empty()
+        self.bytes == 0 && self.reached.is_empty() && self.refused.is_empty()
     }
 
     pub(in crate::agent::push) fn push(&mut self, line: Outgoing<'_>) {
-        let index = self.stream_of(&line);
+        let Some(index) = self.stream_of(&line) else { return self.refuse(&line) };
         let stream = &mut self.streams[index];
         let before = stream.entries.len();
         let pairs = line.structured.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -103,7 +120,8 @@ impl Batch {
             requests.push(Request { tenant, body: body.into(), line_count });
         }
         self.clear();
-        Sealed { requests, reached: std::mem::take(&mut self.reached) }
+        let (reached, refused) = (std::mem::take(&mut self.reached), std::mem::take(&mut self.refused));
+        Sealed { requests, reached, refused }
     }
 
     fn clear(&mut self) {
@@ -119,16 +137,18 @@ impl Batch {
         self.bytes = 0;
     }
 
-    fn stream_of(&mut self, line: &Outgoing<'_>) -> usize {
+    /// None where there are as many streams as there may be.
+    fn stream_of(&mut self, line: &Outgoing<'_>) -> Option<usize> {
         if let Some(last) = self.last {
             let stream = &self.streams[last];
             if stream.labels.is_same(line.labels) && stream.tenant.as_deref() == line.tenant {
-                return last;
+                return Some(last);
             }
         }
         let key = (line.tenant.map(str::to_owned), line.labels.clone());
         let index = match self.index.get(&key) {
             Some(index) => *index,
+            None if self.is_full_for(line.tenant) => return None,
             None => {
                 let index = self.used;
                 self.used += 1;
@@ -142,7 +162,22 @@ impl Batch {
             }
         };
         self.last = Some(index);
-        index
+        Some(index)
+    }
+
+    fn is_full_for(&self, tenant: Option<&str>) -> bool {
+        let of_tenant = || self.streams[..self.used].iter().filter(|stream| stream.tenant.as_deref() == tenant);
+        self.streams_max > 0 && of_tenant().count() >= self.streams_max
+    }
+
+    fn refuse(&mut self, line: &Outgoing<'_>) {
+        let index = self.refused.iter().position(|refused| refused.tenant.as_deref() == line.tenant);
+        let index = index.unwrap_or_else(|| {
+            self.refused.push(Refused { tenant: line.tenant.map(str::to_owned), ..Refused::default() });
+            self.refused.len() - 1
+        });
+        self.refused[index].line_count += 1;
+        self.refused[index].bytes += line.line.len();
     }
 }
 
@@ -217,5 +252,19 @@ mod tests {
         let sealed = batch.seal(&Labels::default(), &mut Vec::new());
         let told: Vec<_> = sealed.requests.iter().map(|one| (one.tenant.as_deref(), one.line_count)).collect();
         assert_eq!(told, [(None, 1), (Some("t1"), 1), (Some("t2"), 2)]);
+    }
+
+    #[test]
+    fn streams_beyond_the_bound_are_refused_and_counted() {
+        let mut batch = Batch::of_streams(2);
+        for round in 0..2 {
+            for app in ["a", "b", "c", "a", "c"] {
+                batch.push(line(&labels(&[("app", app)]), 1, "four"));
+            }
+            batch.push(Outgoing { tenant: Some("t"), ..line(&labels(&[("app", "c")]), 1, "x") });
+            let sealed = batch.seal(&Labels::default(), &mut Vec::new());
+            assert_eq!(sealed.refused, [Refused { tenant: None, line_count: 2, bytes: 8 }], "round {round}");
+            assert_eq!(sealed.requests.iter().map(|request| request.line_count).sum::<usize>(), 4);
+        }
     }
 }

@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::agent::metrics::{Loss, Metrics};
-use crate::agent::push::batch::{Request, Sealed};
+use crate::agent::push::batch::{Refused, Request, Sealed};
 use crate::agent::push::credentials::Credentials;
 use crate::agent::push::fanout::Exit;
 use crate::agent::push::split::halves;
@@ -21,6 +21,10 @@ use crate::agent::push::status::ServerStatus;
 const TENANT: &str = "x-scope-orgid";
 /// Of a refusal, as much goes into the log.
 const REASON_CHARS_MAX: usize = 300;
+/// What a server asks for is done up to here: beyond, its clock or ours is wrong.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// How often it is said that there are too many streams.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// A server and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -43,10 +47,11 @@ pub(crate) struct Settings {
 
 /// Sends the batches of a lane until there are no more.
 pub(crate) async fn run(settings: Settings, mut exit: Exit, metrics: Arc<Metrics>) {
-    let mut client = Client { settings, metrics, failing_since: None };
+    let mut client = Client { settings, metrics, failing_since: None, said: None };
     while let Some(sealed) = exit.next().await {
         let bytes = sealed.bytes();
-        let Sealed { requests, reached } = sealed;
+        let Sealed { requests, reached, refused } = sealed;
+        client.refused(&refused);
         for request in requests {
             client.deliver(request).await;
         }
@@ -59,6 +64,8 @@ struct Client {
     metrics: Arc<Metrics>,
     /// Since when the server does not take what we send.
     failing_since: Option<Instant>,
+    /// When it was said that there are too many streams.
+    said: Option<Instant>,
 }
 
 /// What came of an attempt.
@@ -78,6 +85,26 @@ enum Outcome {
 }
 
 impl Client {
+    /// Counts lines of streams beyond the bound, and says so now and then.
+    fn refused(&mut self, refused: &[Refused]) {
+        let own = self.settings.tenant.clone();
+        for Refused { tenant, line_count, bytes } in refused {
+            let tenant = tenant.as_ref().or(own.as_ref()).map_or("", String::as_str);
+            self.metrics.gave_up(&self.settings.host, tenant, Loss::Streams, *line_count, *bytes);
+            self.settings.status.set(|told| told.lost_lines += *line_count as u64);
+            let now = Instant::now();
+            if self.said.is_none_or(|said| now >= said + SAID_AGAIN) {
+                self.said = Some(now);
+                tracing::warn!(
+                    server = self.settings.name,
+                    lines = *line_count,
+                    "there are more streams than limits_config.max_streams, and lines of the others are dropped: raise \
+                     it, or let fewer labels have many values"
+                );
+            }
+        }
+    }
+
     /// Sends a request until the server has answered for all of it.
     async fn deliver(&mut self, request: Request) {
         self.metrics.encoded(&self.settings.host, request.body.len());
@@ -103,8 +130,8 @@ impl Client {
                     }
                     Outcome::Later { reason, retry_after } => {
                         self.waits(&request, &reason);
-                        let jittered = wait.mul_f64(0.75 + 0.5 * rand::random::<f64>());
-                        tokio::time::sleep(retry_after.unwrap_or(jittered).min(self.settings.backoff.1)).await;
+                        let jittered = wait.mul_f64(0.75 + 0.5 * rand::random::<f64>()).min(self.settings.backoff.1);
+                        tokio::time::sleep(retry_after.unwrap_or(jittered)).await;
                         wait = (wait * 2).min(self.settings.backoff.1);
                     }
                 }
@@ -150,7 +177,7 @@ impl Client {
                 Outcome::Refused { status, reason: text_of(answer).await }
             }
             status if may_change(status) => {
-                let retry_after = answer.headers().get(RETRY_AFTER).and_then(seconds);
+                let retry_after = answer.headers().get(RETRY_AFTER).and_then(wait_of);
                 Outcome::Later { reason: format!("{status}: {}", text_of(answer).await), retry_after }
             }
             status => Outcome::Refused { status, reason: text_of(answer).await },
@@ -221,8 +248,17 @@ fn may_change(status: StatusCode) -> bool {
     status.is_server_error() || status.is_redirection() || CHANGE.contains(&status)
 }
 
-fn seconds(header: &HeaderValue) -> Option<Duration> {
-    header.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+/// How long a server wants to be left alone: seconds, or until when.
+fn wait_of(header: &HeaderValue) -> Option<Duration> {
+    let text = header.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(secs) => Duration::from_secs(secs),
+        Err(_) => {
+            let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+            Duration::try_from(until.duration_since(jiff::Timestamp::now())).unwrap_or_default()
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 /// The first words of an answer, on one line.
@@ -314,7 +350,8 @@ mod tests {
             drops_rate_limited: false,
         };
         let (metrics, remembered) = (Arc::<Metrics>::default(), Arc::new(Remembered::default()));
-        let filling = Filling { bytes_max: 1 << 20, wait: Duration::from_secs(1), external: Labels::default() };
+        let filling =
+            Filling { bytes_max: 1 << 20, wait: Duration::from_secs(1), external: Labels::default(), streams_max: 0 };
         let ledger = Arc::<Remembered>::clone(&remembered);
         let (mut fanout, mut exits) = Fanout::new(vec![filling], ledger);
         let labels = Labels::from_pairs([("app".to_owned(), "x".to_owned())]);
@@ -373,5 +410,15 @@ mod tests {
             ),
             "{metrics}"
         );
+    }
+
+    #[test]
+    fn a_server_says_how_long_it_wants_to_be_left_alone() {
+        let wait = |text: &'static str| wait_of(&HeaderValue::from_static(text));
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("999999"), Some(RETRY_AFTER_MAX));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("Fri, 06 Nov 2099 08:49:37 GMT"), Some(RETRY_AFTER_MAX));
+        assert_eq!(wait("soon"), None);
     }
 }

@@ -1,12 +1,16 @@
 //! From what the configuration says of a server to how it is spoken to: TLS, proxies, credentials.
 //!
-//! Promises: what cannot be used (a certificate, a file) is known before the first line is read; a redirect is never
-//! followed, as a push that is led elsewhere would lose its body.
+//! Promises: what cannot be used (a certificate, a file) is known before the first line is read; a redirect is
+//! followed where the push goes along whole (307, 308), as another one would lose its body.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::{Action, Attempt};
 use reqwest::tls::Version;
 use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy};
 
@@ -18,37 +22,69 @@ use crate::agent::push::credentials::{Credentials, Secret};
 use crate::agent::push::fanout::Filling;
 use crate::agent::push::status::ServerStatus;
 
+/// As many as Go's client follows.
+const REDIRECTS_MAX: usize = 10;
+
 /// What is sent to a server, and how.
 ///
 /// # Errors
 ///
 /// In words: what of the configuration cannot be used.
-pub(crate) fn server(config: &Client) -> Result<(Filling, Settings), String> {
+pub(crate) fn server(config: &Client, streams_max: u64) -> Result<(Filling, Settings), String> {
     let address = config.url.as_ref().ok_or("a client has no url")?;
     let mut url = address.url().clone();
-    let credentials = credentials(config, &url)?;
+    let credentials = credentials(config, &url);
     // they go into a header; an address is in logs and errors
     let _ = (url.set_username(""), url.set_password(None));
     let filling = Filling {
         bytes_max: usize::try_from(config.batchsize.0).unwrap_or(usize::MAX),
         wait: config.batchwait.0,
         external: config.external_labels.clone(),
+        streams_max: usize::try_from(streams_max).unwrap_or(usize::MAX),
     };
     let name = config.name.clone().unwrap_or_else(|| address.shown());
-    let host = url.host_str().unwrap_or_default();
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let shown_host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let mut headers = headers(config);
+    let real = host.trim_matches(['[', ']']).to_owned();
+    let mut builder = connection(config)?;
+    if let Some(name) = config.tls_config.server_name.as_ref().filter(|_| url.scheme() == "https") {
+        // the certificate is held against the name in the address, so the name goes there, and leads to the real host
+        if let Ok(host) = HeaderValue::from_str(&shown_host) {
+            headers.insert(http::header::HOST, host);
+        }
+        builder = builder.dns_resolver(Arc::new(LeadTo { host: real }));
+        url.set_host(Some(name)).map_err(|_| format!("tls_config.server_name {name:?} is not the name of a host"))?;
+    }
     let settings = Settings {
-        host: url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+        host: shown_host,
         status: ServerStatus::new(&name, &address.shown()),
         name,
         url,
-        http: connection(config)?.build().map_err(|error| format!("cannot make connections: {error}"))?,
-        headers: headers(config),
+        http: builder.build().map_err(|error| format!("cannot make connections: {error}"))?,
+        headers,
         credentials,
         tenant: Some(config.tenant_id.clone()).filter(|tenant| !tenant.is_empty()),
         backoff: (config.backoff_config.min_period.0, config.backoff_config.max_period.0),
         drops_rate_limited: config.drop_rate_limited_batches,
     };
     Ok((filling, settings))
+}
+
+/// Finds one host, whatever name is asked for.
+#[derive(Debug)]
+struct LeadTo {
+    host: String,
+}
+
+impl Resolve for LeadTo {
+    fn resolve(&self, _name: Name) -> Resolving {
+        let host = self.host.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
 }
 
 /// A client that gives up a request after some time.
@@ -62,6 +98,9 @@ pub(crate) fn http(timeout: Duration) -> ClientBuilder {
 
 fn connection(config: &Client) -> Result<ClientBuilder, String> {
     let mut builder = tls(http(config.timeout.0), &config.tls_config)?;
+    if config.follow_redirects {
+        builder = builder.redirect(reqwest::redirect::Policy::custom(follow));
+    }
     if !config.proxy_from_environment {
         builder = builder.no_proxy();
     }
@@ -72,14 +111,17 @@ fn connection(config: &Client) -> Result<ClientBuilder, String> {
     Ok(builder)
 }
 
+/// Goes along where the push goes along whole; who is led elsewhere in another way would come without a body.
+fn follow(attempt: Attempt<'_>) -> Action {
+    let is_whole = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&attempt.status());
+    if is_whole && attempt.previous().len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
+}
+
 fn tls(mut builder: ClientBuilder, config: &Tls) -> Result<ClientBuilder, String> {
     let version = |version: TlsVersion| match version {
         TlsVersion::Tls12 => Version::TLS_1_2,
         TlsVersion::Tls13 => Version::TLS_1_3,
     };
-    if let Some(name) = &config.server_name {
-        return Err(format!("tls_config.server_name: {name}: only the name in the url can be checked; use it there"));
-    }
     if let Some(ca) = text("ca_file", config.ca.as_deref(), config.ca_file.as_deref())? {
         let found = Certificate::from_pem_bundle(ca.as_bytes());
         for one in found.map_err(|error| format!("the certificates of tls_config.ca cannot be read: {error}"))? {
@@ -125,7 +167,7 @@ fn headers(config: &Client) -> HeaderMap {
     config.headers.iter().filter_map(pair).collect()
 }
 
-fn credentials(config: &Client, url: &reqwest::Url) -> Result<Credentials, String> {
+fn credentials(config: &Client, url: &reqwest::Url) -> Credentials {
     let secret = |text: &Option<Hidden>, file: &Option<std::path::PathBuf>| match (text, file) {
         (_, Some(path)) => Secret::File(path.clone()),
         (text, None) => Secret::Text(text.as_ref().map_or("", Hidden::reveal).to_owned()),
@@ -133,29 +175,27 @@ fn credentials(config: &Client, url: &reqwest::Url) -> Result<Credentials, Strin
     let bearer = |token| Credentials::Token { kind: "Bearer".to_owned(), token };
     if let Some(BasicAuth { username, username_file, password, password_file }) = &config.basic_auth {
         let username = match username_file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| format!("basic_auth.username_file: cannot read {}: {error}", path.display()))?,
-            None => username.clone(),
+            Some(path) => Secret::File(path.clone()),
+            None => Secret::Text(username.clone()),
         };
-        let username = username.trim().to_owned();
-        return Ok(Credentials::Basic { username, password: secret(password, password_file) });
+        return Credentials::Basic { username, password: secret(password, password_file) };
     }
     if let Some(Authorization { kind, credentials, credentials_file }) = &config.authorization {
-        return Ok(Credentials::Token { kind: kind.clone(), token: secret(credentials, credentials_file) });
+        return Credentials::Token { kind: kind.clone(), token: secret(credentials, credentials_file) };
     }
     if let Some(token) = &config.bearer_token {
-        return Ok(bearer(Secret::Text(token.reveal().to_owned())));
+        return bearer(Secret::Text(token.reveal().to_owned()));
     }
     if let Some(path) = &config.bearer_token_file {
-        return Ok(bearer(Secret::File(path.clone())));
+        return bearer(Secret::File(path.clone()));
     }
-    Ok(match (url.username(), url.password()) {
+    match (url.username(), url.password()) {
         ("", None) => Credentials::None,
         (username, password) => Credentials::Basic {
-            username: percent_decoded(username),
+            username: Secret::Text(percent_decoded(username)),
             password: Secret::Text(percent_decoded(password.unwrap_or(""))),
         },
-    })
+    }
 }
 
 /// A part of an address as its writer meant it.
@@ -179,32 +219,4 @@ fn percent_decoded(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::agent::Config;
-    use crate::agent::config::problem::Problem;
-    use crate::agent::push::connect::*;
-
-    fn client(text: &str) -> Client {
-        let text =
-            format!("clients: [{{{text}}}]\nscrape_configs: [{{static_configs: [{{labels: {{__path__: /x}}}}]}}]\n");
-        let config = Config::parse("test", &text, crate::agent::config::Variables::Keep);
-        config.map_err(|problem: Problem| problem.to_string()).unwrap().clients.remove(0)
-    }
-
-    #[test]
-    fn credentials_in_the_address_go_into_the_header_and_nowhere_else() {
-        let (_, settings) = server(&client("url: 'http://ann:p%40ss@logs:3100/loki/api/v1/push'")).unwrap();
-        assert_eq!(settings.url.as_str(), "http://logs:3100/loki/api/v1/push");
-        assert!(!settings.name.contains("p%40ss"), "{}", settings.name);
-        let expected = Credentials::Basic { username: "ann".to_owned(), password: Secret::Text("p@ss".to_owned()) };
-        assert_eq!(settings.credentials, expected);
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_named() {
-        let refused =
-            |text: &str| server(&client(&format!("url: 'https://logs/push', {text}"))).map(|_| ()).unwrap_err();
-        assert!(refused("tls_config: {ca_file: /none/ca.pem}").contains("ca_file: cannot read /none/ca.pem"));
-        assert!(refused("tls_config: {server_name: other}").contains("server_name"));
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ pub(crate) enum Credentials {
     #[default]
     None,
     Basic {
-        username: String,
+        username: Secret,
         password: Secret,
     },
     Token {
@@ -64,7 +64,7 @@ impl Credentials {
         let text = match self {
             Credentials::None => return Ok(None),
             Credentials::Basic { username, password } => {
-                format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.read()?)))
+                format!("Basic {}", STANDARD.encode(format!("{}:{}", username.read()?, password.read()?)))
             }
             Credentials::Token { kind, token } => format!("{kind} {}", token.read()?),
         };
@@ -88,7 +88,8 @@ mod tests {
             std::fs::write(&path, format!("{token}\n")).unwrap();
             assert_eq!(credentials.header().unwrap().unwrap(), format!("Bearer {token}"));
         }
-        let basic = Credentials::Basic { username: "ann".to_owned(), password: Secret::Text("pass".to_owned()) };
+        let basic =
+            Credentials::Basic { username: Secret::Text("ann".to_owned()), password: Secret::Text("pass".to_owned()) };
         assert_eq!(basic.header().unwrap().unwrap(), "Basic YW5uOnBhc3M=");
         assert!(!format!("{basic:?}").contains("pass\""));
     }

@@ -25,6 +25,8 @@ pub(crate) struct Filling {
     pub(crate) bytes_max: usize,
     pub(crate) wait: Duration,
     pub(crate) external: Labels,
+    /// Streams of a batch; 0 is no bound.
+    pub(crate) streams_max: usize,
 }
 
 /// All servers.
@@ -86,7 +88,8 @@ impl Fanout {
             let told = Arc::<Waiting>::default();
             let (room, answers) = (Arc::clone(&room), Arc::clone(&answers));
             exits.push(Exit { batches, room, lane, answers, told: Arc::clone(&told) });
-            Lane { filling, batch: Batch::default(), since: None, waiting: VecDeque::new(), queue, told }
+            let batch = Batch::of_streams(filling.streams_max);
+            Lane { filling, batch, since: None, waiting: VecDeque::new(), queue, told }
         });
         let lanes = lanes.collect();
         (Fanout { lanes, ledger, begun: Vec::new(), message: Vec::new(), room }, exits)
@@ -296,7 +299,7 @@ mod tests {
     }
 
     fn filling(bytes_max: usize) -> Filling {
-        Filling { bytes_max, wait: Duration::from_secs(1), external: Labels::default() }
+        Filling { bytes_max, wait: Duration::from_secs(1), external: Labels::default(), streams_max: 0 }
     }
 
     #[test]

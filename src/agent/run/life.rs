@@ -24,7 +24,7 @@ use crate::agent::push::client;
 use crate::agent::push::connect;
 use crate::agent::push::fanout::Fanout;
 use crate::agent::run::{Parts, Reread, check_parts, parts, reader, surroundings};
-use crate::agent::status::board::{Board, ServerTold, Told};
+use crate::agent::status::board::{Board, ServerTold, Spooled, Told};
 use crate::agent::status::pages::{Pages, Wish};
 use crate::agent::{Config, Mode};
 
@@ -119,7 +119,7 @@ impl Life {
         check_parts(&config)?;
         Discovery::begin(&config, &Arc::default(), &Arc::default())?;
         for client in &config.clients {
-            connect::server(client).map_err(anyhow::Error::msg)?;
+            connect::server(client, 0).map_err(anyhow::Error::msg)?;
         }
         anyhow::ensure!(
             !self.config.target_config.stdin && !config.target_config.stdin,
@@ -164,7 +164,7 @@ impl Running {
         let (fillings, servers): (Vec<_>, Vec<_>) = config
             .clients
             .iter()
-            .map(connect::server)
+            .map(|client| connect::server(client, config.limits_config.max_streams))
             .collect::<Result<Vec<_>, _>>()
             .map_err(anyhow::Error::msg)?
             .into_iter()
@@ -174,6 +174,7 @@ impl Running {
         let pipeline = |scrape: &Scrape| build(&scrape.pipeline_stages, &surroundings(&parts));
         let reader = reader(config, &parts, config.scrape_configs.iter().map(pipeline).collect(), fanout);
         let mut told = Told::of(config, &parts.status, config.to_yaml(Secrets::Hide));
+        told.spools = Some(Spooled::of(&parts));
         let mut sending = JoinSet::new();
         for (settings, exit) in servers.into_iter().zip(exits) {
             metrics.host(&settings.host);

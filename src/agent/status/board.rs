@@ -1,6 +1,6 @@
 //! What there is to tell: put there by who runs the agent, read by the pages.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
 
 use tokio::sync::mpsc;
@@ -9,6 +9,7 @@ use crate::agent::Config;
 use crate::agent::files::status::Status;
 use crate::agent::metrics::Metrics;
 use crate::agent::push::status::{ServerStatus, Waiting};
+use crate::agent::run::Parts;
 use crate::agent::status::pages::Wish;
 
 /// Shared by all pages. It outlives the parts that it tells of, as they are started anew.
@@ -26,12 +27,33 @@ pub(crate) struct Board {
 pub(crate) struct Told {
     pub(crate) status: Status,
     pub(crate) servers: Vec<ServerTold>,
+    pub(crate) spools: Option<Spooled>,
     pub(in crate::agent::status) jobs: Vec<JobTold>,
     /// The configuration without secrets.
     pub(in crate::agent::status) yaml: String,
     /// Whether who asks if it is ready is told when there is nothing to read.
     pub(in crate::agent::status) is_target_wanted: bool,
     pub(in crate::agent::status) positions: String,
+}
+
+/// Asks how much lies in the spools.
+pub(crate) struct Spooled(Weak<Parts>);
+
+impl std::fmt::Debug for Spooled {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Spooled").finish_non_exhaustive()
+    }
+}
+
+impl Spooled {
+    /// The spools are those of parts that may have stopped.
+    pub(crate) fn of(parts: &Arc<Parts>) -> Spooled {
+        Spooled(Arc::downgrade(parts))
+    }
+
+    pub(in crate::agent::status) fn bytes(&self) -> u64 {
+        self.0.upgrade().map_or(0, |parts| parts.spools.bytes())
+    }
 }
 
 /// A server, and what waits for it.
@@ -63,6 +85,7 @@ impl Told {
         Told {
             status: status.clone(),
             servers: Vec::new(),
+            spools: None,
             jobs: jobs.collect(),
             yaml,
             is_target_wanted: config.server.health_check_target,

@@ -161,7 +161,8 @@ fn router(server: &Server, board: &Board, base: &str) -> Router {
         .route("/service-discovery", get(home))
         .route("/config", get(config))
         .route("/ready", get(ready))
-        .route("/style.css", get(style));
+        .route("/style.css", get(style))
+        .route("/icon.svg", get(icon));
     if server.register_instrumentation {
         router = router.route("/metrics", get(metrics));
     }
@@ -251,6 +252,11 @@ async fn style() -> impl IntoResponse {
     (headers, include_str!("style.css"))
 }
 
+async fn icon() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("../../../static/icon.svg"))
+}
+
 async fn config(State(context): State<Context>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; charset=utf-8")], context.board.told().yaml.clone())
 }
@@ -280,5 +286,104 @@ async fn reload(State(context): State<Context>) -> (StatusCode, String) {
             let message = format!("The configuration is as it was, as the new one cannot be followed:\n{problem}\n");
             (StatusCode::INTERNAL_SERVER_ERROR, message)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use tower::ServiceExt as _;
+
+    use crate::agent::files::status::Status;
+    use crate::agent::status::board::Told;
+    use crate::agent::status::pages::*;
+    use crate::agent::{Config, config::Variables};
+
+    fn server(text: &str) -> Server {
+        let text = format!("server: {{{text}}}\n");
+        Config::parse("test", &text, Variables::Keep).unwrap().server
+    }
+
+    /// Status, headers and text of an answer.
+    async fn ask(router: &Router, method: &str, path: &str) -> (u16, HeaderMap, String) {
+        let request = Request::builder().method(method).uri(path).body(axum::body::Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn machines_are_told_whether_there_is_something_to_read() {
+        let (board, _wished) = Board::new(Arc::default());
+        let status = Status::default();
+        let told = |is_wanted: &str| {
+            let text = format!("server: {{health_check_target: {is_wanted}}}\n");
+            Told::of(&Config::parse("test", &text, Variables::Keep).unwrap(), &status, "the yaml".to_owned())
+        };
+        let settings = server("http_path_prefix: /agent");
+        let router = router(&settings, &board, &base_of(&settings));
+        board.tell(told("true"));
+        let (code, headers, text) = ask(&router, "GET", "/agent/ready").await;
+        assert!(code == 500 && text.starts_with("Not ready"), "{code} {text}");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        board.tell(told("false"));
+        assert_eq!(ask(&router, "GET", "/agent/ready").await.0, 200);
+        board.tell(told("true"));
+        status.set(1, |_| {});
+        assert_eq!(ask(&router, "GET", "/agent/ready").await.2, "Ready\n");
+        assert_eq!(ask(&router, "GET", "/agent/config").await.2, "the yaml");
+        assert!(ask(&router, "GET", "/agent/metrics").await.2.contains("promtail_build_info"));
+        for path in ["/agent/", "/agent/service-discovery"] {
+            assert_eq!(ask(&router, "GET", path).await.1["location"], "/agent/targets", "{path}");
+        }
+        let (code, headers, html) = ask(&router, "GET", "/agent/targets").await;
+        assert!(code == 200 && html.contains("/agent/style.css"), "{html}");
+        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        assert_eq!(ask(&router, "GET", "/ready").await.0, 404);
+        assert_eq!(ask(&router, "POST", "/agent/reload").await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn what_is_switched_off_is_not_there_and_links_are_where_people_come_in() {
+        let (board, _wished) = Board::new(Arc::default());
+        let settings = server("register_instrumentation: false, external_url: 'https://ops.example.com/agents/a/'");
+        let router = router(&settings, &board, &base_of(&settings));
+        assert_eq!(ask(&router, "GET", "/metrics").await.0, 404);
+        assert_eq!(ask(&router, "GET", "/").await.1["location"], "/agents/a/targets");
+    }
+
+    #[tokio::test]
+    async fn who_wishes_for_a_new_configuration_hears_what_became_of_it() {
+        let (board, mut wished) = Board::new(Arc::default());
+        let settings = server("enable_runtime_reload: true");
+        let router = router(&settings, &board, "");
+        let answering = tokio::spawn(async move {
+            for outcome in [Ok(()), Err("line 7 is wrong".to_owned())] {
+                wished.recv().await.unwrap().answer(outcome);
+            }
+        });
+        assert_eq!(ask(&router, "POST", "/reload").await.0, 200);
+        let (code, _, text) = ask(&router, "POST", "/reload").await;
+        assert!(code == 500 && text.contains("line 7 is wrong"), "{code} {text}");
+        assert_eq!(ask(&router, "GET", "/reload").await.0, 405);
+        answering.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_an_error_that_says_what_to_set() {
+        let (board, _wished) = Board::new(Arc::default());
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let settings = server(&format!("http_listen_address: 127.0.0.1, http_listen_port: {port}"));
+        let error = Pages::open(&settings, &board, None).await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("server.http_listen_port"), "{error}");
+        assert!(Pages::open(&server("disable: true"), &board, None).await.unwrap().is_none());
+        // who comes next at the same address takes the listener over
+        let settings = server("http_listen_address: 127.0.0.1, http_listen_port: 0");
+        let before = Pages::open(&settings, &board, None).await.unwrap().unwrap();
+        let after = Pages::open(&settings, &board, Some(&before)).await.unwrap().unwrap();
+        assert_eq!(before.listener.local_addr().unwrap(), after.listener.local_addr().unwrap());
     }
 }

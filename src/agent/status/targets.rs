@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::agent::files::status::FileStatus;
 use crate::agent::push::status::Answered;
-use crate::agent::status::board::{Board, JobTold, ServerTold};
+use crate::agent::status::board::{Board, JobTold, ServerTold, Spooled};
 
 /// Sources of a job that are shown unless more are asked for.
 const SHOWN_MAX: usize = 100;
@@ -22,6 +22,8 @@ struct Page<'a> {
     positions: String,
     lines_sent: String,
     unread: String,
+    /// What waits in the spool, where there is one.
+    spooled: Option<String>,
     problem_count: usize,
     /// Where one job alone is shown.
     is_one: bool,
@@ -52,9 +54,9 @@ enum State {
 struct Job {
     index: usize,
     name: String,
-    kind: &'static str,
     reads: Vec<String>,
-    source_count: usize,
+    /// What it reads, counted.
+    amount: String,
     hidden_count: usize,
     /// In words, where there is nothing.
     nothing: &'static str,
@@ -97,6 +99,7 @@ pub(in crate::agent::status) fn page(board: &Board, base: &str, asked: Option<us
         positions: told.positions.clone(),
         lines_sent: told.servers.iter().map(|server| count(server.status.get().sent_lines)).max().unwrap_or_default(),
         unread: size(sources.iter().map(|source| source.size.saturating_sub(source.place)).sum()),
+        spooled: told.spools.as_ref().map(Spooled::bytes).filter(|bytes| *bytes > 0).map(size),
         problem_count: problems.len() + failed_count + bad_count,
         is_one: asked.is_some(),
         servers,
@@ -113,7 +116,7 @@ fn server_of(server: &ServerTold, now: SystemTime) -> Server {
     let problem = failing_since.map(|since| {
         let reason = failed.map(|(_, reason)| reason).unwrap_or_default();
         let advice = advice(&reason);
-        (reason, ago(since, now), advice)
+        (reason, span(now.duration_since(since).unwrap_or_default()), advice)
     });
     Server {
         state: match (&problem, &last) {
@@ -173,20 +176,23 @@ fn job_of(index: usize, job: &JobTold, sources: &[FileStatus], shown_max: usize,
     Job {
         index,
         name: job.name.clone(),
-        kind: job.kind,
         reads: job.reads.clone(),
-        source_count: own.len(),
+        amount: match (job.kind, own.len()) {
+            ("files", 1) => "1 file".to_owned(),
+            ("files", files) => format!("{} files", count(files as u64)),
+            (kind, _) => kind.to_owned(),
+        },
         hidden_count: own.len().saturating_sub(shown_max),
         nothing: match job.kind {
             "files" => "No file is there that matches.",
             "docker" => "No container is there.",
             _ => "Nothing has come yet.",
         },
-        sources: own.into_iter().take(shown_max).map(|source| source_of(source, now)).collect(),
+        sources: own.into_iter().take(shown_max).map(|source| source_of(source, job.kind, now)).collect(),
     }
 }
 
-fn source_of(source: &FileStatus, now: SystemTime) -> Source {
+fn source_of(source: &FileStatus, kind: &str, now: SystemTime) -> Source {
     let FileStatus { path, labels, place, size: whole, lines, bytes, read, problem, .. } = source;
     let part = (*whole > 0).then(|| Part {
         thousandths: place.saturating_mul(1000) / (*whole).max(1),
@@ -196,10 +202,11 @@ fn source_of(source: &FileStatus, now: SystemTime) -> Source {
         },
     });
     Source {
-        name: path.display().to_string(),
+        // what is no file is called by what it is
+        name: if path.as_os_str().is_empty() { kind.to_owned() } else { path.display().to_string() },
         part,
         amount: size(*bytes),
-        lines: count(*lines),
+        lines: if *lines == 1 { "1 line".to_owned() } else { format!("{} lines", count(*lines)) },
         ago: read.map(|at| ago(at, now)).unwrap_or_default(),
         labels: labels.clone(),
         problem: problem.clone(),

@@ -2,6 +2,7 @@
 //!
 //! The flags of Promtail are understood as it has them, with one dash or two.
 
+mod logfmt;
 mod overrides;
 mod simple;
 
@@ -186,7 +187,9 @@ fn init_logs(level: LogLevel, format: LogFormat) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
     let done = match format {
         LogFormat::Json => builder.json().try_init(),
-        LogFormat::Logfmt => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        // people at a terminal get colours in its place
+        LogFormat::Logfmt if std::io::IsTerminal::is_terminal(&std::io::stderr()) => builder.try_init(),
+        LogFormat::Logfmt => builder.with_ansi(false).event_format(logfmt::Logfmt).try_init(),
     };
     done.map_err(|error| anyhow::anyhow!("cannot log: {error}"))
 }
