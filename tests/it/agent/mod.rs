@@ -6,6 +6,7 @@ mod files;
 mod flags;
 mod many;
 pub(crate) mod recorder;
+mod status;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
