@@ -5,6 +5,7 @@ mod delivery;
 mod files;
 mod flags;
 mod many;
+mod received;
 pub(crate) mod recorder;
 mod status;
 
