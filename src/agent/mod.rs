@@ -18,6 +18,7 @@ pub(crate) mod discovery;
 pub(crate) mod entry;
 pub(crate) mod files;
 pub(crate) mod intake;
+mod lock;
 pub(crate) mod metrics;
 pub(crate) mod outlet;
 pub(crate) mod positions;

@@ -25,6 +25,8 @@ const WAIT: Duration = Duration::from_secs(1);
 const WAIT_HOLDING: Duration = Duration::from_millis(50);
 /// The same while the servers take nothing.
 const WAIT_FULL: Duration = Duration::from_millis(100);
+/// How much later it is taken to be when nothing is to be waited for: longer than batches wait.
+const HURRY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far the times of a stretch may fall behind the clock.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 /// A line in a stretch takes so long at least, because a line has that many bytes.
@@ -134,7 +136,8 @@ impl<O: Outlet> Reader<O> {
         let now = Instant::now();
         self.flush(now);
         self.positions.sync(now);
-        let due = self.gate.outlet.tick(now);
+        // in a hurry, all is old enough
+        let due = self.gate.outlet.tick(if self.bell.is_hurried() { now + HURRY } else { now });
         self.gate.fill(now);
         if self.gate.is_in_debt() {
             self.watch.look_after(self.gate.debt_time().min(WAIT_FULL));
@@ -249,8 +252,9 @@ impl<O: Outlet> Reader<O> {
             return;
         }
         let gate = &mut self.gate;
+        let is_hurried = self.bell.is_hurried();
         for pipeline in &mut self.pipelines {
-            pipeline.flush(now, false, &mut |entry| gate.send_entry(entry));
+            pipeline.flush(now, is_hurried, &mut |entry| gate.send_entry(entry));
         }
         for source in self.holding.clone() {
             let Some(place) = self.sources.get(&source).map(|reading| reading.place) else {

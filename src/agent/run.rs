@@ -7,7 +7,7 @@ mod life;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::config::Spool;
@@ -19,8 +19,9 @@ use crate::agent::files::handle::Handles;
 use crate::agent::files::status::Status;
 use crate::agent::files::{Hearing, Watch, WatchOptions};
 use crate::agent::intake::Intakes;
+use crate::agent::lock::Lock;
 use crate::agent::metrics::Metrics;
-use crate::agent::outlet::Outlet;
+use crate::agent::outlet::{Ledger, Outlet};
 use crate::agent::positions::{Options, Positions};
 use crate::agent::reader::{Beyond, LineLimits, RateLimit, Reader, TooLong};
 use crate::agent::show::Terminal;
@@ -38,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) status: Status,
     pub(crate) spools: Spools,
+    _lock: Option<Lock>,
     /// Where positions lie that are not to be kept.
     _folder: Option<tempfile::TempDir>,
 }
@@ -51,29 +53,11 @@ pub(crate) fn run(config: Config, mode: Mode, reread: &Reread<'_>) -> anyhow::Re
     match mode {
         Mode::Run => life::live(config, reread),
         Mode::DryRun | Mode::Inspect => {
-            check_parts(&config)?;
             let parts = Arc::new(parts(&config, mode, &Arc::default())?);
             let discovery = Discovery::begin(&config, &parts.bell, &parts.metrics)?;
             show(&config, mode, &parts, discovery)
         }
     }
-}
-
-/// Refuses what the agent cannot read yet, by its key.
-fn check_parts(config: &Config) -> anyhow::Result<()> {
-    if config.target_config.stdin {
-        bail!("standard input is not read yet");
-    }
-    for scrape in &config.scrape_configs {
-        let kinds = [
-            ("loki_push_api", scrape.loki_push_api.is_some()),
-            ("docker_sd_configs", !scrape.docker_sd_configs.is_empty()),
-        ];
-        if let Some((kind, _)) = kinds.iter().find(|(_, is_given)| *is_given) {
-            bail!("the job {:?} has {kind}, which is not read yet; static_configs are", scrape.job_name);
-        }
-    }
-    Ok(())
 }
 
 fn parts(config: &Config, mode: Mode, metrics: &Arc<Metrics>) -> anyhow::Result<Parts> {
@@ -86,6 +70,7 @@ fn parts(config: &Config, mode: Mode, metrics: &Arc<Metrics>) -> anyhow::Result<
             (Some(folder), path)
         }
     };
+    let lock = if folder.is_none() { Some(Lock::take(&path)?) } else { None };
     let options = Options {
         path: path.clone(),
         sync_period: config.positions.sync_period.0,
@@ -96,7 +81,7 @@ fn parts(config: &Config, mode: Mode, metrics: &Arc<Metrics>) -> anyhow::Result<
     let spool_folder = if folder.is_some() { Spool::default().folder(&path) } else { config.spool.folder(&path) };
     let options = SpoolOptions::new(spool_folder, config.spool.size_max.0);
     let spools = Spools::open(options, &bell, &positions, &status, &metrics)?;
-    Ok(Parts { bell, positions, metrics, status, spools, _folder: folder })
+    Ok(Parts { bell, positions, metrics, status, spools, _lock: lock, _folder: folder })
 }
 
 fn limits(config: &Config) -> LineLimits {
@@ -135,14 +120,18 @@ fn show(config: &Config, mode: Mode, parts: &Arc<Parts>, discovery: Discovery) -
         Mode::Run | Mode::DryRun => build(&scrape.pipeline_stages, &surroundings(parts)),
     };
     let pipelines = config.scrape_configs.iter().map(pipeline).collect();
-    let reader = reader(config, parts, pipelines, Terminal::new(out()));
+    let ledger = Arc::<Positions>::clone(&parts.positions) as Arc<dyn Ledger>;
+    let reader = reader(config, parts, pipelines, Terminal::new(out(), ledger));
     let bell = Arc::clone(&parts.bell);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let reading = std::thread::spawn(move || drop(reader.run()));
     runtime.block_on(async {
         let mut intakes = Intakes::start(config, parts)?;
         intakes.look_after(discovery);
-        stop_signal().await?;
+        tokio::select! {
+            stopped = stop_signal() => stopped?,
+            () = intakes.ended(parts) => {}
+        }
         intakes.stop().await;
         anyhow::Ok(())
     })?;

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
 use crate::agent::entry::Entry;
-use crate::agent::outlet::{Outgoing, Outlet, Stretch};
+use crate::agent::outlet::{Ledger, Outgoing, Outlet, Stretch};
 use crate::agent::stage::{Flow, Stage};
 use crate::model::Timestamp;
 use crate::model::harmless::harmless;
@@ -21,12 +22,15 @@ const NAME: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 
 /// Prints lines in place of sending them.
-#[derive(Debug)]
-pub(crate) struct Terminal<W>(W);
+pub(crate) struct Terminal<W> {
+    out: W,
+    ledger: Arc<dyn Ledger>,
+}
 
 impl<W: Write> Terminal<W> {
-    pub(crate) fn new(out: W) -> Terminal<W> {
-        Terminal(out)
+    /// What was printed counts as answered for: the ledger is told so.
+    pub(crate) fn new(out: W, ledger: Arc<dyn Ledger>) -> Terminal<W> {
+        Terminal { out, ledger }
     }
 }
 
@@ -39,10 +43,12 @@ impl<W: Write> Outlet for Terminal<W> {
 
     fn send(&mut self, line: Outgoing<'_>) {
         // a terminal that went away ends the agent by its signal
-        let _ = writeln!(self.0, "{}", sent(&line));
+        let _ = writeln!(self.out, "{}", sent(&line));
     }
 
-    fn reached(&mut self, _source: u32, _place: u64) {}
+    fn reached(&mut self, source: u32, place: u64) {
+        self.ledger.answered(source, place);
+    }
 
     fn tick(&mut self, _now: Instant) -> Option<Instant> {
         None
@@ -190,10 +196,18 @@ mod tests {
         Labels::from_pairs([("job".to_owned(), "x".to_owned())])
     }
 
+    struct Nobody;
+
+    impl Ledger for Nobody {
+        fn begun(&self, _stretches: &[Stretch]) {}
+
+        fn answered(&self, _source: u32, _place: u64) {}
+    }
+
     #[test]
     fn a_line_is_printed_with_time_and_labels() {
         let shared = Shared::default();
-        let mut terminal = Terminal::new(shared.clone());
+        let mut terminal = Terminal::new(shared.clone(), Arc::new(Nobody));
         let labels = labels();
         let structured = [("trace".to_owned(), "7".to_owned())];
         let timestamp = Timestamp::from_secs(1_700_000_000);

@@ -168,11 +168,7 @@ impl Intake {
         let labels = self.service_name_labels();
         let mut assembler = self.assembler(&labels, now);
         for stream in streams {
-            if let Some((name, _)) = stream.labels.iter().find(|(name, _)| !labels::is_name(name)) {
-                let text = labels::quote(&stream.labels);
-                let reason = labels::parse(&text).err().map_or_else(|| format!("{name:?}"), |error| error.to_string());
-                return Err(Error::Labels(reason));
-            }
+            labels::check_names(&stream.labels)?;
             let Some(mut draft) = assembler.open(stream.labels) else { continue };
             for entry in stream.entries {
                 assembler.entry(&mut draft, entry.timestamp, entry.line, entry.metadata);
@@ -275,7 +271,7 @@ impl Intake {
 }
 
 /// The text of a JSON body. Bytes that are no UTF-8 become U+FFFD each, as in Loki.
-fn text_of<'b>(body: &'b [u8], room: &mut Room) -> Result<Cow<'b, str>, Error> {
+pub(crate) fn text_of<'b>(body: &'b [u8], room: &mut Room) -> Result<Cow<'b, str>, Error> {
     match std::str::from_utf8(body) {
         Ok(text) => Ok(Cow::Borrowed(text)),
         Err(_) => {
@@ -286,7 +282,7 @@ fn text_of<'b>(body: &'b [u8], room: &mut Room) -> Result<Cow<'b, str>, Error> {
     }
 }
 
-fn some_stream(stream_count: usize) -> Result<(), Error> {
+pub(crate) fn some_stream(stream_count: usize) -> Result<(), Error> {
     if stream_count == 0 { Err(Error::NoStreams) } else { Ok(()) }
 }
 

@@ -1,5 +1,6 @@
 //! Label sets as text, `{job="web", host="a"}`, with the errors that Prometheus' parser (and so Loki) gives.
 
+use crate::ingest::Error;
 use crate::model::Labels;
 
 /// A text that is no label set: where (line and column, in bytes, from 1) and why.
@@ -17,6 +18,12 @@ pub(crate) type Pairs = Vec<(String, String)>;
 /// Reads the text form. Pairs come in the order of the text; an empty text has none.
 pub(crate) fn parse(text: &str) -> Result<Pairs, ParseError> {
     Parser { text, at: 0 }.set()
+}
+
+/// Whether all names of a set that came as pairs are some; the error is what its text form would lead to.
+pub(crate) fn check_names(pairs: &Pairs) -> Result<(), Error> {
+    let Some((name, _)) = pairs.iter().find(|(name, _)| !is_name(name)) else { return Ok(()) };
+    Err(Error::Labels(parse(&quote(pairs)).err().map_or_else(|| format!("{name:?}"), |error| error.to_string())))
 }
 
 /// Whether Loki takes `name` for a label: a letter or `_`, then letters, digits and `_`.

@@ -9,6 +9,7 @@ mod body;
 mod clock;
 mod error;
 mod format;
+mod forward;
 mod intake;
 mod json;
 mod labels;
@@ -25,7 +26,9 @@ mod validate;
 
 pub use error::Error;
 pub use format::Shape;
+pub(crate) use forward::Decoder;
 pub use intake::{Intake, PushRequest, Pushed};
+pub(crate) use json::Stream as PushedStream;
 pub use limits::{Levels, Limits, LongLines, Rate};
 pub use otlp::otlp_status;
 pub use record::replay;

@@ -19,7 +19,8 @@ use anyhow::Context as _;
 use crate::agent::Config;
 use crate::agent::config::scrape::Scrape;
 use crate::agent::discovery::listed::Listed;
-use crate::agent::discovery::target::{Failed, Job, Place, own_name, static_groups};
+use crate::agent::discovery::target::{Failed, Job, Place, static_groups};
+pub(crate) use crate::agent::discovery::target::{own_name, sanitized};
 use crate::agent::files::bell::Bell;
 use crate::agent::files::target::Target;
 use crate::agent::intake::Stop;
@@ -59,7 +60,9 @@ impl Discovery {
             }
             Watched { job: Job::of(index, scrape), lists }
         };
-        let jobs = config.scrape_configs.iter().enumerate().map(watched).collect();
+        // with standard input nothing else is read
+        let jobs = config.scrape_configs.iter().enumerate().filter(|_| !config.target_config.stdin);
+        let jobs = jobs.map(watched).collect();
         let (bell, metrics) = (Arc::clone(bell), Arc::clone(metrics));
         let mut discovery = Discovery { jobs, host: own_name(), bell, metrics, told: None };
         discovery.check_static()?;

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(crate) struct Rung {
 pub(crate) struct Bell {
     rung: Mutex<Rung>,
     condvar: Condvar,
+    is_hurried: AtomicBool,
 }
 
 impl std::fmt::Debug for Bell {
@@ -109,6 +111,16 @@ impl Bell {
     /// These are all targets from now on.
     pub(crate) fn set_targets(&self, targets: Vec<Target>) {
         self.ring(|rung| rung.targets = Some(targets));
+    }
+
+    /// Nothing more will come: what stages and batches wait with is to go at once.
+    pub(crate) fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Release);
+        self.missed();
+    }
+
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.is_hurried.load(Ordering::Acquire)
     }
 
     /// The reader is to end.

@@ -3,12 +3,15 @@
 //! Promises: what keeps one from listening is an error at the start; a stop leaves nothing in memory that was received.
 //! Never: drops what its sender can be made to wait with.
 
+pub(crate) mod docker;
 pub(crate) mod journal;
 pub(crate) mod keep;
 pub(crate) mod labelling;
+mod push_api;
 #[cfg(test)]
 pub(crate) mod rig;
 pub(crate) mod seldom;
+mod stdin;
 pub(crate) mod syslog;
 
 use std::sync::Arc;
@@ -18,15 +21,23 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::agent::Config;
-use crate::agent::config::scrape::{Journal, Scrape, Syslog};
+use crate::agent::config::scrape::{Journal, PushApi, Scrape, Syslog};
 use crate::agent::discovery::Discovery;
+use crate::agent::intake::stdin::Stdin;
 use crate::agent::run::Parts;
+use crate::model::Labels;
 
 /// Tells intakes that they are to end.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
+    /// One of one's own.
+    #[cfg(test)]
+    pub(crate) fn of(told: watch::Receiver<bool>) -> Stop {
+        Stop(told)
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         *self.0.borrow()
     }
@@ -41,6 +52,7 @@ impl Stop {
 /// All that are running.
 pub(crate) struct Intakes {
     tasks: JoinSet<()>,
+    stdin: Option<Stdin>,
     stop: watch::Sender<bool>,
 }
 
@@ -51,7 +63,13 @@ impl Intakes {
     ///
     /// One of them cannot be started: an address is taken, a spool cannot be written.
     pub(crate) fn start(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<Intakes> {
-        let mut intakes = Intakes { tasks: JoinSet::new(), stop: watch::Sender::new(false) };
+        let mut intakes = Intakes { tasks: JoinSet::new(), stdin: None, stop: watch::Sender::new(false) };
+        if config.target_config.stdin {
+            // nothing else is read then, as in Promtail
+            intakes.start_stdin(config, parts)?;
+            parts.spools.say_left_behind();
+            return Ok(intakes);
+        }
         for (job, scrape) in config.scrape_configs.iter().enumerate() {
             let started = match &scrape.journal {
                 Some(settings) => intakes.start_journal(job, &config.scrape_configs, settings, parts),
@@ -68,6 +86,12 @@ impl Intakes {
         if let Some(settings) = &scrape.syslog {
             self.start_syslog(job, scrape, settings, parts)?;
         }
+        if let Some(settings) = &scrape.loki_push_api {
+            self.start_push_api(job, scrape, settings, parts)?;
+        }
+        if !scrape.docker_sd_configs.is_empty() {
+            self.start_docker(job, scrape, parts)?;
+        }
         Ok(())
     }
 
@@ -83,6 +107,16 @@ impl Intakes {
         let (positions, metrics) = (&parts.positions, &parts.metrics);
         let reader = journal::Reader::new(&scrapes[job], settings, key, spool, positions, metrics)?;
         self.tasks.spawn(reader.run(self.stop_token()));
+        Ok(())
+    }
+
+    fn start_docker(&mut self, job: usize, scrape: &Scrape, parts: &Arc<Parts>) -> anyhow::Result<()> {
+        let labels = Labels::from([("job", scrape.job_name.as_str())]);
+        let spool = parts.spools.begin(&docker::spool_name(scrape), job, &labels)?;
+        for config in &scrape.docker_sd_configs {
+            let docker = docker::Docker::new(scrape, config, spool.clone(), &parts.positions, &parts.metrics);
+            self.tasks.spawn(docker.map_err(anyhow::Error::msg)?.run(self.stop_token()));
+        }
         Ok(())
     }
 
@@ -104,6 +138,30 @@ impl Intakes {
         self.tasks.spawn(discovery.run(self.stop_token()));
     }
 
+    fn start_push_api(&mut self, job: usize, scrape: &Scrape, settings: &PushApi, parts: &Parts) -> anyhow::Result<()> {
+        let listener = push_api::listen(&settings.server)?;
+        let spool = parts.spools.begin(&format!("loki_push_api {}", scrape.job_name), job, &settings.labels)?;
+        let api = push_api::Api::new(scrape, settings, spool, &parts.metrics);
+        self.tasks.spawn(push_api::run(settings.server.clone(), listener, api, self.stop_token()));
+        Ok(())
+    }
+
+    fn start_stdin(&mut self, config: &Config, parts: &Parts) -> anyhow::Result<()> {
+        let labels = stdin::labels(config).context("relabel_configs drop all of standard input")?;
+        let spool = parts.spools.begin("stdin", 0, &labels)?;
+        self.stdin = Some(Stdin::start(std::io::stdin(), spool, labels, self.stop_token())?);
+        Ok(())
+    }
+
+    /// Waits until there is nothing more to do: standard input ended, and every server has answered for all of it. Where
+    /// it is not read, this waits for ever.
+    pub(crate) async fn ended(&self, parts: &Parts) {
+        match &self.stdin {
+            Some(stdin) => stdin.answered(|| parts.bell.hurry()).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// A token that is given to each.
     fn stop_token(&self) -> Stop {
         Stop(self.stop.subscribe())
@@ -112,6 +170,9 @@ impl Intakes {
     /// Ends them all, after each kept what it had received.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.send(true);
+        if let Some(stdin) = &self.stdin {
+            stdin.keep_rest();
+        }
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!("an intake failed: {error}");

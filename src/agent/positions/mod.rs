@@ -253,6 +253,17 @@ impl Positions {
         self.lock().texts.get(name).cloned()
     }
 
+    /// The same, where another program wrote it since we did.
+    pub(crate) fn foreign_text(&self, name: &str) -> Option<String> {
+        self.lock().foreign.get(name).cloned()
+    }
+
+    /// A position of something that will not be there again.
+    pub(crate) fn forget_text(&self, name: &str) {
+        let mut inner = self.lock();
+        inner.is_changed |= inner.texts.remove(name).is_some();
+    }
+
     /// Writes, where something changed and the last time was long enough ago. A failure is said and tried again.
     pub(crate) fn sync(&self, now: Instant) {
         let is_due = {

@@ -15,7 +15,7 @@ use reqwest::tls::Version;
 use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy};
 
 use crate::agent::config::client::Client;
-use crate::agent::config::http::{Authorization, BasicAuth, Tls, TlsVersion};
+use crate::agent::config::http::{Authorization, BasicAuth, Http, Tls, TlsVersion};
 use crate::agent::config::units::Hidden;
 use crate::agent::push::client::Settings;
 use crate::agent::push::credentials::{Credentials, Secret};
@@ -24,6 +24,10 @@ use crate::agent::push::status::ServerStatus;
 
 /// As many as Go's client follows.
 const REDIRECTS_MAX: usize = 10;
+/// How long a Docker engine may take to be there,
+const ENGINE_CONNECT: Duration = Duration::from_secs(10);
+/// and how often it is asked whether it still is, while its containers write nothing.
+const ENGINE_ALIVE: Duration = Duration::from_secs(30);
 
 /// What is sent to a server, and how.
 ///
@@ -33,7 +37,7 @@ const REDIRECTS_MAX: usize = 10;
 pub(crate) fn server(config: &Client, streams_max: u64) -> Result<(Filling, Settings), String> {
     let address = config.url.as_ref().ok_or("a client has no url")?;
     let mut url = address.url().clone();
-    let credentials = credentials(config, &url);
+    let credentials = credentials(&config.http(), &url);
     // they go into a header; an address is in logs and errors
     let _ = (url.set_username(""), url.set_password(None));
     let filling = Filling {
@@ -47,7 +51,7 @@ pub(crate) fn server(config: &Client, streams_max: u64) -> Result<(Filling, Sett
     let shown_host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     let mut headers = headers(config);
     let real = host.trim_matches(['[', ']']).to_owned();
-    let mut builder = connection(config)?;
+    let mut builder = connection(http(config.timeout.0), &config.http())?;
     if let Some(name) = config.tls_config.server_name.as_ref().filter(|_| url.scheme() == "https") {
         // the certificate is held against the name in the address, so the name goes there, and leads to the real host
         if let Ok(host) = HeaderValue::from_str(&shown_host) {
@@ -89,15 +93,31 @@ impl Resolve for LeadTo {
 
 /// A client that gives up a request after some time.
 pub(crate) fn http(timeout: Duration) -> ClientBuilder {
+    patient().timeout(timeout)
+}
+
+/// One that waits for ever for the end of an answer.
+fn patient() -> ClientBuilder {
     // the first one stays; another one is as good
     let _ = rustls::crypto::ring::default_provider().install_default();
     let agent = concat!("logcafe-agent/", env!("CARGO_PKG_VERSION"));
     let redirect = reqwest::redirect::Policy::none();
-    reqwest::Client::builder().user_agent(agent).timeout(timeout).redirect(redirect).pool_max_idle_per_host(1)
+    reqwest::Client::builder().user_agent(agent).redirect(redirect).pool_max_idle_per_host(1)
 }
 
-fn connection(config: &Client) -> Result<ClientBuilder, String> {
-    let mut builder = tls(http(config.timeout.0), &config.tls_config)?;
+/// How a Docker engine is spoken to over the network.
+///
+/// # Errors
+///
+/// In words: what of the configuration cannot be used.
+pub(crate) fn engine(config: &Http, url: &reqwest::Url) -> Result<(reqwest::Client, Credentials), String> {
+    let builder = patient().connect_timeout(ENGINE_CONNECT).tcp_keepalive(ENGINE_ALIVE).http1_only();
+    let client = connection(builder, config)?.build();
+    Ok((client.map_err(|error| format!("cannot make connections: {error}"))?, credentials(config, url)))
+}
+
+fn connection(builder: ClientBuilder, config: &Http) -> Result<ClientBuilder, String> {
+    let mut builder = tls(builder, &config.tls_config)?;
     if config.follow_redirects {
         builder = builder.redirect(reqwest::redirect::Policy::custom(follow));
     }
@@ -167,7 +187,7 @@ fn headers(config: &Client) -> HeaderMap {
     config.headers.iter().filter_map(pair).collect()
 }
 
-fn credentials(config: &Client, url: &reqwest::Url) -> Credentials {
+fn credentials(config: &Http, url: &reqwest::Url) -> Credentials {
     let secret = |text: &Option<Hidden>, file: &Option<std::path::PathBuf>| match (text, file) {
         (_, Some(path)) => Secret::File(path.clone()),
         (text, None) => Secret::Text(text.as_ref().map_or("", Hidden::reveal).to_owned()),

@@ -60,7 +60,7 @@ impl Credentials {
     /// # Errors
     ///
     /// In words: the file cannot be read, or its content cannot be a header.
-    pub(in crate::agent::push) fn header(&self) -> Result<Option<HeaderValue>, String> {
+    pub(crate) fn header(&self) -> Result<Option<HeaderValue>, String> {
         let text = match self {
             Credentials::None => return Ok(None),
             Credentials::Basic { username, password } => {

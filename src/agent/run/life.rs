@@ -23,7 +23,7 @@ use crate::agent::positions::Positions;
 use crate::agent::push::client;
 use crate::agent::push::connect;
 use crate::agent::push::fanout::Fanout;
-use crate::agent::run::{Parts, Reread, check_parts, parts, reader, surroundings};
+use crate::agent::run::{Parts, Reread, parts, reader, surroundings};
 use crate::agent::status::board::{Board, ServerTold, Spooled, Told};
 use crate::agent::status::pages::{Pages, Wish};
 use crate::agent::{Config, Mode};
@@ -45,6 +45,7 @@ pub(in crate::agent::run) fn live(config: Config, reread: &Reread<'_>) -> anyhow
             let wish = tokio::select! {
                 wish = signals.next() => wish,
                 Some(wish) = wishes.recv() => Some(wish),
+                () = life.running.ended() => None,
             };
             let Some(wish) = wish else { break };
             let outcome = life.reload(reread).await?;
@@ -116,7 +117,6 @@ impl Life {
     async fn follow(&mut self, reread: &Reread<'_>) -> anyhow::Result<()> {
         let config = reread()?;
         // whatever can be known to be wrong is known before anything is stopped
-        check_parts(&config)?;
         Discovery::begin(&config, &Arc::default(), &Arc::default())?;
         for client in &config.clients {
             connect::server(client, 0).map_err(anyhow::Error::msg)?;
@@ -158,7 +158,6 @@ struct Running {
 
 impl Running {
     async fn start(config: &Config, board: &Board, metrics: &Arc<Metrics>) -> anyhow::Result<Running> {
-        check_parts(config)?;
         let parts = Arc::new(parts(config, Mode::Run, metrics)?);
         let discovery = Discovery::begin(config, &parts.bell, metrics)?;
         let (fillings, servers): (Vec<_>, Vec<_>) = config
@@ -190,6 +189,14 @@ impl Running {
         board.tell(told);
         say_start(config);
         Ok(Running { parts: Some(parts), intakes: Some(intakes), sending, reading: Some(reading) })
+    }
+
+    /// Waits until there will be nothing more to do, which is so with standard input alone.
+    async fn ended(&self) {
+        match (&self.intakes, &self.parts) {
+            (Some(intakes), Some(parts)) => intakes.ended(parts).await,
+            (None, _) | (_, None) => std::future::pending().await,
+        }
     }
 
     /// Sends what was read, waits a little for the answers, and writes the positions.

@@ -35,6 +35,7 @@ use crate::agent::files::status::Status;
 use crate::agent::metrics::Metrics;
 use crate::agent::positions::Positions;
 use crate::agent::spool::reading::Reading;
+pub(crate) use crate::agent::spool::reading::TENANT;
 use crate::agent::spool::segments::{Refused, Segments};
 use crate::model::{Labels, Timestamp};
 
@@ -85,6 +86,8 @@ pub(crate) enum SpoolError {
     Full,
     #[error("the spool in {} is in use by another agent: stop that one, or give this one its own folder with spool.directory, or its own positions.filename", folder.display())]
     InUse { folder: PathBuf },
+    #[error("two jobs receive under one name, {name}: give each its own job_name")]
+    Twice { name: String },
     #[error("cannot use the spool in {}: {reason}; let the agent write there, or name another folder under spool.directory", folder.display())]
     Io { folder: PathBuf, reason: io::Error },
 }
@@ -109,6 +112,7 @@ pub(crate) struct Spool(Arc<Shared>);
 /// What its writers, its reader and its keeper share.
 struct Shared {
     source: u32,
+    job: usize,
     options: SpoolOptions,
     bell: Arc<Bell>,
     positions: Arc<Positions>,
@@ -117,6 +121,8 @@ struct Shared {
     segments: Mutex<Segments>,
     trouble: Mutex<Trouble>,
     is_in_trouble: AtomicBool,
+    /// How far it was read in this run.
+    read: AtomicU64,
 }
 
 /// What keeps lines out.
@@ -175,7 +181,10 @@ impl Spools {
         self.take_folder()?;
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spool) = begun.get(name) {
-            return Ok(spool.clone());
+            if spool.0.job == job {
+                return Ok(spool.clone());
+            }
+            return Err(SpoolError::Twice { name: name.to_owned() });
         }
         let (source, place) = self.positions.named(&format!("spool {name}"));
         let folder = self.options.folder.join(folder_name(name));
@@ -185,6 +194,7 @@ impl Spools {
         let place = place.max(segments.start());
         let spool = Spool(Arc::new(Shared {
             source,
+            job,
             options: self.options.clone(),
             bell: Arc::clone(&self.bell),
             positions: Arc::clone(&self.positions),
@@ -193,6 +203,7 @@ impl Spools {
             segments: Mutex::new(segments),
             trouble: Mutex::default(),
             is_in_trouble: AtomicBool::new(false),
+            read: AtomicU64::new(place),
         }));
         let reading = Box::new(Reading::new(Arc::clone(&spool.0), place));
         self.bell.add(Other { source, reading, job, labels: labels.clone() });
@@ -226,6 +237,12 @@ impl Spools {
             }
         }
         found
+    }
+
+    /// Bytes of all spools on the disk.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 
     /// Bytes of all spools on the disk.
@@ -315,8 +332,15 @@ impl Spool {
     }
 
     /// Whether there is room, as far as is known.
+    #[cfg(test)]
     pub(crate) fn has_room(&self) -> bool {
         self.0.has_room()
+    }
+
+    /// Whether all that was appended was read and given to the stages.
+    pub(crate) fn is_read(&self) -> bool {
+        let end = self.0.lock().end();
+        self.0.read.load(Ordering::Acquire) >= end
     }
 
     /// Whether every server has answered for all that was appended.
@@ -325,6 +349,7 @@ impl Spool {
     }
 
     /// Its number among the sources.
+    #[cfg(test)]
     pub(crate) fn source(&self) -> u32 {
         self.0.source
     }

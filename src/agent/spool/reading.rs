@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::agent::relabel;
 use crate::agent::source::{Progress, Record, Source};
@@ -74,7 +75,10 @@ impl Reading {
                     continue;
                 }
                 Look::Whole(content, total) => (content, total as u64),
-                Look::Damaged => return Ok(self.pass_over(segment)),
+                Look::Damaged => {
+                    self.pass_over(segment);
+                    return Ok(());
+                }
             };
             wanted = frame::FRAME_HEAD_BYTES;
             let start = segment.start + open.at;
@@ -83,12 +87,18 @@ impl Reading {
                 Some(Content::Labels { id, labels }) => open.define(id, &labels),
                 Some(Content::Line { .. }) if start < *place => {}
                 Some(Content::Line { id, timestamp, line, .. }) => {
-                    let Some(set) = open.set(id) else { return Ok(self.pass_over(segment)) };
+                    let Some(set) = open.set(id) else {
+                        self.pass_over(segment);
+                        return Ok(());
+                    };
                     let (labels, tenant) = (Some(&set.labels), set.tenant.as_deref());
                     let end = segment.start + open.at;
                     each(Record { start, end, line, timestamp: Some(timestamp), labels, structured, tenant });
                 }
-                None => return Ok(self.pass_over(segment)),
+                None => {
+                    self.pass_over(segment);
+                    return Ok(());
+                }
             }
             *place = (*place).max(segment.start + open.at);
         }
@@ -142,6 +152,7 @@ impl Source for Reading {
             return Ok(Progress::More);
         }
         self.window.clear();
+        self.spool.read.store(self.place, Ordering::Release);
         Ok(Progress::Idle)
     }
 

@@ -317,7 +317,7 @@ fn check(path: &Path, start: u64) -> io::Result<(u64, Timestamp)> {
     let mut last = Timestamp::from_nanos(0);
     let mut window = Window::default();
     let mut at = SEGMENT_HEAD.len() as u64;
-    if window.at(&file, 0, SEGMENT_HEAD.len(), size)? != SEGMENT_HEAD {
+    if !window.at(&file, 0, SEGMENT_HEAD.len(), size)?.starts_with(SEGMENT_HEAD) {
         return Ok((start, last));
     }
     let mut structured = Vec::new();

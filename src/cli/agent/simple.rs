@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::agent::config::quoted;
 use crate::agent::config::units::Address;
@@ -95,9 +96,13 @@ impl Simple {
             bail!("- reads standard input and nothing else: leave the files out, or start another agent for them");
         }
         let mut out = String::from("server:\n  disable: true\npositions:\n");
-        let positions = positions.map_or_else(default_positions, Path::to_owned);
+        let url = push_address(to)?;
+        let positions = match positions {
+            Some(positions) => positions.to_owned(),
+            None => default_positions(&self.purpose(&url, files, is_stdin)?),
+        };
         let _ = writeln!(out, "  filename: {}", quoted(text_of(&positions)?));
-        let _ = writeln!(out, "clients:\n- url: {}", quoted(&push_address(to)?));
+        let _ = writeln!(out, "clients:\n- url: {}", quoted(&url));
         self.write_token(&mut out)?;
         if is_stdin {
             out.push_str("target_config:\n  stdin: true\n");
@@ -123,6 +128,20 @@ impl Simple {
             }
         }
         Ok(out)
+    }
+
+    /// What tells this use from others that run at the same time: what is read, and where it goes. Lines of standard
+    /// input are told by their labels, as nothing else tells them.
+    fn purpose(&self, url: &str, files: &[String], is_stdin: bool) -> anyhow::Result<String> {
+        let mut parts = if is_stdin {
+            self.labels.clone()
+        } else {
+            files.iter().map(|file| pattern(file)).collect::<anyhow::Result<Vec<_>>>()?
+        };
+        parts.sort_unstable();
+        parts.insert(0, if is_stdin { "-".to_owned() } else { String::new() });
+        parts.insert(0, url.to_owned());
+        Ok(parts.join("\n"))
     }
 
     fn write_token(&self, out: &mut String) -> anyhow::Result<()> {
@@ -185,15 +204,17 @@ fn pattern(file: &str) -> anyhow::Result<String> {
     Ok(pattern)
 }
 
-/// Where systemd says, else where programs keep such things.
-fn default_positions() -> PathBuf {
+/// Where systemd says, else where programs keep such things; in a file of its own for each purpose.
+fn default_positions(purpose: &str) -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // systemd may name several, with colons between
+    let first = |folders: PathBuf| folders.to_str().and_then(|text| text.split(':').next()).map(PathBuf::from);
     let folder = variable("STATE_DIRECTORY")
-        .or_else(|| rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/lib/logcafe-agent")))
-        .or_else(|| variable("XDG_STATE_HOME").map(|state| state.join("logcafe-agent")))
-        .or_else(|| variable("HOME").map(|home| home.join(".local/state/logcafe-agent")))
-        .unwrap_or_else(|| PathBuf::from("/var/tmp/logcafe-agent"));
-    folder.join("positions.yaml")
+        .and_then(first)
+        .or_else(|| variable("XDG_STATE_HOME").map(|state| state.join("logcafe")))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state/logcafe")))
+        .unwrap_or_else(|| PathBuf::from("/var/tmp/logcafe"));
+    folder.join(format!("agent-{:016x}.yaml", xxh3_64(purpose.as_bytes())))
 }
 
 #[cfg(test)]
@@ -245,6 +266,30 @@ mod tests {
         assert_eq!(config.scrape_configs[0].static_configs[0].labels.to_string(), r#"{job="stdin"}"#);
         assert!(run(&["-", "a.log"]).unwrap_err().to_string().contains("nothing else"));
         assert!(run(&["/"]).unwrap_err().to_string().contains("is a folder"));
+    }
+
+    #[test]
+    fn each_purpose_has_its_own_positions() {
+        let of = |to: &str, files: &[&str], labels: &[&str]| {
+            let files: Vec<String> = files.iter().map(|file| (*file).to_owned()).collect();
+            let text = simple(labels, None).to_yaml(to, &files, None).unwrap();
+            Config::parse("flags", &text, Variables::Keep).unwrap().positions.filename
+        };
+        let files = of("https://host", &["/a/*.log", "/b.log"], &["job=a"]);
+        assert_eq!(
+            files,
+            of("https://host/", &["/b.log", "/a/*.log"], &["job=b"]),
+            "the same files, however they are named"
+        );
+        let others = [
+            of("https://other", &["/a/*.log", "/b.log"], &["job=a"]),
+            of("https://host", &["/a/*.log"], &["job=a"]),
+            of("https://host", &["-"], &["job=a"]),
+            of("https://host", &["-"], &["job=b"]),
+        ];
+        for (index, other) in others.iter().enumerate() {
+            assert!(*other != files && !others[..index].contains(other), "{other:?}");
+        }
     }
 
     #[test]
