@@ -240,12 +240,6 @@ impl Spools {
     }
 
     /// Bytes of all spools on the disk.
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
-    }
-
-    /// Bytes of all spools on the disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
     }
