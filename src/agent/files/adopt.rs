@@ -41,6 +41,10 @@ impl Watch {
     pub(crate) fn settle(&mut self, files: Vec<Examined>, moves: &mut Moves, now: Instant) {
         let mut known: HashMap<u32, Record> = self.positions.remembered().into_iter().collect();
         known.retain(|_, record| !record.reader.is_empty());
+        self.elsewhere.clear();
+        for record in known.values().filter(|record| !self.readers.contains(&record.reader)) {
+            self.elsewhere.entry(record.identity.node).or_default().push(record.clone());
+        }
         known.extend(self.orphans.iter().map(|(source, orphan)| (*source, orphan.record.clone())));
         let mut by_node: HashMap<Node, Vec<u32>> = HashMap::new();
         for (source, record) in &known {
@@ -81,6 +85,7 @@ impl Watch {
                 moves.entry(key).or_default().push(source);
             }
         }
+        self.elsewhere = HashMap::new();
     }
 
     /// The record of a file that has the same node and content, be it under another name.
@@ -297,13 +302,9 @@ impl Watch {
 
     /// How far a target that is no more had read this file: its labels were changed in the configuration.
     fn other_reader_place(&self, file: &Examined) -> Option<u64> {
-        let is_it = |record: &Record| {
-            !record.reader.is_empty()
-                && !self.readers.contains(&record.reader)
-                && record.identity.node == file.look.node
-                && file.is_content_of(&record.identity).unwrap_or(false)
-        };
-        self.positions.find_remembered(is_it).map(|record| record.next_place())
+        let mut records = self.elsewhere.get(&file.look.node)?.iter();
+        let is_it = |record: &&Record| file.is_content_of(&record.identity).unwrap_or(false);
+        records.find(is_it).map(Record::next_place)
     }
 }
 

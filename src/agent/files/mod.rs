@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use crate::agent::files::adopt::Orphan;
 use crate::agent::files::bell::{Bell, Rung};
 use crate::agent::files::handle::Handles;
+use crate::agent::files::identity::Node;
 use crate::agent::files::notice::Notice;
 use crate::agent::files::scan::Deferred;
 use crate::agent::files::status::Status;
@@ -38,6 +39,7 @@ use crate::agent::files::target::Target;
 use crate::agent::files::watched::{Kind, Watched};
 use crate::agent::metrics::Metrics;
 use crate::agent::positions::Positions;
+use crate::agent::positions::record::Record as Remembered;
 use crate::agent::source::{Progress, Record};
 use crate::model::Labels;
 
@@ -110,6 +112,8 @@ pub(crate) struct Watch {
     deferred: BTreeMap<(usize, PathBuf), Deferred>,
     /// Sources whose file is not where it was, and since when it is looked for.
     orphans: HashMap<u32, Orphan>,
+    /// What targets that are no more have read, while new files are settled.
+    elsewhere: HashMap<Node, Vec<Remembered>>,
     is_first_scan: bool,
     problems: HashMap<PathBuf, Instant>,
     scan_due: Instant,
@@ -144,6 +148,7 @@ impl Watch {
             polled: HashSet::new(),
             deferred: BTreeMap::new(),
             orphans: HashMap::new(),
+            elsewhere: HashMap::new(),
             is_first_scan: true,
             problems: HashMap::new(),
             scan_due: now,

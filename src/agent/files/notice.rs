@@ -92,13 +92,19 @@ fn run(wanted: &Receiver<Folders>, bell: &Arc<Bell>, hearing: Hearing) {
             }
         }
         let mut has_new = false;
+        let mut silent = Vec::new();
         for (folder, _) in folders.iter().filter(|(folder, node)| watched.get(*folder) != Some(node)) {
             has_new = true;
-            let is_heard = watcher.as_mut().is_some_and(|watcher| watch(watcher, folder));
-            if !is_heard || is_on_network(folder) {
-                bell.unwatched(folder.clone());
+            if let Some(watcher) = watcher.as_mut()
+                && let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
+            {
+                silent.push((folder, error));
+            } else if watcher.is_some() && !is_on_network(folder) {
+                continue;
             }
+            bell.unwatched(folder.clone());
         }
+        complain(&silent);
         // what happened before the watch began was not told
         if has_new {
             bell.missed();
@@ -118,21 +124,21 @@ fn watcher(bell: &Arc<Bell>) -> Option<RecommendedWatcher> {
     }
 }
 
-fn watch(watcher: &mut RecommendedWatcher, folder: &Path) -> bool {
-    match watcher.watch(folder, RecursiveMode::NonRecursive) {
-        Ok(()) => true,
-        Err(error) => {
-            let hint = match error.kind {
-                notify::ErrorKind::MaxFilesWatch => "; raise fs.inotify.max_user_watches",
-                _ => "",
-            };
-            tracing::warn!(
-                "cannot watch the folder {} ({error}{hint}); its files are polled instead",
-                folder.display()
-            );
-            false
+/// Says in one line what thousands of folders may have in common.
+fn complain(silent: &[(&PathBuf, notify::Error)]) {
+    let Some((folder, error)) = silent.first() else { return };
+    let others = if silent.len() == 1 { String::new() } else { format!(" and {} more", silent.len() - 1) };
+    let reason = match &error.kind {
+        notify::ErrorKind::Io(error) => error.to_string(),
+        notify::ErrorKind::MaxFilesWatch => {
+            "no more may be watched; raise the sysctl fs.inotify.max_user_watches".to_owned()
         }
-    }
+        _ => error.to_string(),
+    };
+    tracing::warn!(
+        "the system tells of no changes in the folder {}{others} ({reason}); files are polled there",
+        folder.display()
+    );
 }
 
 fn is_on_network(folder: &Path) -> bool {

@@ -144,13 +144,6 @@ impl Positions {
         self.lock().change(source, |record| record.identity.node = node);
     }
 
-    /// One of those that is as asked for.
-    pub(crate) fn find_remembered(&self, is_it: impl Fn(&Record) -> bool) -> Option<Record> {
-        let inner = self.lock();
-        let mut records = inner.records.iter().filter(|(source, _)| !inner.live.contains(source));
-        records.find(|(_, record)| is_it(record)).map(|(_, record)| record.clone())
-    }
-
     /// Begins to remember a source; its number.
     pub(crate) fn begin(&self, record: Record) -> u32 {
         let mut inner = self.lock();

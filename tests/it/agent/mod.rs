@@ -404,6 +404,15 @@ impl Server {
         }
     }
 
+    /// Labels and times of the lines in which a text occurs, for who wonders where one came from.
+    pub(crate) fn seen(&self, text: &str) -> Vec<String> {
+        let query = format!("{{job=~\".+\"}} |= `{text}`");
+        let answer = self.client().get_with("/loki/api/v1/query_range", &[("query", &*query), ("limit", "10")]);
+        let answer = answer.json();
+        let streams = answer["data"]["result"].as_array().into_iter().flatten();
+        streams.map(|stream| format!("{} {}", stream["stream"], stream["values"])).collect()
+    }
+
     /// Waits until it has so many lines for a query, or more; they are given.
     #[track_caller]
     pub(crate) fn wait_for_count(&self, query: &str, count: usize) -> Vec<String> {
