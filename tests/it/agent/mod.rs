@@ -4,6 +4,7 @@ mod chaos;
 mod delivery;
 mod files;
 mod flags;
+mod kept;
 mod many;
 mod received;
 pub(crate) mod recorder;
