@@ -19,6 +19,7 @@ use crate::agent::config::{Config, Variables};
 use crate::agent::files::bell::Bell;
 use crate::agent::files::status::Status;
 use crate::agent::intake::docker::*;
+use crate::agent::outlet::Ledger as _;
 use crate::agent::positions::Options;
 use crate::agent::spool::{SpoolOptions, Spools};
 
@@ -201,6 +202,7 @@ struct Rig {
     spools: Option<Spools>,
     running: Option<(watch::Sender<bool>, tokio::task::JoinHandle<()>)>,
     rules: &'static str,
+    number: u32,
     source: Option<Box<dyn crate::agent::source::Source>>,
     lines: Vec<(String, i64, String)>,
 }
@@ -226,6 +228,7 @@ impl Rig {
             spools: None,
             running: None,
             rules: RULES,
+            number: 0,
             source: None,
             lines: Vec::new(),
         }
@@ -250,7 +253,7 @@ impl Rig {
         let running = tokio::spawn(docker.run(Stop::of(sender.subscribe())));
         self.running = Some((sender, running));
         let other = self.bell.wait(Duration::ZERO).others.remove(0);
-        self.source = Some(other.reading);
+        (self.number, self.source) = (other.source, Some(other.reading));
     }
 
     /// Ends it in order; what is in the spool was read.
@@ -259,7 +262,8 @@ impl Rig {
         sender.send(true).unwrap();
         running.await.unwrap();
         self.read();
-        self.source = None;
+        let (number, source) = (self.number, self.source.take().unwrap());
+        self.positions.answered(number, source.place());
         self.spools = None;
         self.positions.write().unwrap();
         let reopened = Positions::open(options(self.folder.path())).unwrap();
