@@ -287,10 +287,15 @@ pub(crate) fn encode(streams: &[StreamEntries<'_>]) -> Vec<u8> {
 
 /// Puts a stream at the end of a request; its entries are as `put_entry` wrote them.
 pub(crate) fn put_stream(out: &mut Vec<u8>, labels: &str, entries: &[u8]) {
-    put_key(out, 1, 2);
-    put_varint(out, (bytes_size(labels) + entries.len()) as u64);
-    put_bytes(out, 1, labels.as_bytes());
+    put_stream_head(out, labels, entries.len());
     out.extend_from_slice(entries);
+}
+
+/// Puts what is before the entries of a stream, which are so many bytes.
+pub(crate) fn put_stream_head(out: &mut Vec<u8>, labels: &str, entries_bytes: usize) {
+    put_key(out, 1, 2);
+    put_varint(out, (bytes_size(labels) + entries_bytes) as u64);
+    put_bytes(out, 1, labels.as_bytes());
 }
 
 /// Puts an entry at the end of those of a stream. Allocates nothing but room in `out`.

@@ -1,10 +1,12 @@
-//! A batch while it is filled: each line is written once, in the form in which it is sent.
+//! A batch while it is filled: each line is written once, in the form in which it is sent, and packed soon.
 //!
-//! Promises: no allocation for a line whose stream is known; what a batch reaches in its sources goes with it.
+//! Promises: no allocation for a line whose stream is known; what a batch reaches in its sources goes with it; a batch of
+//! a mebibyte takes half of that in memory, as only the last lines of a stream are not packed.
 
 use std::collections::HashMap;
 
 use crate::agent::outlet::Outgoing;
+use crate::agent::push::packed::{BLOCK_BYTES, Message, Packer};
 use crate::ingest::protobuf;
 use crate::model::Labels;
 
@@ -53,20 +55,25 @@ pub(in crate::agent::push) struct Batch {
     /// Streams of a tenant that it may have; 0 is no bound.
     streams_max: usize,
     refused: Vec<Refused>,
+    packer: Packer,
 }
 
 #[derive(Debug, Default)]
 struct Stream {
     tenant: Option<String>,
     labels: Labels,
+    /// Entries that are packed, and their bytes before.
+    packed: Vec<u8>,
+    packed_from: usize,
+    /// Those behind.
     entries: Vec<u8>,
     line_count: usize,
 }
 
-/// Room for entries that a stream keeps when it was sent.
-const KEPT_BYTES_MAX: usize = 256 << 10;
+/// Room that a stream keeps when it was sent.
+const KEPT_BYTES_MAX: usize = BLOCK_BYTES + (16 << 10);
 /// Streams that are kept for their memory.
-const KEPT_STREAMS_MAX: usize = 64;
+const KEPT_STREAMS_MAX: usize = 16;
 
 impl Batch {
     /// A batch takes lines of so many streams for each tenant, as Promtail's does; 0 is no bound.
@@ -91,6 +98,11 @@ impl Batch {
         protobuf::put_entry(&mut stream.entries, line.timestamp, line.line, pairs);
         stream.line_count += 1;
         self.bytes += stream.entries.len() - before;
+        if stream.entries.len() >= BLOCK_BYTES {
+            self.packer.pack(&stream.entries, &mut stream.packed);
+            stream.packed_from += stream.entries.len();
+            stream.entries.clear();
+        }
     }
 
     /// Notes how far a source was read.
@@ -102,22 +114,23 @@ impl Batch {
     }
 
     /// Takes out what is in it. The labels of the client stand where a line has none of that name.
-    pub(in crate::agent::push) fn seal(&mut self, external: &Labels, message: &mut Vec<u8>) -> Sealed {
+    pub(in crate::agent::push) fn seal(&mut self, external: &Labels) -> Sealed {
         let mut requests = Vec::new();
+        let mut head = Vec::new();
         let used = &mut self.streams[..self.used];
         used.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        for streams in used.chunk_by_mut(|a, b| a.tenant == b.tenant) {
-            message.clear();
-            let mut line_count = 0;
-            for stream in streams.iter_mut() {
-                protobuf::put_stream(message, &merged(external, &stream.labels).to_string(), &stream.entries);
-                line_count += stream.line_count;
+        for streams in used.chunk_by(|a, b| a.tenant == b.tenant) {
+            let mut message = Message::new(&mut self.packer);
+            for stream in streams {
+                head.clear();
+                let entries_bytes = stream.packed_from + stream.entries.len();
+                protobuf::put_stream_head(&mut head, &merged(external, &stream.labels).to_string(), entries_bytes);
+                message.add(&head);
+                message.add_packed(&stream.packed, stream.packed_from);
+                message.add(&stream.entries);
             }
-            let body = snap::raw::Encoder::new()
-                .compress_vec(message)
-                .unwrap_or_else(|error| unreachable!("a batch is far smaller than what snappy takes: {error}"));
-            let tenant = streams[0].tenant.clone();
-            requests.push(Request { tenant, body: body.into(), line_count });
+            let line_count = streams.iter().map(|stream| stream.line_count).sum();
+            requests.push(Request { tenant: streams[0].tenant.clone(), body: message.finish(), line_count });
         }
         self.clear();
         let (reached, refused) = (std::mem::take(&mut self.reached), std::mem::take(&mut self.refused));
@@ -128,6 +141,8 @@ impl Batch {
         for stream in &mut self.streams[..self.used] {
             stream.entries.clear();
             stream.entries.shrink_to(KEPT_BYTES_MAX);
+            stream.packed = Vec::new();
+            stream.packed_from = 0;
             stream.line_count = 0;
         }
         self.streams.truncate(KEPT_STREAMS_MAX);
@@ -221,7 +236,7 @@ mod tests {
             batch.push(line(&labels(&[("app", "a")]), 4, ""));
             batch.reach(5, 10 + round);
             batch.reach(5, 20 + round);
-            let sealed = batch.seal(&labels(&[("dc", "home")]), &mut Vec::new());
+            let sealed = batch.seal(&labels(&[("dc", "home")]));
             assert_eq!((sealed.requests.len(), sealed.requests[0].line_count), (1, 4));
             assert_eq!(sealed.reached, [(5, 20 + round)]);
             let entry = |nanos, text: &'static str, metadata| Entry {
@@ -238,7 +253,7 @@ mod tests {
                 StreamEntries { labels: other.clone(), entries: vec![entry(2, "y", labels(&[("trace", "7")]))] },
             ]);
             assert_eq!(message(&sealed.requests[0]), expected);
-            assert!(batch.is_empty() && batch.seal(&none(), &mut Vec::new()).requests.is_empty());
+            assert!(batch.is_empty() && batch.seal(&none()).requests.is_empty());
         }
     }
 
@@ -249,7 +264,7 @@ mod tests {
         for (tenant, text) in [(Some("t2"), "x"), (None, "y"), (Some("t1"), "z"), (Some("t2"), "w")] {
             batch.push(Outgoing { tenant, ..line(&one, 1, text) });
         }
-        let sealed = batch.seal(&Labels::default(), &mut Vec::new());
+        let sealed = batch.seal(&Labels::default());
         let told: Vec<_> = sealed.requests.iter().map(|one| (one.tenant.as_deref(), one.line_count)).collect();
         assert_eq!(told, [(None, 1), (Some("t1"), 1), (Some("t2"), 2)]);
     }
@@ -262,7 +277,7 @@ mod tests {
                 batch.push(line(&labels(&[("app", app)]), 1, "four"));
             }
             batch.push(Outgoing { tenant: Some("t"), ..line(&labels(&[("app", "c")]), 1, "x") });
-            let sealed = batch.seal(&Labels::default(), &mut Vec::new());
+            let sealed = batch.seal(&Labels::default());
             assert_eq!(sealed.refused, [Refused { tenant: None, line_count: 2, bytes: 8 }], "round {round}");
             assert_eq!(sealed.requests.iter().map(|request| request.line_count).sum::<usize>(), 4);
         }

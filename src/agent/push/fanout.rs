@@ -35,8 +35,6 @@ pub(crate) struct Fanout {
     ledger: Arc<dyn Ledger>,
     /// Stretches that the ledger does not know yet.
     begun: Vec<Stretch>,
-    /// A message before it is compressed; kept for its memory.
-    message: Vec<u8>,
     room: Arc<Room>,
 }
 
@@ -92,7 +90,7 @@ impl Fanout {
             Lane { filling, batch, since: None, waiting: VecDeque::new(), queue, told }
         });
         let lanes = lanes.collect();
-        (Fanout { lanes, ledger, begun: Vec::new(), message: Vec::new(), room }, exits)
+        (Fanout { lanes, ledger, begun: Vec::new(), room }, exits)
     }
 
     /// Seals all that is filled, for an end in order.
@@ -118,7 +116,7 @@ impl Fanout {
         if lane.batch.is_empty() {
             return;
         }
-        let sealed = lane.batch.seal(&lane.filling.external, &mut self.message);
+        let sealed = lane.batch.seal(&lane.filling.external);
         lane.told.add(sealed.bytes());
         lane.waiting.push_back(sealed);
         lane.queue_up();

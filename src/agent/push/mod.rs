@@ -9,5 +9,6 @@ pub(crate) mod client;
 pub(crate) mod connect;
 pub(crate) mod credentials;
 pub(crate) mod fanout;
+mod packed;
 mod split;
 pub(crate) mod status;
