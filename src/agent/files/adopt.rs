@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::agent::files::archive::{Archive, Begin};
 use crate::agent::files::identity::{Head, Identity, Mark, Node};
-use crate::agent::files::scan::{Examined, Moves, is_copy_name, look_into};
+use crate::agent::files::scan::{Examined, Moves, Stems, add_stems, is_copy_name, look_into};
 use crate::agent::files::tail::Tail;
 use crate::agent::files::watched::{Look, real_of};
 use crate::agent::files::{Kind, Watch, Watched};
@@ -52,6 +52,7 @@ impl Watch {
         }
         let mut begun = Vec::new();
         let mut rest = Vec::new();
+        let mut fresh = Vec::new();
         for file in files {
             let sources = by_node.get(&file.look.node).map_or(&[][..], Vec::as_slice);
             match self.same_file(&file, sources, &known) {
@@ -62,13 +63,14 @@ impl Watch {
         for file in rest {
             match self.copied_file(&file, &known) {
                 Some(source) => begun.extend(known.remove(&source).map(|record| (file, Origin::Known(source, record)))),
-                None if self.is_in_doubt(&file, now) => {}
-                None => begun.push((file, Origin::New)),
+                None => fresh.push(file),
             }
         }
-        self.seek(known, &begun, moves, now);
+        let there = begun.iter().map(|(file, _)| file).chain(&fresh);
+        let there: BTreeSet<(usize, PathBuf)> = there.map(|file| (file.target, file.path.clone())).collect();
+        self.seek(known, &there, moves, now);
         // those that were read before, the oldest first: who has their names now comes after them
-        begun.sort_by_key(|(file, origin)| (matches!(origin, Origin::New), file.look.changed()));
+        begun.sort_by_key(|(file, _)| file.look.changed());
         for (file, origin) in begun {
             let Origin::Known(source, record) = &origin else {
                 self.begin(file, origin, moves, now);
@@ -85,7 +87,26 @@ impl Watch {
                 moves.entry(key).or_default().push(source);
             }
         }
+        self.begin_fresh(fresh, moves, now);
         self.elsewhere = HashMap::new();
+    }
+
+    /// Begins to read new files, but for those that may be copies: of what is read already, also since a moment ago, as
+    /// a copy may be being made while we start.
+    fn begin_fresh(&mut self, mut files: Vec<Examined>, moves: &Moves, now: Instant) {
+        if files.is_empty() {
+            return;
+        }
+        files.sort_by_key(|file| file.look.changed());
+        let mut stems = Stems::new();
+        self.watched.iter().for_each(|(source, watched)| add_stems(&mut stems, &watched.path, *source));
+        for file in files {
+            if !self.is_in_doubt(&file, &stems, now) {
+                let path = file.path.clone();
+                let source = self.begin(file, Origin::New, moves, now);
+                add_stems(&mut stems, &path, source);
+            }
+        }
     }
 
     /// The record of a file that has the same node and content, be it under another name.
@@ -118,10 +139,14 @@ impl Watch {
     }
 
     /// Looks for the files of sources that are nowhere among the targets' files: they were renamed away or compressed.
-    fn seek(&mut self, known: HashMap<u32, Record>, begun: &[(Examined, Origin)], moves: &mut Moves, now: Instant) {
+    fn seek(
+        &mut self,
+        known: HashMap<u32, Record>,
+        there: &BTreeSet<(usize, PathBuf)>,
+        moves: &mut Moves,
+        now: Instant,
+    ) {
         self.is_first_scan = false;
-        let taken: BTreeSet<(usize, &Path)> =
-            begun.iter().map(|(file, _)| (file.target, file.path.as_path())).collect();
         let mut found = Vec::new();
         for (source, record) in known {
             let Some(target) = self.readers.iter().position(|reader| *reader == record.reader) else { continue };
@@ -129,7 +154,7 @@ impl Watch {
             if record.state != State::Growing {
                 continue;
             }
-            match self.find_elsewhere(&record, target, &taken) {
+            match self.find_elsewhere(&record, target, there) {
                 Some(file) => found.push((file, source, record)),
                 None => {
                     self.orphans.entry(source).or_insert(Orphan { record, since: now });
@@ -151,14 +176,14 @@ impl Watch {
         self.give_up(now);
     }
 
-    fn find_elsewhere(&self, record: &Record, target: usize, taken: &BTreeSet<(usize, &Path)>) -> Option<Examined> {
+    fn find_elsewhere(&self, record: &Record, target: usize, taken: &BTreeSet<(usize, PathBuf)>) -> Option<Examined> {
         let folder = Path::new(record.path.as_deref().unwrap_or(&record.name)).parent()?;
         let mut copies = Vec::new();
         for entry in fs::read_dir(folder).ok()?.flatten() {
             let path = entry.path();
             let is_named = record_paths(record).any(|own| is_copy_name(Path::new(own), &path));
             let is_node = std::os::unix::fs::DirEntryExt::ino(&entry) == record.identity.node.inode;
-            if !(is_named || is_node) || taken.contains(&(target, path.as_path())) {
+            if !(is_named || is_node) || taken.contains(&(target, path.clone())) {
                 continue;
             }
             let Ok(metadata) = fs::metadata(&path) else { continue };
@@ -198,7 +223,8 @@ impl Watch {
         }
     }
 
-    fn begin(&mut self, file: Examined, origin: Origin, moves: &Moves, now: Instant) {
+    /// Its number.
+    fn begin(&mut self, file: Examined, origin: Origin, moves: &Moves, now: Instant) -> u32 {
         let path_text = file.path.to_string_lossy().into_owned();
         let offset = self.positions.take_offset(&path_text);
         let is_done = matches!(&origin, Origin::Known(_, record) if record.is_done());
@@ -254,6 +280,7 @@ impl Watch {
         }
         self.watched.insert(source, watched);
         self.enqueue(source);
+        source
     }
 
     /// Where a source that is known is read on.

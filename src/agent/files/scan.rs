@@ -209,11 +209,12 @@ impl Watch {
     }
 
     /// Whether a new file begins as one that is being read, has a name like a copy of it, and cannot be told from it yet.
-    pub(crate) fn is_in_doubt(&mut self, file: &Examined, now: Instant) -> bool {
+    pub(crate) fn is_in_doubt(&mut self, file: &Examined, stems: &Stems, now: Instant) -> bool {
         let reader = &self.readers[file.target];
         let mut is_like = false;
         let mut is_like_gone = false;
-        for watched in self.watched.values() {
+        let alike = before_separators(&file.path).filter_map(|stem| stems.get(&stem)).flatten();
+        for watched in alike.filter_map(|source| self.watched.get(source)) {
             if watched.reader == *reader && is_copy_name(&watched.path, &file.path) && watched.begins_like(file) {
                 is_like = true;
                 is_like_gone |= watched.gone.is_some();
@@ -279,6 +280,24 @@ pub(crate) fn look_into(path: &Path, target: usize, look: Look, len: u64) -> io:
         None => raw,
     };
     Ok(Examined { target, path: path.to_owned(), look, len, format, head })
+}
+
+/// Sources by what names of their copies begin with: thousands of files are not each held against each.
+pub(crate) type Stems = HashMap<PathBuf, Vec<u32>>;
+
+pub(crate) fn add_stems(stems: &mut Stems, path: &Path, source: u32) {
+    stems.entry(path.to_owned()).or_default().push(source);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if let Some((stem, _)) = name.rsplit_once('.') {
+        stems.entry(path.with_file_name(stem)).or_default().push(source);
+    }
+}
+
+/// What a name begins with, as far as each of its dots, dashes and underlines.
+fn before_separators(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let ends: Vec<usize> = name.match_indices(['.', '-', '_']).map(|(at, _)| at).filter(|at| *at > 0).collect();
+    ends.into_iter().map(move |at| path.with_file_name(&name[..at]))
 }
 
 /// Whether a name is what rotation makes of another one in the same folder: `app.log.1`, `app.log-20260101`,

@@ -313,6 +313,22 @@ fn archives_are_read_once_and_a_torn_one_is_told_by_name() {
 }
 
 #[test]
+fn a_copy_that_is_being_made_while_the_agent_starts_is_not_read_as_new() {
+    let mut rig = Rig::new();
+    rig.append("app.log", "1\n2\n");
+    rig.start(vec![rig.target("app.log*")]);
+    rig.expect(&["1", "2"]);
+    rig.stop();
+    fs::copy(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    rig.append("app.log-mark", "mark\n");
+    rig.start(vec![rig.target("app.log*")]);
+    rig.expect(&["1", "2", "mark"]);
+    fs::write(rig.path("app.log"), "new\n").unwrap();
+    rig.expect(&["1", "2", "mark", "new"]);
+    rig.stop();
+}
+
+#[test]
 fn limits_drop_cut_and_slow_down() {
     let mut rig = Rig::new();
     rig.append("a.log", "a short one\na line that is 한국\n");
