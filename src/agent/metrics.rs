@@ -212,7 +212,7 @@ impl Metrics {
     }
 
     /// Lines came from a container, some of them without a time.
-    pub(crate) fn from_docker(&self, lines: usize, without_time: usize) {
+    pub(crate) fn docker_lines(&self, lines: usize, without_time: usize) {
         self.docker_entries.inc_by(lines as u64);
         self.docker_errors.inc_by(without_time as u64);
     }

@@ -75,9 +75,9 @@ impl Labelling {
 mod tests {
     use crate::agent::intake::labelling::*;
 
-    fn labelling(rules: &str, fixed: Labels) -> Labelling {
+    fn labelling(rules: &str, fixed: &Labels) -> Labelling {
         let rules: Vec<Rule> = serde_saphyr::from_str(rules).unwrap_or_else(|error| panic!("{error}"));
-        Labelling::new(&rules, &fixed, "net", "syslog")
+        Labelling::new(&rules, fixed, "net", "syslog")
     }
 
     fn facts(pairs: &[(&str, &str)]) -> Facts {
@@ -89,7 +89,7 @@ mod tests {
         let rules =
             "[{source_labels: [__host], target_label: host}, {source_labels: [__host], regex: bad, action: drop},
                       {source_labels: [__host], regex: 't-(.*)', target_label: __tenant_id__}]";
-        let labelling = labelling(rules, Labels::from([("job", "x"), ("__mine", "y")]));
+        let labelling = labelling(rules, &Labels::from([("job", "x"), ("__mine", "y")]));
         for _ in 0..2 {
             let labels = labelling.label(facts(&[("__host", "a")])).unwrap();
             assert_eq!(labels, Labels::from([("host", "a"), ("job", "x")]));
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_line_without_labels_has_its_job() {
-        let labels = labelling("[{action: labeldrop, regex: job}]", Labels::from([("job", "x")])).label(facts(&[]));
+        let labels = labelling("[{action: labeldrop, regex: job}]", &Labels::from([("job", "x")])).label(facts(&[]));
         assert_eq!(labels, Some(Labels::from([("job", "net")])));
         assert_eq!(
             Labelling::new(&[], &Labels::default(), "", "journal").label(facts(&[])).unwrap().get("job"),
@@ -114,7 +114,7 @@ mod tests {
         let labelling = labelling(
             "[{source_labels: [__a], target_label: a}, {action: labelmap, regex: '__b_(.+)'},
               {source_labels: [x], target_label: __c, action: keepequal}, {action: labeldrop, regex: '__d'}]",
-            Labels::default(),
+            &Labels::default(),
         );
         let read = ["__a", "__b_x", "__c", "x"].map(|name| labelling.reads(name));
         assert_eq!(read, [true; 4]);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn memory_does_not_grow_with_values() {
-        let labelling = labelling("[{source_labels: [__a], target_label: a}]", Labels::default());
+        let labelling = labelling("[{source_labels: [__a], target_label: a}]", &Labels::default());
         for number in 0..5000 {
             let labels = labelling.label(facts(&[("__a", &number.to_string())])).unwrap();
             assert_eq!(labels.get("a"), Some(number.to_string().as_str()));

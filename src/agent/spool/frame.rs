@@ -180,7 +180,9 @@ mod tests {
 
     use crate::agent::spool::frame::*;
 
-    fn line(bytes: &[u8]) -> Option<(u32, i64, TimeOf, String, Vec<(String, String)>)> {
+    type Whole = (u32, i64, TimeOf, String, Vec<(String, String)>);
+
+    fn line(bytes: &[u8]) -> Option<Whole> {
         let Look::Whole(content, total) = look(bytes, bytes.len() as u64) else { return None };
         assert_eq!(total, bytes.len());
         let mut structured = Vec::new();

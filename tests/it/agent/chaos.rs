@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::agent::{Ground, Server, append, job, wait_for};
+use crate::agent::{Agent, Ground, Server, append, job, wait_for};
 
 /// How long files grow in all; `LOGCAFE_TEST_CHAOS_SECS` says another time.
 fn length() -> Duration {
@@ -58,32 +59,24 @@ impl Writer {
     }
 }
 
-fn check(seed: u64) {
-    let (ground, mut server) = (Ground::new(), Server::start());
-    let stages = "  - match:\n      selector: '{job=\"test\", filename=~\".*joined.*\"}'\n      stages:\n      - multiline: \
-                  {firstline: '^\\S', max_wait_time: 5s}\n";
-    ground.configure_clients(&server.client_yaml(), &job("*", stages));
-    let is_over = Arc::new(AtomicBool::new(false));
-    let threads: Vec<_> = ["plain.log", "joined.log"]
-        .into_iter()
-        .map(|name| {
-            let random = StdRng::seed_from_u64(seed ^ name.len() as u64);
-            let folder = ground.log("");
-            let mut writer = Writer { name, random, folder, count: 0, rotations: 0, written: Vec::new() };
-            let is_over = Arc::clone(&is_over);
-            std::thread::spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    writer.act();
-                    let pause = writer.random.random_range(0..25);
-                    std::thread::park_timeout(Duration::from_millis(pause));
-                }
-                append(&writer.folder.join(name), format!("{name} last\n{name} end\n"));
-                writer.written.push(format!("{name} last"));
-                writer.written
-            })
-        })
-        .collect();
-    let mut random = StdRng::seed_from_u64(seed);
+/// Writes on a thread of its own until it is over; what was written comes out.
+fn write_until(is_over: &Arc<AtomicBool>, mut writer: Writer) -> JoinHandle<Vec<String>> {
+    let is_over = Arc::clone(is_over);
+    std::thread::spawn(move || {
+        while !is_over.load(Ordering::Relaxed) {
+            writer.act();
+            let pause = writer.random.random_range(0..25);
+            std::thread::park_timeout(Duration::from_millis(pause));
+        }
+        let name = writer.name;
+        append(&writer.folder.join(name), format!("{name} last\n{name} end\n"));
+        writer.written.push(format!("{name} last"));
+        writer.written
+    })
+}
+
+/// Kills and starts again; the agent that runs then, and how often each was killed.
+fn kill_at_random(random: &mut StdRng, ground: &Ground, server: &mut Server) -> (Agent, (usize, usize)) {
     let until = Instant::now() + length();
     let mut agent = ground.agent();
     let mut kills = (0, 0);
@@ -109,9 +102,11 @@ fn check(seed: u64) {
             }
         }
     }
-    is_over.store(true, Ordering::Relaxed);
-    // a line of the plain log stands for itself
-    let written = threads.into_iter().flat_map(|thread| thread.join().expect("it writes to its end"));
+    (agent, kills)
+}
+
+/// The lines that the server is to have, and how often. A line of the plain log stands for itself.
+fn lines_of(written: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     let mut expected: BTreeMap<String, usize> = BTreeMap::new();
     for entry in written {
         let is_joined = entry.starts_with("joined");
@@ -121,14 +116,37 @@ fn check(seed: u64) {
         }
     }
     expected.insert("plain.log end".to_owned(), 1);
-    let found = |server: &Server| {
-        let mut found: BTreeMap<String, usize> = BTreeMap::new();
-        server.lines("{job=\"test\"}").into_iter().for_each(|line| *found.entry(line).or_default() += 1);
-        // it may be held back still
-        found.remove("joined.log end");
-        found
-    };
-    let short = |line: &str| line.chars().take(40).collect::<String>();
+    expected
+}
+
+fn found(server: &Server) -> BTreeMap<String, usize> {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    server.lines("{job=\"test\"}").into_iter().for_each(|line| *found.entry(line).or_default() += 1);
+    // it may be held back still
+    found.remove("joined.log end");
+    found
+}
+
+/// A few of the keys that another map has not.
+fn lacking(own: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>) -> Vec<String> {
+    let lacking = own.keys().filter(|line| !other.contains_key(*line));
+    lacking.take(10).map(|line| line.chars().take(40).collect()).collect()
+}
+
+fn check(seed: u64) {
+    let (ground, mut server) = (Ground::new(), Server::start());
+    let stages = "  - match:\n      selector: '{job=\"test\", filename=~\".*joined.*\"}'\n      stages:\n      - multiline: \
+                  {firstline: '^\\S', max_wait_time: 5s}\n";
+    ground.configure_clients(&server.client_yaml(), &job("*", stages));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let threads = ["plain.log", "joined.log"].map(|name| {
+        let random = StdRng::seed_from_u64(seed ^ name.len() as u64);
+        let folder = ground.log("");
+        write_until(&is_over, Writer { name, random, folder, count: 0, rotations: 0, written: Vec::new() })
+    });
+    let (agent, kills) = kill_at_random(&mut StdRng::seed_from_u64(seed), &ground, &mut server);
+    is_over.store(true, Ordering::Relaxed);
+    let expected = lines_of(threads.into_iter().flat_map(|thread| thread.join().expect("it writes to its end")));
     let mut last = BTreeMap::new();
     let is_all = || {
         std::thread::park_timeout(Duration::from_millis(100));
@@ -137,11 +155,7 @@ fn check(seed: u64) {
     };
     let missing = || {
         let there = found(&server);
-        let missing: Vec<String> =
-            expected.keys().filter(|line| !there.contains_key(*line)).take(10).map(|line| short(line)).collect();
-        let odd: Vec<String> =
-            there.keys().filter(|line| !expected.contains_key(*line)).take(10).map(|line| short(line)).collect();
-        format!("seed {seed}: missing {missing:#?}, odd {odd:#?}")
+        format!("seed {seed}: missing {:#?}, odd {:#?}", lacking(&expected, &there), lacking(&there, &expected))
     };
     wait_for("every line", is_all, missing);
     let wrong: Vec<_> = last.iter().filter(|(line, count)| expected.get(*line) != Some(*count)).take(10).collect();

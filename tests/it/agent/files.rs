@@ -23,8 +23,8 @@ fn watched_with(pattern: &str, keys: &str) -> (Ground, Recorder) {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    writer.write_all(bytes).unwrap();
-    writer.finish().unwrap()
+    writer.write_all(bytes).expect("it is in memory");
+    writer.finish().expect("it is in memory")
 }
 
 #[test]

@@ -222,7 +222,11 @@ impl Shared {
 /// Until the other side has enough of it.
 fn wait_until_over(shared: &Shared, mut stream: &TcpStream) {
     let mut byte = [0];
-    while !shared.is_over.load(Ordering::SeqCst) && stream.read(&mut byte).is_ok_and(|count| count > 0) {}
+    while stream.read(&mut byte).is_ok_and(|count| count > 0) {
+        if shared.is_over.load(Ordering::SeqCst) {
+            return;
+        }
+    }
 }
 
 fn say(mut stream: &TcpStream, status: u16, headers: &str) -> std::io::Result<()> {

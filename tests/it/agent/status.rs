@@ -104,7 +104,8 @@ fn a_file_that_may_not_be_read_is_said_with_what_to_do() {
     let (ground, recorder) = (Ground::new(), Recorder::start());
     configure(&ground, &[&recorder.url()], &job("*.log", ""));
     ground.append("secret.log", "one\n");
-    std::fs::set_permissions(ground.log("secret.log"), std::fs::Permissions::from_mode(0)).expect("it can be closed");
+    std::fs::set_permissions(ground.log("secret.log"), std::fs::Permissions::from_mode(0o000))
+        .expect("it can be closed");
     let mut command = ground.command(&["--config", "promtail.yaml"]);
     if rustix::process::geteuid().is_root() {
         // root may read everything, so the agent is to be somebody else

@@ -136,7 +136,7 @@ impl Follow {
             self.cursor.saw(stream, timestamp);
         }
         self.places.write(&self.id, &self.cursor);
-        self.metrics.from_docker(kept.len(), without_time);
+        self.metrics.docker_lines(kept.len(), without_time);
         Ok(())
     }
 

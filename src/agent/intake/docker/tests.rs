@@ -403,7 +403,7 @@ async fn an_engine_that_goes_away_in_the_middle_costs_no_line() {
     rig.engine.change(|world| world.cut = Some(1));
     rig.start();
     for cut in [700, 1501, 2203, 4004] {
-        rig.wait_for(|rig| rig.engine.1.lock().unwrap().asked.len() >= 1).await;
+        rig.wait_for(|rig| !rig.engine.1.lock().unwrap().asked.is_empty()).await;
         rig.engine.change(|world| {
             world.cut = Some(cut);
             world.asked.clear();

@@ -135,7 +135,7 @@ async fn a_body_that_is_wrong_is_refused_whole_and_says_why() {
     for (body, reason) in [
         (format!("{good}{{\"stream\":{{\"b-d\":\"x\"}},\"values\":[[\"8\",\"x\"]]}}]}}"), "couldn't parse labels"),
         (format!("{good}{{\"stream\":{{\"b\":\"x\"}},\"values\":[[8,\"x\"]]}}]}}"), "expected"),
-        (format!("{good}"), "EOF"),
+        (good.to_owned(), "EOF"),
         ("{}".to_owned(), "at least one valid stream"),
     ] {
         let (status, text) = rig.post("/loki/api/v1/push", &[JSON], body.clone()).await;

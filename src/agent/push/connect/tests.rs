@@ -1,3 +1,5 @@
+//! Each key of a server, held against a small one.
+
 use std::sync::Mutex;
 
 use axum::Router;
