@@ -199,7 +199,7 @@ impl Run {
     /// The reason that the last dropped line was counted under.
     fn newly_dropped(&mut self) -> String {
         let text = self.around.metrics.render();
-        let is_count = |line: &&str| line.starts_with("promtail_stage_dropped_lines_total{");
+        let is_count = |line: &&str| line.starts_with("logentry_dropped_lines_total{");
         let counts: Vec<String> = text.lines().filter(is_count).map(str::to_owned).collect();
         let new = counts.iter().find(|line| !self.dropped.contains(line));
         let reason = new.and_then(|line| line.split('"').nth(1)).unwrap_or("uncounted").to_owned();
