@@ -132,7 +132,7 @@ fn templates_say_nothing_by_themselves() {
     /// It speaks to who keeps the machine, in the language of the agent's log, errors and help: English.
     const OF_THE_AGENT: &str = "templates/agent_targets.html";
     let mut findings = Findings::default();
-    let is_of_server = |path: &str| path.starts_with("templates") && path != OF_THE_AGENT;
+    let is_of_server = |path: &Path| path.starts_with("templates") && path != Path::new(OF_THE_AGENT);
     for file in every_text_file().into_iter().filter(|file| is_of_server(&file.path)) {
         for (at, said) in said_by_markup(&file.text) {
             // an example to type, or the name of a time zone
