@@ -78,7 +78,8 @@ fn what_was_pushed_to_an_agent_that_is_killed_arrives_once() {
     let listening = "listening for pushes on ";
     agent.wait_for_log(listening);
     let log = agent.log();
-    let address = log.split(listening).nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    let rest = log.split_once(listening).unwrap().1;
+    let address = rest.split(|letter: char| letter == '"' || letter.is_whitespace()).next().unwrap();
     let client = Client::new(format!("http://{address}"));
     for line in ["one", "two"] {
         let request = client.request(reqwest::Method::POST, "/promtail/api/v1/raw");
