@@ -18,7 +18,7 @@ const JOINED_LINES_MAX: u32 = 1000;
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Simple {
-    /// Push to this server, as in https://logs.example.com
+    /// Push to this server, as in `https://logs.example.com`
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
 
