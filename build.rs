@@ -7,6 +7,8 @@
 //! name, and lies there plain, as `.br` and as `.gz`. `asset_urls.rs` holds one constant per asset with its address,
 //! so that a page that names a missing asset does not compile.
 //! A build needs npm only where `static/node_modules` is missing.
+//!
+//! And it tells the linker which functions an agent runs (`benches/order/trace`), so that they lie side by side.
 
 use std::env;
 use std::fmt::Write as _;
@@ -32,6 +34,9 @@ const OWN_KINDS: [&str; 4] = ["css", "js", "svg", "png"];
 
 const BROTLI_QUALITY: u32 = 11;
 const BROTLI_WINDOW: u32 = 22;
+
+/// The functions that an agent runs, in the order in which they are to lie.
+const ORDER: &str = "benches/order/agent.gz";
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -59,6 +64,29 @@ fn main() {
     writeln!(urls, "/// All of them.\npub(crate) const ALL: &[&str] = &[{}];", all.join(", "))
         .expect("a string takes all");
     fs::write(out.join("asset_urls.rs"), urls).expect("OUT_DIR is writable");
+    order_functions(&root.join(ORDER), &out);
+}
+
+/// The list has names of one target and profile, and only the linker that Rust itself brings there is known to take it.
+fn order_functions(list: &Path, out: &Path) {
+    println!("cargo::rerun-if-changed={ORDER}");
+    let said = |name: &str| env::var(name).unwrap_or_default();
+    let is_meant = said("TARGET") == "x86_64-unknown-linux-gnu" && said("PROFILE") == "release";
+    let is_own_linker = env::var_os("RUSTC_LINKER").is_none() && !said("CARGO_ENCODED_RUSTFLAGS").contains("link");
+    let linker = || {
+        let sysroot = Command::new(said("RUSTC")).args(["--print", "sysroot"]).output().ok()?;
+        let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim());
+        Some(sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld/ld.lld")).filter(|path| path.exists())
+    };
+    if !(is_meant && is_own_linker) || linker().is_none() {
+        return;
+    }
+    let packed = fs::File::open(list).unwrap_or_else(|error| panic!("cannot read {}: {error}", list.display()));
+    let order = out.join("agent.order");
+    let mut file = fs::File::create(&order).expect("OUT_DIR is writable");
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut file).expect("the list is whole");
+    println!("cargo::rustc-link-arg-bins=-Wl,--symbol-ordering-file={}", order.display());
+    println!("cargo::rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering");
 }
 
 /// Runs `npm ci` where the libraries are not there in the versions of the lock file.
