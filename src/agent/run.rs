@@ -126,7 +126,7 @@ fn show(config: &Config, mode: Mode, parts: &Arc<Parts>, discovery: Discovery) -
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let reading = std::thread::spawn(move || drop(reader.run()));
     runtime.block_on(async {
-        let mut intakes = Intakes::start(config, parts)?;
+        let mut intakes = Intakes::start(config, parts).await?;
         intakes.look_after(discovery);
         tokio::select! {
             stopped = stop_signal() => stopped?,

@@ -22,7 +22,7 @@ pub(crate) struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     All,
-    /// There was no room until the agent stopped.
+    /// The disk took nothing until the agent stopped.
     None,
 }
 
@@ -39,8 +39,8 @@ pub(crate) async fn keep(spool: &Spool, lines: &[Line], stop: &mut Stop) -> Kept
         tokio::select! {
             () = room() => {}
             () = stop.stopped() => {
-                // the last try: a stop may have come before the first
-                return if try_keep(spool, lines).is_ok() { Kept::All } else { Kept::None };
+                let lines: Vec<Received<'_>> = lines.iter().map(Line::received).collect();
+                return if spool.append_last(&lines).is_ok() { Kept::All } else { Kept::None };
             }
         }
     }

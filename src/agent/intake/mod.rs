@@ -61,24 +61,31 @@ impl Intakes {
     ///
     /// # Errors
     ///
-    /// One of them cannot be started: an address is taken, a spool cannot be written.
-    pub(crate) fn start(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<Intakes> {
+    /// One of them cannot be started: an address is taken, a spool cannot be written. The others have ended then, so that
+    /// their addresses are free.
+    pub(crate) async fn start(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<Intakes> {
         let mut intakes = Intakes { tasks: JoinSet::new(), stdin: None, stop: watch::Sender::new(false) };
-        if config.target_config.stdin {
-            // nothing else is read then, as in Promtail
-            intakes.start_stdin(config, parts)?;
-            parts.spools.say_left_behind();
-            return Ok(intakes);
-        }
-        for (job, scrape) in config.scrape_configs.iter().enumerate() {
-            let started = match &scrape.journal {
-                Some(settings) => intakes.start_journal(job, &config.scrape_configs, settings, parts),
-                None => intakes.start_job(job, scrape, parts),
-            };
-            started.with_context(|| format!("the job {:?}", scrape.job_name))?;
+        if let Err(error) = intakes.start_all(config, parts) {
+            intakes.tasks.shutdown().await;
+            return Err(error);
         }
         parts.spools.say_left_behind();
         Ok(intakes)
+    }
+
+    fn start_all(&mut self, config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
+        if config.target_config.stdin {
+            // nothing else is read then, as in Promtail
+            return self.start_stdin(config, parts);
+        }
+        for (job, scrape) in config.scrape_configs.iter().enumerate() {
+            let started = match &scrape.journal {
+                Some(settings) => self.start_journal(job, &config.scrape_configs, settings, parts),
+                None => self.start_job(job, scrape, parts),
+            };
+            started.with_context(|| format!("the job {:?}", scrape.job_name))?;
+        }
+        Ok(())
     }
 
     /// Starts what a job receives by, if it does. The number is that of its pipeline.

@@ -80,8 +80,8 @@ impl Stdin {
     /// Keeps what was read of a line without an end, for an end before that of the input.
     pub(crate) fn keep_rest(&self) {
         let mut rest = self.0.rest();
-        if self.0.keep(&mut rest, Lines::All).is_err() {
-            tracing::error!("{} bytes of standard input are lost: the spool is full", rest.len());
+        if self.0.keep(&mut rest, Lines::Last).is_err() {
+            tracing::error!("{} bytes of standard input are lost: the disk does not take them", rest.len());
         }
     }
 }
@@ -91,6 +91,8 @@ impl Stdin {
 enum Lines {
     Whole,
     All,
+    /// All, and there will be no other time to keep them.
+    Last,
 }
 
 impl Shared {
@@ -131,7 +133,10 @@ impl Shared {
         let (texts, end) = split(rest, lines);
         let received = |line| Received { timestamp: None, labels: &self.labels, line, structured: &[] };
         let received: Vec<Received<'_>> = texts.iter().map(|text| received(text.as_ref())).collect();
-        self.spool.append(&received)?;
+        match lines {
+            Lines::Whole | Lines::All => self.spool.append(&received)?,
+            Lines::Last => self.spool.append_last(&received)?,
+        }
         drop(received);
         drop(texts);
         rest.drain(..end);
@@ -149,7 +154,7 @@ fn split(bytes: &[u8], lines: Lines) -> (Vec<std::borrow::Cow<'_, str>>, usize) 
         let (line, next) = match end {
             Some(end) => (&rest[..end], end + 1),
             None if rest.len() >= LINE_BYTES_MAX => (&rest[..LINE_BYTES_MAX], LINE_BYTES_MAX),
-            None if lines == Lines::All && !rest.is_empty() => (rest, rest.len()),
+            None if lines != Lines::Whole && !rest.is_empty() => (rest, rest.len()),
             None => return (texts, start),
         };
         texts.push(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)));

@@ -70,6 +70,8 @@ struct Stream {
     line_count: usize,
 }
 
+/// What a label takes in a request besides its texts.
+const LABEL_BYTES: usize = 5;
 /// Room that a stream keeps when it was sent.
 const KEPT_BYTES_MAX: usize = BLOCK_BYTES + (16 << 10);
 /// Streams that are kept for their memory.
@@ -172,6 +174,9 @@ impl Batch {
                 }
                 self.streams[index].tenant.clone_from(&key.0);
                 self.streams[index].labels = key.1.clone();
+                // labels are sent too, and many short lines may have one set each
+                self.bytes +=
+                    line.labels.iter().map(|(name, value)| name.len() + value.len() + LABEL_BYTES).sum::<usize>();
                 self.index.insert(key, index);
                 index
             }

@@ -163,9 +163,14 @@ impl Client {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("snappy"));
         if let Some(tenant) = request.tenant.as_ref().or(settings.tenant.as_ref()) {
-            let tenant =
-                HeaderValue::from_str(tenant).map_err(|_| format!("the tenant {tenant:?} cannot be a header"))?;
-            headers.insert(TENANT, tenant);
+            match HeaderValue::from_str(tenant) {
+                Ok(tenant) => headers.insert(TENANT, tenant),
+                // a line may have chosen it, and is not to keep the others waiting for ever
+                Err(_) => {
+                    let (status, reason) = (StatusCode::BAD_REQUEST, "the tenant cannot be a header".to_owned());
+                    return Ok((status, Outcome::Refused { status, reason }));
+                }
+            };
         }
         let sent = settings.http.post(settings.url.clone()).headers(headers).body(request.body.clone()).send().await;
         let answer = sent.map_err(|error| reason_of(&error))?;

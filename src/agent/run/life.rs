@@ -33,6 +33,9 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The same where the agent goes on: what has no answer is sent again at once.
 const RELOAD_WAIT: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether all parts run.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+
 /// Reads and sends until a signal comes.
 pub(in crate::agent::run) fn live(config: Config, reread: &Reread<'_>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
@@ -46,6 +49,10 @@ pub(in crate::agent::run) fn live(config: Config, reread: &Reread<'_>) -> anyhow
                 wish = signals.next() => wish,
                 Some(wish) = wishes.recv() => Some(wish),
                 () = life.running.ended() => None,
+                () = tokio::time::sleep(LOOK_PERIOD) => {
+                    life.running.check()?;
+                    continue;
+                }
             };
             let Some(wish) = wish else { break };
             let outcome = life.reload(reread).await?;
@@ -180,7 +187,7 @@ impl Running {
             told.servers.push(ServerTold { status: settings.status.clone(), waiting: exit.waiting() });
             sending.spawn(client::run(settings, exit, Arc::clone(metrics)));
         }
-        let mut intakes = Intakes::start(config, &parts)?;
+        let mut intakes = Intakes::start(config, &parts).await?;
         intakes.look_after(discovery);
         let reading = std::thread::Builder::new()
             .name("reader".to_owned())
@@ -199,12 +206,29 @@ impl Running {
         }
     }
 
+    /// Whether what reads and sends is there still: without it lines would be read for nobody.
+    ///
+    /// # Errors
+    ///
+    /// A part ended by itself, which is a fault in it; who started the agent is to start it again.
+    fn check(&mut self) -> anyhow::Result<()> {
+        let is_reading = self.reading.as_ref().is_none_or(|reading| !reading.is_finished());
+        let is_sending = self.sending.try_join_next().is_none();
+        anyhow::ensure!(
+            is_reading && is_sending,
+            "a part of the agent failed; what was not sent is sent at the next start"
+        );
+        Ok(())
+    }
+
     /// Sends what was read, waits a little for the answers, and writes the positions.
     async fn stop(&mut self, wait: Duration) -> anyhow::Result<()> {
         let Some(parts) = self.parts.take() else { return Ok(()) };
         if let Some(intakes) = self.intakes.take() {
             intakes.stop().await;
         }
+        // a push that was received too late to be taken is told so
+        parts.spools.close();
         parts.bell.stop();
         let ended = async { while self.sending.join_next().await.is_some() {} };
         if tokio::time::timeout(wait, ended).await.is_err() {

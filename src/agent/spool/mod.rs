@@ -81,7 +81,8 @@ pub(crate) struct Received<'a> {
 /// Why there is no spool, or no room in it.
 #[derive(Debug, Error)]
 pub(crate) enum SpoolError {
-    /// There is no room now: wait for `room` and append the same again. Said here, so who appends need not.
+    /// There is no room now, or the agent stopped: wait for `room` and append the same again. Said here, so who appends
+    /// need not.
     #[error("the spool is full; the servers have to take what is in it first")]
     Full,
     #[error("the spool in {} is in use by another agent: stop that one, or give this one its own folder with spool.directory, or its own positions.filename", folder.display())]
@@ -239,6 +240,13 @@ impl Spools {
         found
     }
 
+    /// Takes nothing more: who still holds a spool of these is late, and the next run may have begun.
+    pub(crate) fn close(&self) {
+        for spool in self.begun.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            spool.0.lock().close();
+        }
+    }
+
     /// Bytes of all spools on the disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
@@ -300,6 +308,9 @@ impl Spool {
             return Err(SpoolError::Full);
         }
         let appended = shared.lock().append(lines, shared.options.bytes_max);
+        if let Err(Refused::Closed) = appended {
+            return Err(SpoolError::Full);
+        }
         if let Err(Refused::Full(_)) = appended
             && shared.remove_answered()
         {
@@ -316,6 +327,22 @@ impl Spool {
                 Err(SpoolError::Full)
             }
         }
+    }
+
+    /// Keeps what an intake has in its hands when the agent stops, which may go beyond the bound: it is little, and
+    /// nobody would send it again.
+    ///
+    /// # Errors
+    ///
+    /// The disk does not take it.
+    pub(crate) fn append_last(&self, lines: &[Received<'_>]) -> Result<(), SpoolError> {
+        let appended = self.0.lock().append(lines, u64::MAX);
+        appended.map_err(|refused| {
+            if !matches!(refused, Refused::Closed) {
+                self.0.complain(&refused);
+            }
+            SpoolError::Full
+        })
     }
 
     /// Waits until there is room again.
@@ -405,6 +432,7 @@ impl Shared {
                      have answered; spool.size_max sets the bound"
                 )
             }
+            Refused::Closed => return,
             Refused::Io(error) => {
                 trouble.paused_until = Some(now + DISK_PAUSE);
                 format!(

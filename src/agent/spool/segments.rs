@@ -55,6 +55,7 @@ pub(in crate::agent::spool) struct Segments {
     last: Timestamp,
     wrote: Instant,
     buffer: Vec<u8>,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -81,6 +82,7 @@ impl Segments {
         while let Some(segment) = all.back_mut() {
             let path = path_of(folder, segment.start);
             (segment.end, last) = check(&path, segment.start)?;
+            keep_damaged(&path, segment.end - segment.start)?;
             if segment.end > segment.start + SEGMENT_HEAD.len() as u64 {
                 OpenOptions::new().write(true).open(&path)?.set_len(segment.end - segment.start)?;
                 break;
@@ -103,6 +105,7 @@ impl Segments {
             last,
             wrote: Instant::now(),
             buffer: Vec::new(),
+            is_closed: false,
         };
         segments.remove_before(place);
         Ok(segments)
@@ -129,6 +132,9 @@ impl Segments {
 
     /// Adds lines; all of them or, where it fails, none.
     pub(in crate::agent::spool) fn append(&mut self, lines: &[Received<'_>], bytes_max: u64) -> Result<(), Refused> {
+        if self.is_closed {
+            return Err(Refused::Closed);
+        }
         self.check_room(lines, bytes_max)?;
         let writer = match self.writer.take() {
             Some(writer) if !self.is_full(&writer) => writer,
@@ -211,6 +217,12 @@ impl Segments {
         Ok(Writer { file: Arc::new(file?), start: self.end, ids: HashMap::new(), recent: None })
     }
 
+    /// Takes no more lines.
+    pub(in crate::agent::spool) fn close(&mut self) {
+        self.is_closed = true;
+        self.writer = None;
+    }
+
     /// The next line begins another segment: the last one is damaged.
     pub(in crate::agent::spool) fn turn_over(&mut self) {
         self.writer = None;
@@ -260,6 +272,8 @@ impl Segments {
 pub(in crate::agent::spool) enum Refused {
     /// So many bytes have no room.
     Full(u64),
+    /// The agent stopped.
+    Closed,
     Io(io::Error),
 }
 
@@ -347,6 +361,25 @@ fn check(path: &Path, start: u64) -> io::Result<(u64, Timestamp)> {
         tracing::debug!("{} ends with {} bytes that were written by half", path.display(), size - at);
     }
     Ok((start + at, last))
+}
+
+/// Puts what cannot be read of a segment into a file beside it before it is cut off: a kill leaves nothing or the
+/// beginning of a write there, a bad disk anything.
+fn keep_damaged(path: &Path, whole: u64) -> io::Result<()> {
+    let size = fs::metadata(path)?.len();
+    if size <= whole.max(SEGMENT_HEAD.len() as u64) {
+        return Ok(());
+    }
+    let kept = path.with_extension("damaged");
+    fs::copy(path, &kept)?;
+    tracing::error!(
+        "{} bytes at the end of {} cannot be read, because a write was cut off or the disk is bad, and are not sent; the \
+         whole file is kept as {}",
+        size - whole,
+        path.display(),
+        kept.display()
+    );
+    Ok(())
 }
 
 /// A part of a file in memory.

@@ -363,3 +363,52 @@ fn a_spool_is_read_while_it_is_written_to() {
     writer.join().unwrap();
     assert!(lines.iter().enumerate().all(|(number, line)| line.line == number.to_string()));
 }
+
+#[test]
+fn what_comes_after_the_end_is_refused_and_what_comes_at_the_end_goes_beyond_the_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(6000);
+    {
+        let run = Run::start(folder.path(), 16 << 10);
+        let job = run.job("a");
+        while job.append(&[&long]).is_ok() {}
+        let labels = Labels::from([("app", "shop")]);
+        let last = Received { timestamp: None, labels: &labels, line: "last", structured: &[] };
+        job.spool.append_last(&[Received { line: &long, ..last }, last]).unwrap();
+        run.spools.close();
+        assert!(job.append(&["late"]).is_err() && job.spool.append_last(&[last]).is_err());
+    }
+    let run = Run::start(folder.path(), 16 << 10);
+    let mut job = run.job("a");
+    let mut lines = Vec::new();
+    while job.read_part(&mut lines) == Progress::More {}
+    assert_eq!(lines.last().unwrap().line, "last");
+}
+
+#[test]
+fn what_a_bad_disk_spoils_is_kept_beside_the_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let run = Run::start(folder.path(), 1 << 20);
+        run.job("a").append(&["one", "two"]).unwrap();
+    }
+    let all = |suffix: &str| -> Vec<PathBuf> {
+        let spools = fs::read_dir(folder.path().join("spool")).unwrap().map(|spool| spool.unwrap().path());
+        let files = spools.filter(|path| path.is_dir()).flat_map(|path| fs::read_dir(path).unwrap());
+        files
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|own| own == suffix))
+            .collect()
+    };
+    let segment = all("spool").remove(0);
+    let mut bytes = fs::read(&segment).unwrap();
+    let at = bytes.len() - 1;
+    bytes[at] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let run = Run::start(folder.path(), 1 << 20);
+    let mut job = run.job("a");
+    let mut lines = Vec::new();
+    while job.read_part(&mut lines) == Progress::More {}
+    assert_eq!(lines.iter().map(|line| line.line.as_str()).collect::<Vec<_>>(), ["one"]);
+    assert_eq!(fs::read(&all("damaged")[0]).unwrap(), bytes);
+}

@@ -8,6 +8,7 @@ mod simple;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::builder::BoolishValueParser;
@@ -15,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::agent::config::server::{LogFormat, LogLevel};
 use crate::agent::config::{Secrets, Variables};
+use crate::agent::discovery::Discovery;
 use crate::agent::{Config, Mode};
 use crate::cli::agent::overrides::Overrides;
 use crate::cli::agent::simple::Simple;
@@ -105,6 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => "what was asked for".to_owned(),
     })?;
     if arguments.check_syntax == Some(true) {
+        Discovery::begin(&config, &Arc::default(), &Arc::default())?;
         let (jobs, servers) = (config.scrape_configs.len(), config.clients.len());
         anstream::println!("ok: {}, {}", counted(jobs, "job"), counted(servers, "server"));
         return Ok(());

@@ -49,6 +49,19 @@ fn what_a_server_will_never_take_is_given_up_and_said() {
 }
 
 #[test]
+fn a_line_that_names_a_tenant_that_cannot_be_is_given_up_and_keeps_nobody_waiting() {
+    let (ground, recorder) = (Ground::new(), Recorder::start());
+    let stages = "  - json: {expressions: {whose: whose}}\n  - tenant: {source: whose}\n";
+    ground.configure(&[&recorder.url()], &job("*.log", stages));
+    let good = r#"{"whose":"ann"}"#;
+    ground.append("app.log", &format!("{}\n{good}\n", r#"{"whose":"a\nb"}"#));
+    let agent = ground.agent();
+    recorder.expect(&[good]);
+    let log = agent.terminate();
+    assert!(log.contains("the tenant cannot be a header"), "{log}");
+}
+
+#[test]
 fn what_is_too_large_for_a_server_goes_in_parts_in_order() {
     let (ground, recorder) = (Ground::new(), Recorder::start());
     ground.configure_logs(&[&recorder.url()], "*.log", "");
