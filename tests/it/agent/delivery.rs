@@ -54,7 +54,7 @@ fn a_line_that_names_a_tenant_that_cannot_be_is_given_up_and_keeps_nobody_waitin
     let stages = "  - json: {expressions: {whose: whose}}\n  - tenant: {source: whose}\n";
     ground.configure(&[&recorder.url()], &job("*.log", stages));
     let good = r#"{"whose":"ann"}"#;
-    ground.append("app.log", &format!("{}\n{good}\n", r#"{"whose":"a\nb"}"#));
+    ground.append("app.log", format!("{}\n{good}\n", r#"{"whose":"a\nb"}"#));
     let agent = ground.agent();
     recorder.expect(&[good]);
     let log = agent.terminate();
