@@ -9,6 +9,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::model::{Labels, Timestamp};
 
+/// The label that says to which tenant a line belongs. It is not sent as one.
+pub(crate) const TENANT: &str = "__tenant_id__";
+
 /// Where a line stood in its source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -29,8 +32,6 @@ pub(crate) struct Entry {
     /// Structured metadata, in the order it was added.
     pub(crate) structured: Vec<(String, String)>,
     pub(crate) extracted: Extracted,
-    /// The tenant that a stage chose.
-    pub(crate) tenant: Option<String>,
     pub(crate) place: Place,
 }
 
@@ -44,7 +45,6 @@ impl Entry {
         self.labels.begin(labels);
         self.structured.clear();
         self.extracted.begin(labels);
-        self.tenant = None;
         self.place = place;
     }
 
@@ -124,6 +124,13 @@ impl EntryLabels {
             return self.base.clone();
         }
         Labels::from_pairs(self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
+    }
+
+    /// The set without the tenant, and the tenant.
+    pub(crate) fn resolved_for(&self) -> (Labels, Option<&str>) {
+        let Some(tenant) = self.get(TENANT) else { return (self.resolved(), None) };
+        let sent = self.iter().filter(|(name, _)| *name != TENANT);
+        (Labels::from_pairs(sent.map(|(name, value)| (name.to_owned(), value.to_owned()))), Some(tenant))
     }
 
     /// A number that equal sets share, however they came about.

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::agent::entry::{Entry, Place};
+use crate::agent::entry::{Entry, Place, TENANT};
 use crate::agent::files::Watch;
 use crate::agent::files::bell::Bell;
 use crate::agent::metrics::{Change, Metrics};
@@ -218,7 +218,9 @@ impl<O: Outlet> Reader<O> {
                 let place = Place { source, start: record.start, end: record.end };
                 entry.begin(labels, timestamp, record.line, place);
                 entry.structured.extend_from_slice(record.structured);
-                entry.tenant = record.tenant.map(str::to_owned);
+                if record.tenant.is_some() {
+                    entry.labels.set(TENANT, record.tenant);
+                }
                 pipeline.run(entry, now, &mut |entry| gate.send_entry(entry));
             }),
         };
@@ -335,9 +337,9 @@ struct Gate<O> {
 
 impl<O: Outlet> Gate<O> {
     fn send_entry(&mut self, entry: &Entry) {
-        let labels = entry.labels.resolved();
+        let (labels, tenant) = entry.labels.resolved_for();
         let timestamp = entry.timestamp.unwrap_or_else(now_timestamp);
-        self.send(&labels, timestamp, &entry.line, &entry.structured, entry.tenant.as_deref());
+        self.send(&labels, timestamp, &entry.line, &entry.structured, tenant);
     }
 
     fn send(

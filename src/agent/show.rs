@@ -136,7 +136,6 @@ fn changes(name: &str, before: &Entry, after: &Entry) -> String {
     let quoted = |text: &str| Some(format!("{text:?}"));
     change("line", quoted(&before.line), quoted(&after.line));
     change("timestamp", before.timestamp.map(time), after.timestamp.map(time));
-    change("tenant", before.tenant.clone(), after.tenant.clone());
     let pairs = [
         ("label", texts(before.labels.iter()), texts(after.labels.iter())),
         ("metadata", texts(structured(before)), texts(structured(after))),

@@ -22,7 +22,7 @@ pub(crate) enum StageConfig {
     Logfmt(logfmt::Config),
     Replace(replace::Config),
     Multiline(multiline::Config),
-    Pack(pack::Config),
+    Pack(#[serde(deserialize_with = "or_default")] pack::Config),
     Template(template::Config),
     Timestamp(timestamp::Config),
     Output(output::Config),
@@ -30,6 +30,8 @@ pub(crate) enum StageConfig {
     Labelallow(labels::List),
     Labeldrop(labels::List),
     StaticLabels(labels::Fixed),
+    // its name before Promtail 3
+    #[serde(alias = "non_indexed_labels")]
     StructuredMetadata(labels::Sources),
     Metrics(metrics::Config),
     Tenant(tenant::Config),

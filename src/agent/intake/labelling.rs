@@ -5,14 +5,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::agent::entry::TENANT;
 use crate::agent::relabel::{self, Rule};
 use crate::agent::stage::generations::Generations;
 use crate::model::Labels;
 
 /// Sets of facts that are remembered at least: at some 500 bytes each, half a megabyte.
 const KNOWN_MAX: usize = 1024;
-/// The one label with two underscores that is kept: it says for which tenant a line is.
-const TENANT: &str = "__tenant_id__";
 
 /// What is known of a line: names and values.
 pub(crate) type Facts = Vec<(String, String)>;

@@ -20,10 +20,11 @@ use http_body_util::BodyExt as _;
 
 use crate::agent::config::scrape::{PushApi, Scrape};
 use crate::agent::config::server::Server;
+use crate::agent::entry::TENANT;
 use crate::agent::intake::Stop;
 use crate::agent::metrics::Metrics;
 use crate::agent::relabel::{self, Rule};
-use crate::agent::spool::{Received, Spool, SpoolError, TENANT};
+use crate::agent::spool::{Received, Spool, SpoolError};
 use crate::ingest::{self, Decoder, Limits, PushRequest, PushedStream, Shape};
 use crate::model::{Labels, Timestamp};
 

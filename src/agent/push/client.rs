@@ -163,7 +163,7 @@ impl Client {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("snappy"));
         if let Some(tenant) = request.tenant.as_ref().or(settings.tenant.as_ref()) {
-            match HeaderValue::from_str(tenant) {
+            match HeaderValue::from_bytes(tenant.as_bytes()) {
                 Ok(tenant) => headers.insert(TENANT, tenant),
                 // a line may have chosen it, and is not to keep the others waiting for ever
                 Err(_) => {

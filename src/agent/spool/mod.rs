@@ -35,7 +35,7 @@ use crate::agent::files::status::Status;
 use crate::agent::metrics::Metrics;
 use crate::agent::positions::Positions;
 use crate::agent::spool::reading::Reading;
-pub(crate) use crate::agent::spool::reading::TENANT;
+
 use crate::agent::spool::segments::{Refused, Segments};
 use crate::model::{Labels, Timestamp};
 

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::agent::entry::TENANT;
 use crate::agent::relabel;
 use crate::agent::source::{Progress, Record, Source};
 use crate::agent::spool::Shared;
@@ -17,8 +18,6 @@ use crate::model::Labels;
 
 /// What is handed out at once.
 const PART_BYTES: u64 = 64 << 10;
-/// The label that names the tenant of a line.
-pub(crate) const TENANT: &str = "__tenant_id__";
 
 /// Reads a spool.
 pub(in crate::agent::spool) struct Reading {

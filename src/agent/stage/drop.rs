@@ -54,15 +54,14 @@ impl TryFrom<Keys> for Config {
             (None, Some(value)) => Some(Test::Equals(value)),
             (None, None) => None,
         };
-        let older_than = keys.older_than.map(|span| span.0).filter(|span| !span.is_zero());
-        let longer_than = keys.longer_than.map(|size| size.0).filter(|bytes| *bytes > 0);
+        let older_than = keys.older_than.map(|span| span.0);
+        let longer_than = keys.longer_than.map(|size| size.0);
         if sources.is_empty() && test.is_none() && older_than.is_none() && longer_than.is_none() {
             return Err("a drop stage needs one of `source`, `expression`, `older_than` and `longer_than`");
         }
-        let or = |text: Option<String>, other: &str| {
-            text.filter(|text| !text.is_empty()).unwrap_or_else(|| other.to_owned())
-        };
-        let (separator, reason) = (or(keys.separator, ";"), or(keys.drop_counter_reason, "drop_stage"));
+        let separator = keys.separator.unwrap_or_else(|| ";".to_owned());
+        let reason = keys.drop_counter_reason.filter(|reason| !reason.is_empty());
+        let reason = reason.unwrap_or_else(|| "drop_stage".to_owned());
         Ok(Config { sources, separator, test, older_than, longer_than, reason })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Paths of plain names are followed while the text is read, so that nothing else of it is kept.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::agent::entry::Entry;
 use crate::agent::metrics::Metrics;
-use crate::agent::stage::json_walk::{Found, Tree};
+use crate::agent::stage::json_walk::{Found, Tree, with_whole_escapes};
 use crate::agent::stage::setting::{Mapping, MaybeText, Name, text_of};
 use crate::agent::stage::{Flow, Stage, Surroundings};
 
@@ -153,10 +154,13 @@ fn plain_path<'e>(ast: &'e Ast, path: &mut Vec<&'e str>) -> bool {
 
 /// Finds what expressions say; whether the text is an object.
 fn search(expressions: &[Arc<Expression<'static>>], text: &str, found: &mut [Found]) -> bool {
-    let Ok(value) = serde_json::from_str::<Variable>(text) else { return false };
-    if !value.is_object() && !value.is_null() {
-        return false;
-    }
+    let read = serde_json::from_str::<Variable>(text).ok();
+    let value = match read.or_else(|| serde_json::from_str(&with_whole_escapes(text)?).ok()) {
+        // to Promtail, nothing is an object without fields
+        Some(Variable::Null) => Variable::Object(BTreeMap::new()),
+        Some(value) if value.is_object() => value,
+        Some(_) | None => return false,
+    };
     let value = Rcvar::new(value);
     for (expression, found) in expressions.iter().zip(found) {
         match expression.search(&value) {

@@ -54,6 +54,10 @@ impl Tree {
         if !is_object {
             return text.trim_ascii() == "null";
         }
+        self.read(text, found) || with_whole_escapes(text).is_some_and(|text| self.read(&text, found))
+    }
+
+    fn read(&self, text: &str, found: &mut [Found]) -> bool {
         let mut reader = serde_json::Deserializer::from_str(text);
         Seed { tree: self, found }.deserialize(&mut reader).is_ok() && reader.end().is_ok()
     }
@@ -168,6 +172,32 @@ pub(crate) fn push_text(text: &str, out: &mut String) {
             c => out.push(c),
         }
     }
+}
+
+/// JSON with `\\ufffd` for each half of a pair of surrogates that stands alone, as Go reads it; `None` where there is none.
+pub(crate) fn with_whole_escapes(text: &str) -> Option<String> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut rest) = (String::new(), 0);
+    let mut at = 0;
+    while let Some(next) = text.get(at..)?.find('\\') {
+        at += next;
+        match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => at += 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.push_str(&text[rest..at]);
+                out.push_str("\\ufffd");
+                at += 6;
+                rest = at;
+            }
+            // whatever stands behind the sign is part of the escape
+            _ => at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        }
+    }
+    out.push_str(&text[rest..]);
+    (rest > 0).then_some(out)
 }
 
 /// Reads the value that a tree is about.

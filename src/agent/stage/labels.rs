@@ -1,5 +1,6 @@
 //! `labels`, `labelallow`, `labeldrop`, `static_labels` and `structured_metadata`: what is sent along with the line.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use serde::de::Error;
@@ -95,15 +96,17 @@ struct SetStructured {
 
 impl Stage for SetStructured {
     fn run(&mut self, entry: &mut Entry, _now: Instant) -> Flow {
+        let mut moved = Vec::new();
         for (name, source) in &self.sources {
-            // a label knows better than what was taken out at the beginning, and is not sent twice
-            if let Some(value) = entry.labels.get(source).map(str::to_owned) {
-                entry.set_structured(name, &value);
-                entry.labels.set(source, None);
-            } else if let Some(value) = entry.extracted.text(source).map(std::borrow::Cow::into_owned) {
-                entry.set_structured(name, &value);
+            let taken = entry.extracted.text(source).map(Cow::into_owned);
+            let Some(value) = taken.or_else(|| entry.labels.get(source).map(str::to_owned)) else { continue };
+            entry.set_structured(name, &value);
+            // a label that says the same is not sent twice; one that several names ask for is there for each of them
+            if entry.labels.get(source) == Some(value.as_str()) {
+                moved.push(source);
             }
         }
+        moved.into_iter().for_each(|label| entry.labels.set(label, None));
         Flow::Pass
     }
 }

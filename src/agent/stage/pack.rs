@@ -6,27 +6,23 @@ use serde::Deserialize;
 
 use crate::agent::entry::Entry;
 use crate::agent::stage::json_walk::push_text;
+use crate::agent::stage::setting::Names;
 use crate::agent::stage::{Flow, Stage, Surroundings};
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    #[serde(default)]
-    labels: Vec<String>,
-    #[serde(default = "yes")]
-    ingest_timestamp: bool,
-}
-
-fn yes() -> bool {
-    true
+    labels: Option<Names>,
+    ingest_timestamp: Option<bool>,
 }
 
 impl Config {
     pub(crate) fn build(&self, _around: &Surroundings) -> Box<dyn Stage> {
-        let mut names = self.labels.clone();
+        let labels = self.labels.iter().flat_map(|names| &names.0);
+        let mut names: Vec<String> = labels.map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names.dedup();
-        Box::new(Pack { names, is_timed_anew: self.ingest_timestamp, packed: String::new() })
+        Box::new(Pack { names, is_timed_anew: self.ingest_timestamp.unwrap_or(true), packed: String::new() })
     }
 }
 

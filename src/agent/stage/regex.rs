@@ -4,7 +4,6 @@ use regex::{CaptureLocations, Regex};
 use serde::Deserialize;
 use std::time::Instant;
 
-use crate::agent::config::units::is_label_name;
 use crate::agent::entry::Entry;
 use crate::agent::stage::setting::{Name, Pattern, text_of};
 use crate::agent::stage::{Flow, Stage, Surroundings};
@@ -14,8 +13,6 @@ use crate::agent::stage::{Flow, Stage, Surroundings};
 pub(crate) struct Config {
     expression: Pattern,
     source: Option<Name>,
-    #[serde(default)]
-    labels_from_groups: bool,
 }
 
 impl Config {
@@ -23,7 +20,7 @@ impl Config {
         let Pattern { regex, groups } = self.expression.clone();
         let places = regex.capture_locations();
         let source = self.source.clone();
-        Box::new(Extract { regex, groups, places, source, labels: self.labels_from_groups, buffer: String::new() })
+        Box::new(Extract { regex, groups, places, source, buffer: String::new() })
     }
 }
 
@@ -32,14 +29,12 @@ struct Extract {
     groups: Vec<(usize, String)>,
     places: CaptureLocations,
     source: Option<Name>,
-    /// Whether groups become labels, too.
-    labels: bool,
     buffer: String,
 }
 
 impl Stage for Extract {
     fn run(&mut self, entry: &mut Entry, _now: Instant) -> Flow {
-        let Entry { line, extracted, labels, .. } = entry;
+        let Entry { line, extracted, .. } = entry;
         let Some(text) = text_of(self.source.as_ref(), line, extracted, &mut self.buffer) else { return Flow::Pass };
         if self.regex.captures_read(&mut self.places, text).is_none() {
             return Flow::Pass;
@@ -48,9 +43,6 @@ impl Stage for Extract {
             // a group that took no part is empty, as in Go
             let value = self.places.get(*index).map_or("", |(start, end)| &text[start..end]);
             extracted.set_text(name, value);
-            if self.labels && is_label_name(name) {
-                labels.set(name, Some(value));
-            }
         }
         Flow::Pass
     }

@@ -172,7 +172,7 @@ impl Run {
 
     fn show(&mut self, entry: &Entry) {
         self.found.push(format!("> {}", quoted(&entry.line)).trim_end().to_owned());
-        let labels = entry.labels.resolved();
+        let (labels, tenant) = entry.labels.resolved_for();
         if labels != self.labels {
             self.found.push(format!("= {labels}"));
         }
@@ -184,7 +184,7 @@ impl Run {
             let pairs = entry.structured.iter().map(|(name, value)| pair((name, value)));
             self.found.push(format!("s{}", pairs.collect::<String>()));
         }
-        if let Some(tenant) = &entry.tenant {
+        if let Some(tenant) = tenant {
             self.found.push(format!("% {tenant}"));
         }
         if self.shows_extracted {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::agent::entry::Entry;
+use crate::agent::entry::{Entry, TENANT};
 use crate::agent::stage::setting::Name;
 use crate::agent::stage::{Flow, Stage, Surroundings};
 
@@ -57,7 +57,7 @@ impl Stage for Tenant {
             Config::Value(value) => Some(value.clone()),
         };
         if let Some(tenant) = tenant.filter(|tenant| !tenant.is_empty()) {
-            entry.tenant = Some(tenant);
+            entry.labels.set(TENANT, Some(&tenant));
         }
         Flow::Pass
     }

@@ -223,7 +223,8 @@ impl Format {
 fn unix(text: &str) -> Option<model::Timestamp> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = seconds.parse().ok()?;
-    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+    let ends_with_point = fraction.is_empty() && text.ends_with('.');
+    if ends_with_point || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let kept = &fraction[..fraction.len().min(9)];
@@ -274,6 +275,28 @@ mod tests {
         check("ANSIC", "Asia/Seoul", "Fri Nov 20 01:02:03 2026", Some("2026-11-20 01:02:03 +0000 UTC"));
         check("RFC1123", "", "Fri, 20 Nov 2026 01:02:03 GMT", Some("2026-11-20 01:02:03 +0000 UTC"));
         check("2006", "", "9999", None);
+        check(
+            "2006-01-02 15:04:05 -0700 MST",
+            "",
+            "2026-11-20 01:02:03 +0100 CET",
+            Some("2026-11-20 00:02:03 +0000 UTC"),
+        );
+        check("2006-01-02 15:04:05 MST", "", "2026-11-20 01:02:03 +03", Some("2026-11-20 01:02:03 +0000 UTC"));
+        check(
+            "2006-01-02 15:04:05 MST",
+            "Europe/Berlin",
+            "2026-11-20 01:02:03 CET",
+            Some("2026-11-20 00:02:03 +0000 UTC"),
+        );
+    }
+
+    #[test]
+    fn what_a_clock_shows_twice_or_never_is_read_as_in_go() {
+        let layout = "2006-01-02 15:04:05";
+        check(layout, "America/New_York", "2026-03-08 02:30:00", Some("2026-03-08 06:30:00 +0000 UTC"));
+        check(layout, "America/New_York", "2026-11-01 01:30:00", Some("2026-11-01 05:30:00 +0000 UTC"));
+        check(layout, "Europe/Berlin", "2026-03-29 02:30:00", Some("2026-03-29 01:30:00 +0000 UTC"));
+        check(layout, "Europe/Berlin", "2026-10-25 02:30:00", Some("2026-10-25 01:30:00 +0000 UTC"));
     }
 
     #[test]
@@ -284,7 +307,7 @@ mod tests {
         check("UnixMs", "", "1795136400001", Some("2026-11-20 01:00:00.001 +0000 UTC"));
         check("UnixUs", "", "1795136400000001", Some("2026-11-20 01:00:00.000001 +0000 UTC"));
         check("UnixNs", "", "1795136400000000001", Some("2026-11-20 01:00:00.000000001 +0000 UTC"));
-        for text in ["", "x", "1.2.3", "1.-5", "99999999999999"] {
+        for text in ["", "x", "1.2.3", "1.-5", "1.", "99999999999999"] {
             check("Unix", "", text, None);
         }
         check("UnixMs", "", "1795136400.5", None);

@@ -243,7 +243,12 @@ struct Read {
     second: i8,
     nanos: i32,
     afternoon: Option<bool>,
-    zone: Option<Zone>,
+    /// `Z` or `UTC`, which win over an offset.
+    is_utc: bool,
+    /// Seconds to the east.
+    offset: Option<i32>,
+    /// A zone's name, and the offset that it tells for itself.
+    zone: Option<(String, i32)>,
 }
 
 /// Reads a time by a layout that is used once.
@@ -325,7 +330,7 @@ fn read_chunk<'t>(read: &mut Read, chunk: Chunk, text: &'t str, fraction_next: b
             Some(rest)
         }
         Chunk::Offset { zulu: true, .. } if text.starts_with('Z') => {
-            read.zone = Some(Zone::Utc);
+            read.is_utc = true;
             Some(&text[1..])
         }
         Chunk::Offset { colons, pairs, .. } => offset(read, text, colons, pairs),
@@ -402,32 +407,50 @@ fn offset<'t>(read: &mut Read, text: &'t str, colons: bool, pairs: u8) -> Option
         seconds += value * unit;
         rest = after;
     }
-    let offset = sign * seconds;
-    read.zone = Some(if offset == 0 { Zone::Utc } else { Zone::Fixed { name: String::new(), offset } });
+    read.offset = Some(sign * seconds);
     Some(rest)
 }
 
-/// `UTC`, `KST`, `GMT+3`; the name alone does not tell the offset, so it counts as none.
+/// `UTC`, `KST`, `GMT+3`, `+03`: a name does not tell the offset to Go, so it counts as none.
 fn zone_name<'t>(read: &mut Read, text: &'t str) -> Option<&'t str> {
     if let Some(rest) = text.strip_prefix("UTC") {
-        read.zone = Some(Zone::Utc);
+        read.is_utc = true;
         return Some(rest);
     }
-    let length = text.bytes().take(6).take_while(u8::is_ascii_uppercase).count();
-    if !(3..=5).contains(&length) {
-        return None;
-    }
-    let (name, mut rest) = text.split_at(length);
-    let mut offset = 0;
-    let mut shown = name.to_owned();
-    if name == "GMT" && rest.starts_with(['+', '-']) {
-        let (hours, after) = digits(&rest[1..], 1, 2)?;
-        offset = if rest.starts_with('-') { -hours * 3600 } else { hours * 3600 };
-        shown.push_str(&rest[..rest.len() - after.len()]);
-        rest = after;
-    }
-    read.zone = Some(Zone::Fixed { name: shown, offset });
+    let (name, rest) = text.split_at(zone_name_length(text)?);
+    let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
+    read.zone = Some((name.to_owned(), hours * 3600));
     Some(rest)
+}
+
+fn zone_name_length(text: &str) -> Option<usize> {
+    if text.starts_with("ChST") || text.starts_with("MeST") {
+        return Some(4);
+    }
+    if let Some(rest) = text.strip_prefix("GMT") {
+        return Some(3 + signed_hours_length(rest));
+    }
+    if text.starts_with(['+', '-']) {
+        return Some(signed_hours_length(text)).filter(|length| *length > 0);
+    }
+    let length = text.bytes().take(6).take_while(u8::is_ascii_uppercase).count();
+    let is_name = match length {
+        3 => true,
+        4 => text[..4].ends_with('T') || text.starts_with("WITA"),
+        5 => text[..5].ends_with('T'),
+        _ => false,
+    };
+    is_name.then_some(length)
+}
+
+/// The bytes of `+3` or `-11` at the beginning; none where there are no such hours.
+fn signed_hours_length(text: &str) -> usize {
+    let Some(hours) = text.strip_prefix(['+', '-']) else { return 0 };
+    let count = hours.bytes().take_while(u8::is_ascii_digit).count();
+    match hours[..count].parse::<u32>() {
+        Ok(0..=23) => 1 + count,
+        Ok(_) | Err(_) => 0,
+    }
 }
 
 fn finish(read: Read, year: i32, local: &Zone) -> Option<Time> {
@@ -447,18 +470,18 @@ fn finish(read: Read, year: i32, local: &Zone) -> Option<Time> {
         None => Date::new(year, read.month.unwrap_or(1), read.day.unwrap_or(1)).ok()?,
     };
     let date: DateTime = date.at(hour, read.minute, read.second, read.nanos);
-    match (read.zone, local) {
-        // a name that the local zone has at that time means the local zone
-        (Some(Zone::Fixed { name, offset: 0 }), Zone::Named(_)) => {
-            let time = Time::from_civil(date, local.clone())?;
-            if time.parts().zone_name == name {
-                Some(time)
-            } else {
-                Time::from_civil(date, Zone::Fixed { name, offset: 0 })
-            }
+    let fixed = |name: &str, offset| Zone::Fixed { name: name.to_owned(), offset };
+    match (read.offset, read.zone) {
+        _ if read.is_utc => Time::from_civil(date, Zone::Utc),
+        (Some(0), _) => Time::from_civil(date, Zone::Utc),
+        (Some(offset), zone) => Time::from_civil(date, fixed(zone.as_ref().map_or("", |(name, _)| name), offset)),
+        (None, Some((name, offset))) => {
+            // a name that the local zone has at that time means the local zone
+            let here = Time::from_civil(date, local.clone())?;
+            let is_local = matches!(local, Zone::Named(_)) && here.parts().zone_name == name;
+            if is_local { Some(here) } else { Time::from_civil_utc(date, fixed(&name, offset)) }
         }
-        (Some(zone), _) => Time::from_civil(date, zone),
-        (None, _) => Time::from_civil(date, local.clone()),
+        (None, None) => Time::from_civil(date, local.clone()),
     }
 }
 

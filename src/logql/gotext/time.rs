@@ -102,10 +102,15 @@ impl Time {
     pub(crate) fn from_civil(date: DateTime, zone: Zone) -> Option<Time> {
         let point = match &zone {
             Zone::Utc => Offset::UTC.to_timestamp(date).ok()?,
-            Zone::Named(named) => named.to_ambiguous_timestamp(date).compatible().ok()?,
+            Zone::Named(named) => point_in(named, date)?,
             Zone::Fixed { offset, .. } => Offset::from_seconds(*offset).ok()?.to_timestamp(date).ok()?,
         };
         Some(Time { point, zone })
+    }
+
+    /// The time on a calendar in UTC, seen from a zone.
+    pub(crate) fn from_civil_utc(date: DateTime, zone: Zone) -> Option<Time> {
+        Some(Time { point: Offset::UTC.to_timestamp(date).ok()?, zone })
     }
 
     /// `toDateInZone` and `toDate`: the text read by a layout; Go's zero time where it does not fit.
@@ -205,6 +210,16 @@ impl Time {
     pub fn nanosecond(&self) -> i64 {
         i64::from(self.parts().date.subsec_nanosecond())
     }
+}
+
+/// The point that a clock in a zone shows so. For what a clock shows twice or never, Go's choice: it looks up the offset
+/// as if the clock were one of UTC, and once more with what that gives.
+fn point_in(zone: &TimeZone, date: DateTime) -> Option<JiffTimestamp> {
+    let guess = zone.to_offset(Offset::UTC.to_timestamp(date).ok()?);
+    if guess == Offset::UTC {
+        return Offset::UTC.to_timestamp(date).ok();
+    }
+    zone.to_offset(guess.to_timestamp(date).ok()?).to_timestamp(date).ok()
 }
 
 impl From<Timestamp> for Time {

@@ -338,8 +338,11 @@ impl<'a> Run<'a> {
                 if is_last && (!args.is_empty() || last.is_some()) {
                     return self.error(&format!("{} is not a method but has arguments", path[0]));
                 }
-                let value = self.input.field(&path[0]).map_or(Value::Nothing, Value::text);
-                if is_last { Ok(value) } else { self.fields(dot, value, &path[1..], args, last) }
+                match self.input.field(&path[0]).map(Value::text) {
+                    Some(value) if !is_last => self.fields(dot, value, &path[1..], args, last),
+                    // as in Go, what is missing has no fields, and they have no value either
+                    value => Ok(value.unwrap_or(Value::Nothing)),
+                }
             }
             Dot::Value(value) => self.fields(dot, self.copy(value)?, path, args, last),
         }
