@@ -194,7 +194,8 @@ impl Watch {
             if !metadata.is_file() || self.watched.values().any(is_read) {
                 continue;
             }
-            let Ok(file) = look_into(&path, target, look, metadata.len()) else { continue };
+            let expected = self.targets[target].decompression.map(|decompression| decompression.format);
+            let Ok(file) = look_into(&path, target, look, metadata.len(), expected) else { continue };
             let is_telling = look.node == record.identity.node || record.identity.is_telling();
             if is_telling && file.is_content_of(&record.identity).unwrap_or(false) {
                 copies.push((look.node == record.identity.node, file));

@@ -38,13 +38,17 @@ pub(crate) struct Decompression {
 }
 
 impl Format {
-    /// What a file is that begins so and is called so.
-    pub(crate) fn of(name: &Path, head: &[u8]) -> Option<Format> {
+    /// What a file is that begins so and is called so. The beginning of `z` tells little: it counts where the name or what
+    /// is `expected` says the same.
+    pub(crate) fn of(name: &Path, head: &[u8], expected: Option<Format>) -> Option<Format> {
         let is_called = |ending: &str| name.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
         match head {
             [0x1f, 0x8b, ..] => Some(Format::Gzip),
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Format::Bzip2),
-            [0x78, flags, ..] if is_called("z") && (0x7800 + u32::from(*flags)).is_multiple_of(31) => {
+            [0x78, flags, ..]
+                if (is_called("z") || expected == Some(Format::Zlib))
+                    && (0x7800 + u32::from(*flags)).is_multiple_of(31) =>
+            {
                 Some(Format::Zlib)
             }
             _ if is_called("gz") || is_called("tgz") => Some(Format::Gzip),
@@ -334,8 +338,11 @@ mod tests {
             ("a.log", b"x plain", None),
             ("a.z", b"\x78\x9c", Some(Format::Zlib)),
             ("a.gz", b"", Some(Format::Gzip)),
+            ("a.log", b"\x78\x9c", None),
         ] {
-            assert_eq!(Format::of(Path::new(name), head), expected, "{name}");
+            assert_eq!(Format::of(Path::new(name), head, None), expected, "{name}");
+            let expected = if head.starts_with(b"\x78") { Some(Format::Zlib) } else { expected };
+            assert_eq!(Format::of(Path::new(name), head, Some(Format::Zlib)), expected, "{name}");
         }
     }
 }

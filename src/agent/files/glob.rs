@@ -20,6 +20,8 @@ const DEPTH_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Glob {
     text: String,
+    /// A file of just this name is meant, whatever its signs would mean in a pattern; it is called as it is written.
+    literal: PathBuf,
     whole: GlobMatcher,
     variants: Vec<Vec<Part>>,
 }
@@ -49,12 +51,13 @@ impl Glob {
     /// It is no pattern; the text says why.
     pub(crate) fn parse(text: &str) -> Result<Glob, String> {
         let absolute = std::path::absolute(text).map_err(|error| format!("`{text}` is no path: {error}"))?;
-        let path = absolute.to_str().ok_or_else(|| format!("`{text}` is no UTF-8"))?.to_owned();
+        let path = cleaned(absolute.to_str().ok_or_else(|| format!("`{text}` is no UTF-8"))?);
+        let literal = PathBuf::from(if text.starts_with('/') { text } else { &path });
         let whole = matcher(&path)?;
         let mut variants = Vec::new();
         expand(&path, &mut variants)?;
         let variants = variants.iter().map(|variant| parts(variant)).collect::<Result<_, String>>()?;
-        Ok(Glob { text: path, whole, variants })
+        Ok(Glob { text: path, literal, whole, variants })
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -62,15 +65,33 @@ impl Glob {
     }
 
     pub(crate) fn is_match(&self, path: &Path) -> bool {
-        self.whole.is_match(path)
+        self.whole.is_match(path) || path == self.literal
     }
 
     /// Looks for files.
     pub(crate) fn find(&self, found: &mut Found) {
+        if let Some(metadata) = fs::metadata(&self.literal).ok().filter(Metadata::is_file) {
+            found.folders.extend(self.literal.parent().map(Path::to_owned));
+            found.files.insert(self.literal.clone(), metadata);
+            return;
+        }
         for variant in &self.variants {
             look(Path::new("/"), variant, &mut Vec::new(), found);
         }
     }
+}
+
+/// A path without the parts that lead back, `a/../b`.
+fn cleaned(path: &str) -> String {
+    let mut names = Vec::new();
+    for name in path.split('/').filter(|name| !name.is_empty() && *name != ".") {
+        match name {
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    let end = if path.ends_with('/') && !names.is_empty() { "/" } else { "" };
+    format!("/{}{end}", names.join("/"))
 }
 
 fn matcher(pattern: &str) -> Result<GlobMatcher, String> {
@@ -274,5 +295,28 @@ mod tests {
             assert!(Glob::parse(pattern).unwrap_err().contains("pattern"), "{pattern}");
         }
         assert!(Glob::parse(&"{a,b}".repeat(11)).is_err());
+    }
+
+    #[test]
+    fn a_file_of_just_that_name_is_meant_and_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().to_string_lossy().into_owned();
+        for name in ["[ab].log", "a.log"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        for (pattern, expected) in [
+            ("/[ab].log", "/[ab].log"),
+            ("//a.log", "//a.log"),
+            ("/./a.log", "/./a.log"),
+            ("//./x/../a*.log", "/a.log"),
+            ("/[ac].log", "/a.log"),
+        ] {
+            let glob = Glob::parse(&format!("{top}{pattern}")).unwrap();
+            let mut found = Found::default();
+            glob.find(&mut found);
+            let names: Vec<_> = found.files.keys().map(|path| path.to_string_lossy().into_owned()).collect();
+            assert_eq!(names, [format!("{top}{expected}")], "{pattern}");
+            assert!(found.files.keys().all(|path| glob.is_match(path)), "{pattern}");
+        }
     }
 }

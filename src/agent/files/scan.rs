@@ -181,7 +181,8 @@ impl Watch {
                 deferred.since = now;
             }
             let decompression = self.targets[candidate.target].decompression;
-            match look_into(&candidate.path, candidate.target, candidate.look, candidate.len) {
+            let expected = decompression.map(|decompression| decompression.format);
+            match look_into(&candidate.path, candidate.target, candidate.look, candidate.len, expected) {
                 Ok(file) if file.format.is_some() && decompression.is_none() => {
                     let reason = "it is compressed; set `decompression` for the scrape configuration, or leave it out with \
                                   `__path_exclude__`";
@@ -271,9 +272,15 @@ fn unread(target: usize, files: BTreeMap<PathBuf, Metadata>, live: &HashMap<Node
 }
 
 /// Reads how a file begins.
-pub(crate) fn look_into(path: &Path, target: usize, look: Look, len: u64) -> io::Result<Examined> {
+pub(crate) fn look_into(
+    path: &Path,
+    target: usize,
+    look: Look,
+    len: u64,
+    expected: Option<Format>,
+) -> io::Result<Examined> {
     let raw = read_head(&File::open(path)?)?;
-    let format = Format::of(path, &raw);
+    let format = Format::of(path, &raw, expected);
     let head = match format {
         // an archive that cannot be unpacked yet is told when it is read
         Some(format) => format.read_head(File::open(path)?).unwrap_or_default(),

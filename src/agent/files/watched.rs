@@ -161,7 +161,7 @@ impl Watched {
         if identity.is_telling() && file.is_content_of(&identity).unwrap_or(false) {
             return true;
         }
-        let own = look_into(&self.path, file.target, file.look, 0).map(|own| own.head).unwrap_or_default();
+        let own = look_into(&self.path, file.target, file.look, 0, file.format).map(|own| own.head).unwrap_or_default();
         let len = own.len().min(file.head.len());
         let is_suffixed = file.path.to_string_lossy().starts_with(&*self.path.to_string_lossy());
         !own.is_empty() && own[..len] == file.head[..len] && (is_suffixed || len >= TELLING_BYTES)
