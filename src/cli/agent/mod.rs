@@ -260,6 +260,21 @@ mod tests {
     }
 
     #[test]
+    fn flags_that_do_nothing_are_passed_over_and_those_for_safety_refused() {
+        let parsed = parse(
+            "logcafe agent --to http://a -tracing.enabled -server.grpc.keepalive.time=2h -server.grpc-conn-limit 5 \
+             -server.log-request-headers=false -server.log-source-ips-full -file-watch.min_poll_frequency=1s x",
+        );
+        assert_eq!(parsed.unwrap().files, ["x"]);
+        for flag in
+            ["-server.http-tls-cert-path=a", "-server.proxy-protocol-enabled", "-server.tls-min-version VersionTLS12"]
+        {
+            let error = parse(&format!("logcafe agent --to http://a {flag}")).unwrap_err();
+            assert!(error.contains("a proxy on the machine"), "{error}");
+        }
+    }
+
+    #[test]
     fn modes_are_switched_as_go_switches_them() {
         let mode = |flags: &str| parse(&format!("logcafe agent --to http://a{flags} x")).unwrap().mode();
         assert_eq!(mode(""), Mode::Run);

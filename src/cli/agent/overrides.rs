@@ -11,7 +11,69 @@ use crate::agent::config::server::{LogFormat, LogLevel};
 use crate::agent::config::units::{Address, ByteSize, Duration, is_label_name};
 use crate::model::Labels;
 
-/// One for each of Promtail's flags, under its name. Those of gRPC, of retries and of lags are read and do nothing.
+/// Flags with a value that are read and do nothing: there is no gRPC, and requests to the pages are not logged.
+const PASSED_OVER: [&str; 24] = [
+    "server.grpc-listen-port",
+    "server.grpc-listen-network",
+    "server.grpc-conn-limit",
+    "server.grpc-max-concurrent-streams",
+    "server.grpc-max-recv-msg-size-bytes",
+    "server.grpc-max-send-msg-size-bytes",
+    "server.grpc.keepalive.max-connection-age",
+    "server.grpc.keepalive.max-connection-age-grace",
+    "server.grpc.keepalive.max-connection-idle",
+    "server.grpc.keepalive.min-time-between-pings",
+    "server.grpc.keepalive.time",
+    "server.grpc.keepalive.timeout",
+    "server.grpc.num-workers",
+    "server.http-conn-limit",
+    "server.http-listen-network",
+    "server.http-read-header-timeout",
+    "server.log-request-headers-exclude-list",
+    "server.log-source-ips-header",
+    "server.log-source-ips-regex",
+    "server.trace-request-headers-exclude-list",
+    "server.throughput.latency-cutoff",
+    "server.throughput.unit",
+    "server.cluster-validation.http.excluded-paths",
+    "server.cluster-validation.http.excluded-user-agents",
+];
+/// The same for those that are said or not.
+const PASSED_OVER_SWITCHES: [&str; 15] = [
+    "server.cluster-validation.grpc.enabled",
+    "server.cluster-validation.grpc.soft-validation",
+    "server.cluster-validation.http.soft-validation",
+    "server.grpc-collect-max-streams-by-conn",
+    "server.grpc.keepalive.ping-without-stream-allowed",
+    "server.grpc.recv-buffer-pools-enabled",
+    "server.grpc.stats-tracking-enabled",
+    "server.http-log-closed-connections-without-response-enabled",
+    "server.log-request-at-info-level-enabled",
+    "server.log-request-headers",
+    "server.log-source-ips-enabled",
+    "server.log-source-ips-full",
+    "server.profiling_enabled",
+    "server.report-grpc-codes-in-instrumentation-label-enabled",
+    "server.trace-request-headers",
+];
+/// Flags that would make the pages safer than they are.
+const REFUSED: [&str; 13] = [
+    "server.http-tls-cert-path",
+    "server.http-tls-key-path",
+    "server.http-tls-ca-path",
+    "server.http-tls-client-auth",
+    "server.grpc-tls-cert-path",
+    "server.grpc-tls-key-path",
+    "server.grpc-tls-ca-path",
+    "server.grpc-tls-client-auth",
+    "server.tls-cipher-suites",
+    "server.tls-min-version",
+    "server.proxy-protocol-enabled",
+    "server.cluster-validation.label",
+    "server.cluster-validation.http.enabled",
+];
+
+/// One for each of Promtail's flags, under its name. Those of retries and of lags are read and do nothing as well.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Overrides {
     /// Remember here how far each file was read
@@ -64,10 +126,21 @@ pub(crate) struct Overrides {
     server_register_instrumentation: Option<bool>,
     #[arg(long = "server.graceful-shutdown-timeout", hide = true)]
     server_graceful_shutdown_timeout: Option<Duration>,
-    #[arg(long = "server.grpc-listen-address", hide = true)]
-    server_grpc_listen_address: Option<String>,
-    #[arg(long = "server.grpc-listen-port", hide = true)]
-    server_grpc_listen_port: Option<u16>,
+    #[arg(long = "server.http-read-timeout", hide = true)]
+    server_http_read_timeout: Option<Duration>,
+    #[arg(long = "server.http-write-timeout", hide = true)]
+    server_http_write_timeout: Option<Duration>,
+    #[arg(long = "server.http-idle-timeout", hide = true)]
+    server_http_idle_timeout: Option<Duration>,
+
+    #[arg(long = "server.grpc-listen-address", aliases = PASSED_OVER, hide = true)]
+    passed_over: Vec<String>,
+    #[arg(long = "tracing.enabled", aliases = PASSED_OVER_SWITCHES, hide = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    passed_over_switches: Vec<bool>,
+    #[arg(long = "server.tls", aliases = REFUSED, hide = true, num_args = 0..=1,
+          default_missing_value = "", value_parser = refused)]
+    refused: Vec<String>,
 
     #[arg(long = "log.level", hide = true, value_parser = level)]
     log_level: Option<LogLevel>,
@@ -98,9 +171,9 @@ pub(crate) struct Overrides {
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     max_line_size_truncate: Option<bool>,
 
-    #[arg(long = "file-watch.min-poll-frequency", alias = "file-watch.min-poll_frequency", hide = true)]
+    #[arg(long = "file-watch.min-poll-frequency", aliases = ["file-watch.min-poll_frequency", "file-watch.min_poll_frequency"], hide = true)]
     file_watch_min: Option<Duration>,
-    #[arg(long = "file-watch.max-poll-frequency", alias = "file-watch.max-poll_frequency", hide = true)]
+    #[arg(long = "file-watch.max-poll-frequency", aliases = ["file-watch.max-poll_frequency", "file-watch.max_poll_frequency"], hide = true)]
     file_watch_max: Option<Duration>,
 
     #[arg(long = "print-config-stderr", alias = "log-config-reverse-order", hide = true, num_args = 0..=1,
@@ -118,6 +191,12 @@ fn level(text: &str) -> Result<LogLevel, String> {
         "error" => Ok(LogLevel::Error),
         _ => Err("known are debug, info, warn, error".to_owned()),
     }
+}
+
+fn refused(_: &str) -> Result<String, String> {
+    Err("the agent's pages have no TLS and check no clients: let a proxy on the machine do it, or leave them out with \
+         -server.disable"
+        .to_owned())
 }
 
 fn format(text: &str) -> Result<LogFormat, String> {
@@ -189,6 +268,9 @@ impl Overrides {
         changed |= set(&mut server.enable_runtime_reload, self.server_enable_runtime_reload.as_ref());
         changed |= set(&mut server.register_instrumentation, self.server_register_instrumentation.as_ref());
         changed |= set(&mut server.graceful_shutdown_timeout, self.server_graceful_shutdown_timeout.as_ref());
+        changed |= set(&mut server.http_server_read_timeout, self.server_http_read_timeout.as_ref());
+        changed |= set(&mut server.http_server_write_timeout, self.server_http_write_timeout.as_ref());
+        changed |= set(&mut server.http_server_idle_timeout, self.server_http_idle_timeout.as_ref());
         changed |= set(&mut server.log_level, self.log_level.as_ref());
         changed | set(&mut server.log_format, self.log_format.as_ref())
     }
