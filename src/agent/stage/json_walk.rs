@@ -1,12 +1,12 @@
 //! Values of a JSON object by their paths, found while it is read: the rest is checked and passed over.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::agent::entry::Extracted;
+use crate::logql::gotext::json::{self, Signs};
 
 /// Names that are looked for, and what becomes of their values.
 #[derive(Debug, Default)]
@@ -120,7 +120,7 @@ fn push_json(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Number(number) => push_number(number.as_f64().unwrap_or_default(), out),
+        Value::Number(number) => json::push_number(number.as_f64().unwrap_or_default(), out),
         Value::String(text) => push_text(text, out),
         Value::Array(list) => {
             out.push('[');
@@ -147,31 +147,9 @@ fn push_json(value: &Value, out: &mut String) {
     }
 }
 
-fn push_number(number: f64, out: &mut String) {
-    let size = number.abs();
-    // writing into a string cannot fail
-    let _ = if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let text = format!("{number:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let sign = if exponent.starts_with('-') { "" } else { "+" };
-        write!(out, "{digits}e{sign}{exponent}")
-    } else {
-        write!(out, "{number}")
-    };
-}
-
 /// Writes a text in quotes.
 pub(crate) fn push_text(text: &str, out: &mut String) {
-    let quoted = serde_json::to_string(text).unwrap_or_default();
-    for c in quoted.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                // writing into a string cannot fail
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
+    json::push_text(text, Signs::Escaped, out);
 }
 
 /// JSON with `\\ufffd` for each half of a pair of surrogates that stands alone, as Go reads it; `None` where there is none.

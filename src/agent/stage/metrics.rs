@@ -18,6 +18,8 @@ use crate::logql::gotext::{duration, number};
 const PREFIX: &str = "promtail_custom_";
 /// How long series last that no line touches.
 const IDLE: Duration = Duration::from_secs(300);
+/// Those of Prometheus' clients, where none are given.
+const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The metrics of a stage, in the order in which they are written.
 #[derive(Clone, Debug)]
@@ -65,7 +67,7 @@ struct Keys {
     prefix: String,
     source: Option<String>,
     max_idle_duration: Option<units::Duration>,
-    config: Settings,
+    config: Option<Settings>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl<'de> Deserialize<'de> for Type {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
     match_all: Option<bool>,
@@ -128,6 +130,7 @@ impl<'de> Deserialize<'de> for Config {
 impl Metric {
     fn new(name: &str, keys: Keys) -> Result<Metric, String> {
         let Keys { kind, description, prefix, source, max_idle_duration, config } = keys;
+        let config = config.unwrap_or_default();
         let idle = max_idle_duration.map_or(IDLE, |span| span.0);
         if idle < Duration::from_secs(1) {
             return Err("`max_idle_duration` must be at least 1s".to_owned());
@@ -140,11 +143,11 @@ impl Metric {
         let action = config.action(kind)?;
         let source =
             config.source(kind, action, source.filter(|name| !name.is_empty()).unwrap_or_else(|| name.to_owned()))?;
-        let kind = match (kind, config.buckets) {
+        let kind = match (kind, config.buckets.filter(|buckets| !buckets.is_empty())) {
             (Type::Counter, None) => Kind::Counter,
             (Type::Gauge, None) => Kind::Gauge,
             (Type::Counter | Type::Gauge, Some(_)) => return Err("only a histogram has `buckets`".to_owned()),
-            (Type::Histogram, None) => return Err("a histogram needs `buckets`, as in `[0.1, 1, 10]`".to_owned()),
+            (Type::Histogram, None) => Kind::Histogram(BUCKETS.to_vec()),
             (Type::Histogram, Some(buckets)) => Kind::Histogram(sorted(buckets)?),
         };
         Ok(Metric { name: full_name, help: description, kind, idle, source, action })
@@ -169,10 +172,13 @@ impl Settings {
             (Type::Gauge, Some("set")) => Ok(Action::Set),
             (Type::Gauge, Some("dec")) => Ok(Action::Decrease),
             (Type::Gauge, Some("sub")) => Ok(Action::Subtract),
-            (Type::Histogram, None) => Ok(Action::Observe),
+            // what the configuration reference shows for a histogram means nothing to it
+            (Type::Histogram, None | Some("inc" | "add")) => Ok(Action::Observe),
             (Type::Counter, _) => Err("a counter needs `action: inc` or `action: add`".to_owned()),
             (Type::Gauge, _) => Err("a gauge needs an `action`: set, inc, dec, add or sub".to_owned()),
-            (Type::Histogram, Some(_)) => Err("a histogram has no `action`".to_owned()),
+            (Type::Histogram, Some(_)) => {
+                Err("a histogram has no `action` but inc or add, which mean the same to it".to_owned())
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod bytes;
 pub mod duration;
+pub(crate) mod json;
 pub mod layout;
 pub mod number;
 pub mod quote;

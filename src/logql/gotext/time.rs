@@ -157,6 +157,11 @@ impl Time {
         Time { point: self.point, zone: Zone::Utc }
     }
 
+    /// The same point, seen from a zone; from UTC where there is none of that name.
+    pub(crate) fn in_zone(&self, name: &str) -> Time {
+        Time { point: self.point, zone: Zone::named(name) }
+    }
+
     pub fn is_zero(&self) -> bool {
         self.unix() == -62_135_596_800 && self.nanosecond() == 0
     }

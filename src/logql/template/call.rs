@@ -1,9 +1,10 @@
 //! The functions that a template can call: those of Go's templates and those that Loki adds.
 
 use crate::logql::gotext::time::Time;
+use crate::logql::template::Fields;
 use crate::logql::template::exec::Run;
 use crate::logql::template::value::Value;
-use crate::logql::template::{builtins, codec, cost, math, printf, text};
+use crate::logql::template::{builtins, codec, cost, math, printf, sprig, text};
 
 /// The type that a function wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +40,15 @@ impl Param {
 }
 
 /// A function's parameters, and the type of any more that it takes.
-type Signature = (&'static [Param], Option<Param>);
+pub(crate) type Signature = (&'static [Param], Option<Param>);
 
 /// `None` where there is no such function.
 pub(crate) fn params(name: &str) -> Option<Signature> {
+    shared_params(name).or_else(|| sprig::params(name))
+}
+
+/// Of those that queries have, and most of them agents as well.
+fn shared_params(name: &str) -> Option<Signature> {
     use Param::{Any, Float, Int, Text, Time};
     let signature: Signature = match name {
         "__line__" | "__timestamp__" | "now" => (&[], None),
@@ -72,7 +78,7 @@ pub(crate) fn params(name: &str) -> Option<Signature> {
 
 /// Whether a query has such a function.
 pub(crate) fn knows_in_query(name: &str) -> bool {
-    params(name).is_some() && !matches!(name, "Hash" | "Sha2Hash")
+    shared_params(name).is_some() && !matches!(name, "Hash" | "Sha2Hash")
 }
 
 /// Whether a stage of an agent's pipeline has such a function.
@@ -124,6 +130,11 @@ fn answer<'a>(run: &Run<'a>, name: &str, callee: &str, args: &[Value<'a>]) -> Re
             Some(_) | None => args[0].clone(),
         }),
         "date" => Ok(Value::text(date(run, &args[1]).format(text_at(args, 0)))),
+        "dateInZone" | "date_in_zone" => {
+            Ok(Value::text(date(run, &args[1]).in_zone(text_at(args, 2)).format(text_at(args, 0))))
+        }
+        // agents and queries have two functions of this name
+        "duration" if matches!(run.input.fields, Fields::Values(_)) => Ok(Value::text(sprig::duration_text(&args[0]))),
         "toDate" => Ok(Value::Time(Time::parse(text_at(args, 0), "UTC", text_at(args, 1)))),
         "toDateInZone" => Ok(Value::Time(Time::parse(text_at(args, 0), text_at(args, 1), text_at(args, 2)))),
         "unixEpoch" | "unixEpochMillis" | "unixEpochNanos" => Ok(unix(name, &args[0])),
@@ -137,7 +148,10 @@ fn answer<'a>(run: &Run<'a>, name: &str, callee: &str, args: &[Value<'a>]) -> Re
         "b64dec" => Ok(Value::text(codec::base64_decode(text_at(args, 0)))),
         _ => match math::call(name, args) {
             Some(result) => result,
-            None => text::call(run.input.budget, name, args),
+            None => match sprig::call(run.input.budget, name, args) {
+                Some(result) => result,
+                None => text::call(run.input.budget, name, args),
+            },
         },
     }
 }

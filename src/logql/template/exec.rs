@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::logql::gotext::quote::quote;
 use crate::logql::gotext::time::Time;
+use crate::logql::template::Fields;
 use crate::logql::template::call::{self, Param};
 use crate::logql::template::node::{Branch, Command, Constant, Node, Operand, OperandKind, Pipe};
 use crate::logql::template::parse::Tree;
@@ -425,7 +426,11 @@ impl<'a> Run<'a> {
         }
         let found = match value {
             Value::Map(map) => map.get(name).map(|value| self.copy(value)).transpose()?,
-            Value::Labels(map) => Some(map.get(name).map_or(Value::text(""), |value| Value::Text(value.clone()))),
+            Value::Labels(map) => match (map.get(name), self.input.fields) {
+                (Some(value), _) => Some(Value::Text(value.clone())),
+                (None, Fields::Labels(_)) => Some(Value::text("")),
+                (None, Fields::Values(_)) => None,
+            },
             Value::Nothing => return self.error(&format!("nil pointer evaluating interface {{}}.{name}")),
             _ => return self.error(&format!("can't evaluate field {name} in type {}", value.type_name())),
         };

@@ -17,6 +17,7 @@ mod node;
 mod parse;
 mod printf;
 mod regexes;
+mod sprig;
 mod text;
 mod unquote;
 mod value;

@@ -150,7 +150,7 @@ fn indent(budget: &Budget, text: &str, spaces: i64) -> Result<String, String> {
 }
 
 /// Bytes from the front, or from the back where the count is negative.
-fn truncate(text: &str, count: i64) -> String {
+pub(crate) fn truncate(text: &str, count: i64) -> String {
     let length = text.len();
     let taken = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if taken >= length {
