@@ -9,7 +9,8 @@ pub(crate) mod record;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fmt;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,6 +60,17 @@ pub(crate) enum PositionsError {
 pub(crate) struct Positions {
     options: Options,
     inner: Mutex<Inner>,
+    /// Held while the files are written.
+    before: Mutex<Option<SyncFirst>>,
+}
+
+/// Puts on the disk what positions tell of.
+struct SyncFirst(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for SyncFirst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SyncFirst")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +88,8 @@ struct Inner {
     /// Lines for the companion that are due before the next stretch is.
     due: String,
     companion: Option<File>,
+    /// What came to the companion while the one that takes its place is written.
+    meanwhile: Option<String>,
     is_changed: bool,
     written: Option<Instant>,
     cleaned: Option<Instant>,
@@ -114,7 +128,7 @@ impl Positions {
             records,
             ..Inner::default()
         };
-        let positions = Positions { options, inner: Mutex::new(inner) };
+        let positions = Positions { options, inner: Mutex::new(inner), before: Mutex::default() };
         positions.write().map_err(|reason| PositionsError::Write { path, reason })?;
         Ok(positions)
     }
@@ -270,36 +284,48 @@ impl Positions {
         }
     }
 
-    /// Writes both files, each at once and synced: a kill leaves the old one or the new one.
+    /// What is to be on the disk before positions are that tell of it, such as a cursor that tells of lines. Of several the
+    /// last holds.
+    pub(crate) fn sync_first(&self, sync: impl Fn() + Send + Sync + 'static) {
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(SyncFirst(Box::new(sync)));
+    }
+
+    /// Writes both files, each at once and synced: a kill leaves the old one or the new one. Who reads and who sends need
+    /// not wait for the disk meanwhile.
     ///
     /// # Errors
     ///
     /// A file cannot be written.
     pub(crate) fn write(&self) -> io::Result<()> {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        inner.prune(Instant::now());
-        let texts = inner.current_texts();
-        let page_text = yaml::write(&texts);
-        let hash = xxh3_64(page_text.as_bytes());
-        let mut ours = inner.ours.clone();
-        if !ours.contains(&hash) {
-            ours.push(hash);
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let draft = self.lock().draft();
+        // after the draft: what it tells of is there now
+        if let Some(SyncFirst(sync)) = &*before {
+            sync();
         }
-        let page = Page { ours, records: std::mem::take(&mut inner.records), bad_lines: 0 };
-        let companion_text = companion::write(&page);
-        inner.records = page.records;
-        let companion_path = companion_path(&self.options.path);
-        replace(&companion_path, &companion_text)?;
-        inner.companion = Some(OpenOptions::new().append(true).open(&companion_path)?);
-        inner.due.clear();
-        if !self.options.path.exists() || inner.ours != [hash] {
-            replace(&self.options.path, &page_text)?;
+        let written = self.put(&draft);
+        let mut inner = self.lock();
+        inner.meanwhile = None;
+        match &written {
+            Ok(()) => inner.ours = vec![draft.hash],
+            Err(_) => inner.is_changed = true,
         }
-        inner.ours = vec![hash];
-        inner.texts = texts;
-        inner.is_changed = false;
-        inner.written = Some(Instant::now());
+        written
+    }
+
+    fn put(&self, draft: &Draft) -> io::Result<()> {
+        let new = New::write(&companion_path(&self.options.path), &draft.companion)?;
+        {
+            let mut inner = self.lock();
+            let meanwhile = inner.meanwhile.take().unwrap_or_default();
+            inner.companion = Some(new.take_place(&meanwhile)?);
+        }
+        new.sync_folder()?;
+        if draft.is_page_new || !self.options.path.exists() {
+            let new = New::write(&self.options.path, &draft.page)?;
+            new.take_place("")?;
+            new.sync_folder()?;
+        }
         Ok(())
     }
 
@@ -344,7 +370,37 @@ impl Ledger for Positions {
     }
 }
 
+/// Both files as they are to be.
+struct Draft {
+    page: String,
+    is_page_new: bool,
+    hash: u64,
+    companion: String,
+}
+
 impl Inner {
+    /// What is to be written now. What changes from here on is for the next time.
+    fn draft(&mut self) -> Draft {
+        self.prune(Instant::now());
+        self.texts = self.current_texts();
+        let page = yaml::write(&self.texts);
+        let hash = xxh3_64(page.as_bytes());
+        let mut ours = self.ours.clone();
+        if !ours.contains(&hash) {
+            ours.push(hash);
+        }
+        // should writing fail, the old companion knows it; a failure of this one fails that one too
+        let _ = self.append();
+        let records = Page { ours, records: std::mem::take(&mut self.records), bad_lines: 0 };
+        let companion = companion::write(&records);
+        self.records = records.records;
+        self.due.clear();
+        self.meanwhile = Some(String::new());
+        self.is_changed = false;
+        self.written = Some(Instant::now());
+        Draft { page, is_page_new: self.ours != [hash], hash, companion }
+    }
+
     fn change(&mut self, source: u32, how: impl FnOnce(&mut Record)) {
         if let Some(record) = self.records.get_mut(&source) {
             how(record);
@@ -357,6 +413,9 @@ impl Inner {
         let Some(file) = &mut self.companion else { return Ok(()) };
         if self.due.is_empty() {
             return Ok(());
+        }
+        if let Some(meanwhile) = &mut self.meanwhile {
+            meanwhile.push_str(&self.due);
         }
         let result = file.write_all(self.due.as_bytes());
         if result.is_err() {
@@ -441,19 +500,39 @@ fn read_lossy(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Puts a new file into the place of an old one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // a link stays one, and what it leads to is replaced
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut file = File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    File::open(folder)?.sync_all()
+/// A file that is to take the place of an old one.
+struct New {
+    file: File,
+    path: PathBuf,
+    place: PathBuf,
+}
+
+impl New {
+    /// Writes it beside the old one, and syncs it.
+    fn write(place: &Path, text: &str) -> io::Result<New> {
+        // a link stays one, and what it leads to is replaced
+        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        let mut path = place.as_os_str().to_owned();
+        path.push(".new");
+        let path = PathBuf::from(path);
+        let mut file = File::create(&path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        Ok(New { file, path, place })
+    }
+
+    /// Takes the place, with a little more at its end; the file, to go on with.
+    fn take_place(&self, more: &str) -> io::Result<File> {
+        let mut file = self.file.try_clone()?;
+        file.write_all(more.as_bytes())?;
+        fs::rename(&self.path, &self.place)?;
+        Ok(file)
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        let folder = self.place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::agent::outlet::{Ledger, Stretch};
 use crate::agent::positions::record::Record;
@@ -179,4 +180,45 @@ fn positions_are_written_once_a_period() {
     assert_eq!(yaml_of(folder.path()), "positions: {}\n");
     positions.sync(now + period);
     assert_eq!(yaml_of(folder.path()), "positions:\n  /a: \"5\"\n");
+}
+
+/// Reads a source from its start, and tells what it got.
+fn begin_while_writing(positions: &Arc<Positions>, source: u32) {
+    let other = Arc::downgrade(positions);
+    positions.sync_first(move || {
+        // who reads and who sends do not wait for the disk
+        let positions = other.upgrade().unwrap();
+        positions.begun(&[stretch(source, 0, 100, 7)]);
+        positions.set_text("journal-main", "s=2");
+    });
+}
+
+#[test]
+fn what_begins_while_positions_are_written_is_remembered_by_who_comes_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = Arc::new(open(folder.path()));
+    let source = positions.begin(file_record("/a.log"));
+    positions.set_text("journal-main", "s=1");
+    begin_while_writing(&positions, source);
+    positions.write().unwrap();
+    assert!(yaml_of(folder.path()).contains("s=1"), "a cursor waits until what it tells of is on the disk");
+    drop(positions);
+    let positions = open(folder.path());
+    assert_eq!(timestamp_of(&positions, 1, 40), Some(Timestamp::from_nanos(47)));
+}
+
+#[test]
+fn positions_that_cannot_be_written_cost_nothing_that_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = Arc::new(open(folder.path()));
+    let source = positions.begin(file_record("/a.log"));
+    begin_while_writing(&positions, source);
+    let in_the_way = folder.path().join("positions.yaml.logcafe.new");
+    fs::create_dir(&in_the_way).unwrap();
+    positions.write().unwrap_err();
+    let after_a_kill = companion::read(&fs::read_to_string(folder.path().join("positions.yaml.logcafe")).unwrap());
+    assert_eq!(after_a_kill.unwrap().records[&source].stretches.len(), 1);
+    fs::remove_dir(&in_the_way).unwrap();
+    positions.sync(Instant::now());
+    assert!(yaml_of(folder.path()).contains("s=2"), "it is tried again by itself");
 }

@@ -70,7 +70,7 @@ pub(crate) struct Exit {
 struct Answers {
     ledger: Arc<dyn Ledger>,
     lane_count: usize,
-    /// By source, the place of each lane.
+    /// By source, the place of each lane, while they are not the same.
     places: Mutex<HashMap<u32, Vec<u64>>>,
 }
 
@@ -250,7 +250,11 @@ impl Answers {
                 let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
                 let of_source = places.entry(*source).or_insert_with(|| vec![0; self.lane_count]);
                 of_source[lane] = *place;
-                of_source.iter().copied().min().unwrap_or(0)
+                let least = of_source.iter().copied().min().unwrap_or(0);
+                if of_source.iter().all(|place| *place == least) {
+                    places.remove(source);
+                }
+                least
             };
             if least > 0 {
                 self.ledger.answered(*source, least);
@@ -321,6 +325,12 @@ mod tests {
         assert_eq!(memory.told(), [""; 0]);
         exits[1].answered(&second.reached, second.bytes());
         assert_eq!(memory.told(), ["answered 1 10"]);
+        let answers = &exits[0].answers;
+        assert!(answers.places.lock().unwrap().is_empty(), "where all are at one place nothing is to be remembered");
+        answers.answered(0, &[(1, 30)]);
+        answers.answered(1, &[(1, 20)]);
+        answers.answered(1, &[(1, 30)]);
+        assert_eq!(memory.told(), ["answered 1 20", "answered 1 30"]);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::Write as _;
 
+use crate::agent::config::pipeline::{self, StageConfig};
 use crate::agent::files::Hearing;
 use crate::agent::files::archive::{Decompression, Format};
 use crate::agent::files::glob::Glob;
 use crate::agent::files::target::Target;
 use crate::agent::reader::rig::{Answers, Line, Rig, append};
 use crate::agent::reader::*;
-use crate::agent::stage::{Flow, Stage};
+use crate::agent::stage::{Flow, Stage, Surroundings};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -465,5 +466,29 @@ fn a_file_is_read_on_when_targets_change() {
     let again: Vec<&Line> = after[before.len()..].iter().filter(|line| before.contains(line)).collect();
     assert_eq!(again.iter().map(|line| line.line.as_str()).collect::<Vec<_>>(), ["b 1"]);
     assert_eq!(after.len(), 7);
+    rig.stop();
+}
+
+#[test]
+fn a_block_of_many_parts_is_joined_over_a_restart_and_its_parts_come_again_as_they_were() {
+    let mut rig = Rig::new();
+    rig.make_pipelines = || {
+        let stages = "[{multiline: {firstline: '^\\d', max_lines: 3, max_wait_time: 10m}}]";
+        let stages: Vec<StageConfig> = serde_saphyr::from_str(stages).unwrap();
+        vec![pipeline::build(&stages, &Surroundings::default())]
+    };
+    rig.append("a.log", "1 first\n a\n b\n");
+    rig.start(vec![rig.target("*.log")]);
+    rig.expect(&["1 first\n a\n b"]);
+    rig.stop();
+    rig.append("a.log", " c\n");
+    rig.start(vec![rig.target("*.log")]);
+    rig.expect(&["1 first\n a\n b"; 2]);
+    rig.stop();
+    rig.append("a.log", " d\n2 next\n");
+    rig.start(vec![rig.target("*.log")]);
+    rig.expect(&["1 first\n a\n b", "1 first\n a\n b", "1 first\n a\n b", " c\n d"]);
+    let lines = rig.taken();
+    assert!(lines.iter().all(|line| line.timestamp == lines[0].timestamp), "{lines:?}");
     rig.stop();
 }

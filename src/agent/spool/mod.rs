@@ -35,7 +35,6 @@ use crate::agent::files::status::Status;
 use crate::agent::metrics::Metrics;
 use crate::agent::positions::Positions;
 use crate::agent::spool::reading::Reading;
-
 use crate::agent::spool::segments::{Refused, Segments};
 use crate::model::{Labels, Timestamp};
 
@@ -120,6 +119,8 @@ struct Shared {
     status: Status,
     total: Arc<AtomicU64>,
     segments: Mutex<Segments>,
+    /// Held while it is synced, so that nobody takes for synced what is about to be.
+    syncing: Mutex<()>,
     trouble: Mutex<Trouble>,
     is_in_trouble: AtomicBool,
     /// How far it was read in this run.
@@ -163,6 +164,9 @@ impl Spools {
         if spools.options.folder.exists() {
             spools.take_folder()?;
         }
+        let all = Arc::downgrade(&begun);
+        // a cursor that was written tells of lines that are on the disk
+        positions.sync_first(move || all.upgrade().iter().for_each(|begun| sync_all(begun)));
         let (stop, stopped) = channel();
         let keeper = std::thread::Builder::new().name("spool".to_owned()).spawn(move || {
             while stopped.recv_timeout(SYNC_PERIOD) == Err(RecvTimeoutError::Timeout) {
@@ -202,6 +206,7 @@ impl Spools {
             status: self.status.clone(),
             total: Arc::clone(&self.total),
             segments: Mutex::new(segments),
+            syncing: Mutex::default(),
             trouble: Mutex::default(),
             is_in_trouble: AtomicBool::new(false),
             read: AtomicU64::new(place),
@@ -286,11 +291,18 @@ impl Drop for Spools {
 
 /// Syncs what was written, and removes what was answered for.
 fn keep(begun: &Mutex<BTreeMap<String, Spool>>) {
-    let spools: Vec<Spool> = begun.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-    for spool in spools {
+    for spool in all_of(begun) {
         spool.0.remove_answered();
         spool.0.sync();
     }
+}
+
+fn sync_all(begun: &Mutex<BTreeMap<String, Spool>>) {
+    all_of(begun).iter().for_each(|spool| spool.0.sync());
+}
+
+fn all_of(begun: &Mutex<BTreeMap<String, Spool>>) -> Vec<Spool> {
+    begun.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
 }
 
 impl Spool {
@@ -451,6 +463,7 @@ impl Shared {
     }
 
     fn sync(&self) {
+        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let (files, folder) = self.lock().take_unsynced();
         let synced = files.iter().try_for_each(|file| file.sync_data());
         let synced = synced.and_then(|()| folder.map_or(Ok(()), |folder| File::open(folder)?.sync_all()));

@@ -412,3 +412,21 @@ fn what_a_bad_disk_spoils_is_kept_beside_the_segment() {
     assert_eq!(lines.iter().map(|line| line.line.as_str()).collect::<Vec<_>>(), ["one"]);
     assert_eq!(fs::read(&all("damaged")[0]).unwrap(), bytes);
 }
+
+#[test]
+fn what_a_cursor_tells_of_is_on_the_disk_before_the_cursor() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::start(folder.path(), 1 << 20);
+    let job = run.job("journal");
+    let count_unsynced = |job: &Job| {
+        let mut segments = job.spool.0.lock();
+        let (files, folder) = segments.take_unsynced();
+        files.len() + usize::from(folder.is_some())
+    };
+    let received =
+        Received { timestamp: None, labels: &Labels::from([("job", "journal")]), line: "x", structured: &[] };
+    job.spool.append(&[received]).unwrap();
+    run.positions.set_text("journal-main", "s=2");
+    run.positions.write().unwrap();
+    assert_eq!(count_unsynced(&job), 0);
+}

@@ -17,6 +17,8 @@ use crate::agent::stage::{Flow, Stage, Surroundings};
 
 /// Bytes of a joined line, at most. A server that takes lines of this size is rare.
 const BYTES_MAX: usize = 4 << 20;
+/// How far behind its first line a block of many parts is read again after a restart: that far back a position may stay.
+const HELD_BYTES_MAX: u64 = BYTES_MAX as u64;
 /// How long a stream is remembered that has no lines waiting.
 const IDLE_FOR: Duration = Duration::from_secs(3600);
 
@@ -70,6 +72,10 @@ struct Block {
     /// Lines that wait.
     lines: u64,
     last: Instant,
+    /// Where its first line is, of all parts of it that were given away.
+    since: u64,
+    /// No line came for so long that none is waited for.
+    is_over: bool,
 }
 
 impl Stage for Join {
@@ -81,7 +87,7 @@ impl Stage for Join {
             Some(block) => block,
             // what came before the first block
             None if !is_first => return Flow::Pass,
-            None => blocks.entry(stream).or_insert_with(|| Block { entry: Entry::default(), lines: 0, last: now }),
+            None => blocks.entry(stream).or_insert_with(|| Block::new(now)),
         };
         block.last = now;
         self.due_not_before = self.due_not_before.or(Some(now + self.wait));
@@ -89,6 +95,7 @@ impl Stage for Join {
         if is_first {
             // the block before this line takes its place
             mem::swap(&mut block.entry, entry);
+            block.begin();
             if mem::replace(&mut block.lines, 1) > 0 {
                 flow = Flow::Pass;
             }
@@ -107,11 +114,15 @@ impl Stage for Join {
             return None;
         }
         let wait = self.wait;
-        let waiting = self.sources.values_mut().flat_map(BTreeMap::values_mut).filter(|block| block.lines > 0);
+        let open = self.sources.values_mut().flat_map(BTreeMap::values_mut).filter(|block| !block.is_over);
         self.due_not_before = None;
-        for block in waiting {
+        for block in open {
             let time = block.last + wait;
             if all || time <= now {
+                block.is_over = true;
+                if block.lines == 0 {
+                    continue;
+                }
                 self.due_not_before = Some(now);
                 return Some(block.give());
             }
@@ -122,22 +133,42 @@ impl Stage for Join {
     }
 
     fn held_since(&self, source: u32) -> Option<u64> {
-        let waiting = self.sources.get(&source)?.values().filter(|block| block.lines > 0);
-        waiting.map(|block| block.entry.place.start).min()
+        self.sources.get(&source)?.values().filter_map(Block::held_since).min()
     }
 }
 
 impl Join {
     fn forget_idle(&mut self, now: Instant) {
         for blocks in self.sources.values_mut() {
-            blocks.retain(|_, block| block.lines > 0 || now.saturating_duration_since(block.last) < IDLE_FOR);
+            blocks.retain(|_, block| !block.is_over || now.saturating_duration_since(block.last) < IDLE_FOR);
         }
         self.sources.retain(|_, blocks| !blocks.is_empty());
     }
 }
 
 impl Block {
+    fn new(now: Instant) -> Block {
+        Block { entry: Entry::default(), lines: 0, last: now, since: 0, is_over: true }
+    }
+
+    /// Its first line is here.
+    fn begin(&mut self) {
+        self.since = self.entry.place.start;
+        self.is_over = false;
+    }
+
+    /// From where it is to be read again after a restart: with the first line, so that what goes on behind a part that
+    /// was given away is joined as it would have been. The parts come again as they were, and the store drops them.
+    fn held_since(&self) -> Option<u64> {
+        let waiting = (self.lines > 0).then_some(self.entry.place.start);
+        let is_near = self.entry.place.end.saturating_sub(self.since) <= HELD_BYTES_MAX;
+        if !self.is_over && is_near { Some(self.since) } else { waiting }
+    }
+
     fn append(&mut self, next: &Entry) {
+        if mem::take(&mut self.is_over) {
+            self.since = next.place.start;
+        }
         if self.lines == 0 {
             self.entry.place = next.place;
         }
