@@ -7,6 +7,7 @@ pub(crate) mod client;
 mod expand;
 pub(crate) mod http;
 pub(crate) mod pipeline;
+mod places;
 mod print;
 pub(crate) mod problem;
 pub(crate) mod scrape;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::agent::Mode;
 use crate::agent::config::client::Client;
+use crate::agent::config::places::Places;
 pub(crate) use crate::agent::config::print::{Secrets, quoted};
 use crate::agent::config::problem::Problem;
 use crate::agent::config::scrape::Scrape;
@@ -61,6 +63,8 @@ pub(crate) struct Config {
     /// What only the text knows of it.
     #[serde(skip)]
     written: print::Written,
+    #[serde(skip)]
+    places: Places,
 }
 
 /// What holds for all jobs.
@@ -270,6 +274,7 @@ impl Config {
         let mut config = parsed.map_err(|error| Problem::of(&error, source, text, &expanded))?;
         config.clients.splice(0..0, config.client.take());
         config.written = print::Written::of(&expanded);
+        config.places = Places::of(source, text, &expanded);
         Ok(config)
     }
 
@@ -288,6 +293,11 @@ impl Config {
             return Err("there is nothing to read: add jobs under `scrape_configs:`".into());
         }
         Ok(())
+    }
+
+    /// What is wrong with an entry of `static_configs`, at its line; the job and the entry are counted from 0.
+    pub(crate) fn problem_of_target(&self, job: usize, entry: usize, message: String) -> Problem {
+        self.places.problem(job, entry, message)
     }
 
     /// What was set and does nothing here; said once when the agent starts.

@@ -76,7 +76,7 @@ impl Problem {
 }
 
 /// The place to show. A line that variables changed is shown as it is written, so that their values stay hidden.
-fn spot(written: &str, expanded: &str, line: usize, column: usize, length: usize) -> Option<Spot> {
+pub(crate) fn spot(written: &str, expanded: &str, line: usize, column: usize, length: usize) -> Option<Spot> {
     let is_same_height = written.lines().count() == expanded.lines().count();
     let source = if is_same_height { written } else { expanded };
     let text = source.lines().nth(line.checked_sub(1)?)?;

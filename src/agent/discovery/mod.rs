@@ -14,8 +14,6 @@ mod target;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-
 use crate::agent::Config;
 use crate::agent::config::scrape::Scrape;
 use crate::agent::discovery::listed::Listed;
@@ -65,7 +63,7 @@ impl Discovery {
         let jobs = jobs.map(watched).collect();
         let (bell, metrics) = (Arc::clone(bell), Arc::clone(metrics));
         let mut discovery = Discovery { jobs, host: own_name(), bell, metrics, told: None };
-        discovery.check_static()?;
+        discovery.check_static(config)?;
         discovery.tell();
         Ok(discovery)
     }
@@ -99,13 +97,14 @@ impl Discovery {
         }
     }
 
-    fn check_static(&self) -> anyhow::Result<()> {
+    fn check_static(&self, config: &Config) -> anyhow::Result<()> {
         for Watched { job, .. } in &self.jobs {
             for group in static_groups(job) {
                 match job.target(&group, &self.host) {
                     Ok(_) | Err(Failed::Dropped | Failed::OtherHost(_)) => {}
                     Err(failed @ (Failed::NoPath | Failed::Invalid(_))) => {
-                        return Err(anyhow::anyhow!("{failed}")).with_context(|| format!("the job {:?}", job.name));
+                        let message = format!("the job {:?}: {failed}", job.name);
+                        return Err(config.problem_of_target(job.index, group.place.entry - 1, message).into());
                     }
                 }
             }

@@ -173,7 +173,8 @@ fn static_targets_are_promtails() {
     };
     assert_eq!(
         refused("app: x"),
-        "the job \"a\": a target has no __path__: name the files to read, as in __path__: /var/log/app/*.log"
+        "test:3:20: the job \"a\": a target has no __path__: name the files to read, as in __path__: \
+         /var/log/app/*.log\n  |\n3 |   static_configs: [{labels: {app: x}}]\n  |                    ^"
     );
     assert!(refused("__path__: '/a['").contains("__path__: `/a[` is no pattern"));
 }

@@ -49,6 +49,7 @@ fn a_configuration_is_checked_and_mistakes_have_a_caret() {
         ("batchwait: 50ms", "batchwait: soon", "soon"),
         ("- regex:", "- geoip: {}\n  - regex:", "geoip"),
         ("static_configs", "kubernetes_sd_configs", "kubernetes"),
+        ("__path__", "__paht__", "the job \"logs\": a target has no __path__"),
     ] {
         assert!(text.contains(from), "{from} in {text}");
         ground.write("wrong.yaml", &text.replacen(from, to, 1));
