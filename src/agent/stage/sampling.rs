@@ -62,3 +62,37 @@ impl Stage for Sampling {
         Flow::Drop
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::agent::entry::Place;
+    use crate::agent::stage::sampling::*;
+    use crate::model::{Labels, Timestamp};
+
+    /// Which of many lines a rate keeps.
+    fn kept(rate: f64, of: u64) -> Vec<u64> {
+        let config = Config { rate: Rate(rate), drop_counter_reason: None };
+        let mut stage = config.build(&Surroundings::default());
+        let is_kept = |number: &u64| {
+            let mut entry = Entry::default();
+            let place = Place { source: 0, start: number * 20, end: number * 20 + 20 };
+            // every second line is the same text, which is kept or not by its place alone
+            let line = if number.is_multiple_of(2) { "the same".to_owned() } else { format!("line {number}") };
+            entry.begin(&Labels::default(), Timestamp::from_secs(1), &line, place);
+            matches!(stage.run(&mut entry, Instant::now()), Flow::Pass)
+        };
+        (0..of).filter(is_kept).collect()
+    }
+
+    #[test]
+    fn a_rate_keeps_its_part_of_the_lines_and_the_same_ones_when_they_are_read_again() {
+        // what is kept is told by a hash, so these counts are the same in each run
+        for (rate, from, to) in [(0.5, 4_800, 5_200), (0.1, 900, 1_100), (0.9, 8_900, 9_100)] {
+            let lines = kept(rate, 10_000);
+            assert!((from..=to).contains(&lines.len()), "{rate}: {}", lines.len());
+            let same = lines.iter().filter(|number| number.is_multiple_of(2)).count();
+            assert!((from / 2 - 100..=to / 2 + 100).contains(&same), "{rate}: {same} of the same text");
+            assert_eq!(kept(rate, 10_000), lines);
+        }
+    }
+}
