@@ -116,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         anstream::eprint!("{}", config.to_yaml(Secrets::Hide));
     }
     init_logs(config.server.log_level, config.server.log_format)?;
-    for remark in config.remarks() {
+    for remark in config.remarks().into_iter().chain(arguments.overrides.remarks()) {
         tracing::warn!("{remark}");
     }
     let reread = || {
@@ -272,6 +272,32 @@ mod tests {
             let error = parse(&format!("logcafe agent --to http://a {flag}")).unwrap_err();
             assert!(error.contains("a proxy on the machine"), "{error}");
         }
+    }
+
+    #[test]
+    fn flags_for_the_server_of_another_flag_are_said_where_that_is_not_given() {
+        let remarks = |flags: &str| {
+            let line = format!("logcafe agent -config.file=x -client.external-labels=a=b{flags}");
+            parse(&line).unwrap().overrides.remarks()
+        };
+        let all = [
+            ("tenant-id=t", "set tenant_id under"),
+            ("batch-wait=5s", "set batchwait under"),
+            ("batch-size-bytes=100", "set batchsize under"),
+            ("timeout=5s", "set timeout under"),
+            ("min-backoff=1s", "set backoff_config.min_period under"),
+            ("max-backoff=1s", "set backoff_config.max_period under"),
+            ("drop-rate-limited-batches", "set drop_rate_limited_batches under"),
+        ];
+        for (flag, advice) in all {
+            let said = remarks(&format!(" -client.{flag}"));
+            let name = flag.split('=').next().unwrap();
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert!(said[0].starts_with(&format!("-client.{name} is given")) && said[0].contains(advice), "{said:?}");
+            assert_eq!(remarks(&format!(" -client.{flag} -client.url=http://a/push")), [""; 0]);
+        }
+        // labels are for all servers
+        assert_eq!(remarks(""), [""; 0]);
     }
 
     #[test]

@@ -304,6 +304,30 @@ impl Overrides {
         set(&mut client.drop_rate_limited_batches, self.client_drop_rate_limited_batches.as_ref());
     }
 
+    /// Flags that were given and do nothing, with what to do; said once when the agent starts. Promtail says nothing.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        if self.client_url.is_some() {
+            return Vec::new();
+        }
+        let flags = [
+            ("tenant-id", "tenant_id", self.client_tenant_id.is_some()),
+            ("batch-wait", "batchwait", self.client_batch_wait.is_some()),
+            ("batch-size-bytes", "batchsize", self.client_batch_size_bytes.is_some()),
+            ("timeout", "timeout", self.client_timeout.is_some()),
+            ("min-backoff", "backoff_config.min_period", self.client_min_backoff.is_some()),
+            ("max-backoff", "backoff_config.max_period", self.client_max_backoff.is_some()),
+            ("drop-rate-limited-batches", "drop_rate_limited_batches", self.client_drop_rate_limited_batches.is_some()),
+        ];
+        let given = flags.into_iter().filter(|(_, _, is_given)| *is_given);
+        let say = |(flag, key, _)| {
+            format!(
+                "-client.{flag} is given and does nothing here: as in Promtail it is for the server of -client.url \
+                 alone; for the servers of the file set {key} under clients"
+            )
+        };
+        given.map(say).collect()
+    }
+
     fn external_labels(&self) -> anyhow::Result<Vec<(String, String)>> {
         self.client_external_labels.iter().map(|pair| label(pair)).collect()
     }
