@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::agent::config::scrape::{DockerDiscovery, Scrape};
@@ -60,6 +60,8 @@ pub(crate) struct Docker {
     began: i64,
     containers: HashMap<String, Followed>,
     followers: JoinSet<Outcome>,
+    /// The containers that they follow.
+    followed_by: HashMap<task::Id, String>,
     refresh_due: Instant,
     refresh_pause: Duration,
     said: Option<Instant>,
@@ -122,6 +124,7 @@ impl Docker {
             began: i64::try_from(now).unwrap_or(i64::MAX),
             containers: HashMap::new(),
             followers: JoinSet::new(),
+            followed_by: HashMap::new(),
             refresh_due: Instant::now(),
             refresh_pause: PAUSES.0,
             said: None,
@@ -140,10 +143,7 @@ impl Docker {
                 () = stop.stopped() => break,
                 () = tokio::time::sleep_until(due) => {}
                 () = started.notified() => self.refresh_due = self.refresh_due.min(Instant::now() + LIST_PAUSE),
-                Some(ended) = self.followers.join_next() => match ended {
-                    Ok(outcome) => self.ended(outcome, Instant::now()),
-                    Err(error) => tracing::error!("a container's log is not followed any more: {error}"),
-                }
+                Some(joined) = self.followers.join_next_with_id() => self.joined(joined, Instant::now()),
             }
             if Instant::now() >= self.refresh_due {
                 tokio::select! {
@@ -294,7 +294,24 @@ impl Docker {
                 labels: Arc::clone(&followed.labels),
                 stop: stop.clone(),
             };
-            self.followers.spawn(follow.run());
+            let follower = self.followers.spawn(follow.run());
+            self.followed_by.insert(follower.id(), id.clone());
+        }
+    }
+
+    /// A follower ended, be it by a fault of its own: then its container is followed anew from what is in the spool.
+    fn joined(&mut self, joined: Result<(task::Id, Outcome), JoinError>, now: Instant) {
+        let task = joined.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+        let id = self.followed_by.remove(&task);
+        match (joined, id) {
+            (Ok((_, outcome)), _) => self.ended(outcome, now),
+            (Err(error), Some(id)) => {
+                tracing::error!("reading the log of the container {} failed, it is begun again: {error}", short(&id));
+                let cursor = self.places.read(&id).unwrap_or_default();
+                let ended = Ended::Broken("its reading failed".to_owned());
+                self.ended(Outcome { id, cursor, ended, line_count: 0 }, now);
+            }
+            (Err(error), None) => tracing::error!("reading the log of a container failed: {error}"),
         }
     }
 

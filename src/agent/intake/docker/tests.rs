@@ -474,3 +474,39 @@ async fn rules_drop_containers_and_streams_and_a_log_that_cannot_be_read_stops_n
     assert_eq!(rig.lines[0], ("{job=\"j\"}".to_owned(), 1, "kept".to_owned()));
     assert!(rig.texts()[1..].iter().all(|text| *text == "m"));
 }
+
+#[tokio::test]
+async fn a_container_whose_reading_fails_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let engine = FakeEngine::new();
+    let _serving = engine.serve(&socket);
+    engine.add("a", &[(AT + 1, 1, "one")]);
+    let host = socket.display();
+    let text = format!("scrape_configs: [{{job_name: j, docker_sd_configs: [{{host: 'unix://{host}'}}]}}]");
+    let config = Config::parse("test", &text, Variables::Keep).unwrap_or_else(|problem| panic!("{problem}"));
+    let scrape = &config.scrape_configs[0];
+    let (bell, metrics) = (Arc::<Bell>::default(), Arc::<Metrics>::default());
+    let positions = Arc::new(Positions::open(options(folder.path())).unwrap());
+    let spool_options = SpoolOptions::new(folder.path().join("spool"), 1 << 20);
+    let spools = Spools::open(spool_options, &bell, &positions, &Status::default(), &metrics).unwrap();
+    let spool = spools.begin(&spool_name(scrape), 0, &Labels::default()).unwrap();
+    let mut docker = Docker::new(scrape, &scrape.docker_sd_configs[0], spool, &positions, &metrics).unwrap();
+    docker.refresh().await;
+    // its reader fails as soon as it begins
+    docker.containers.get_mut("a").unwrap().phase = Phase::Following { was_alive: true };
+    let failing = docker.followers.spawn(async { panic!("a fault of the reader") });
+    docker.followed_by.insert(failing.id(), "a".to_owned());
+    let (now, joined) = (Instant::now(), docker.followers.join_next_with_id().await.unwrap());
+    docker.joined(joined, now);
+    assert_eq!(docker.containers["a"].phase, Phase::Due(now + PAUSES.0));
+    let stop = watch::Sender::new(false);
+    let running = tokio::spawn(docker.run(Stop::of(stop.subscribe())));
+    let start = Instant::now();
+    while !metrics.render().contains("promtail_docker_target_entries_total 1\n") {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", metrics.render());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
+}
