@@ -14,6 +14,7 @@
 //! the reader knows one kind of source alone: one with places to go back to.
 
 pub(crate) mod config;
+mod connections;
 pub(crate) mod discovery;
 pub(crate) mod entry;
 pub(crate) mod files;

@@ -17,9 +17,11 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::agent::config::scrape::{PushApi, Scrape};
 use crate::agent::config::server::Server;
+use crate::agent::connections::{self, Bounds};
 use crate::agent::entry::TENANT;
 use crate::agent::intake::Stop;
 use crate::agent::metrics::Metrics;
@@ -34,6 +36,8 @@ const TENANT_HEADER: &str = "x-scope-orgid";
 const RETRY_S: u16 = 1;
 /// How long a stop waits for pushes that are being received.
 const STOP_WAIT: Duration = Duration::from_secs(3);
+/// At once, as for syslog.
+const CONNECTIONS_MAX: usize = 1024;
 
 /// What all requests of a job share.
 pub(crate) struct Api {
@@ -141,20 +145,18 @@ impl Api {
 pub(crate) async fn run(server: Server, listener: tokio::net::TcpListener, api: Api, stop: Stop) {
     let address = listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
     tracing::info!("listening for pushes on {address}");
-    let mut ending = stop.clone();
-    let serving = axum::serve(listener, router(&server.http_path_prefix, Arc::new(api)));
-    let serving = serving.with_graceful_shutdown(async move { ending.stopped().await });
+    let router = router(&server.http_path_prefix, Arc::new(api));
+    let stopping = CancellationToken::new();
+    let bounds = Bounds::of(&server, CONNECTIONS_MAX);
+    let serving = connections::serve(Arc::new(listener), router, bounds, stopping.clone());
     let mut late = stop;
     let too_late = async move {
         late.stopped().await;
+        stopping.cancel();
         tokio::time::sleep(STOP_WAIT).await;
     };
     tokio::select! {
-        served = serving => {
-            if let Err(error) = served {
-                tracing::error!("the listener for pushes on {address} failed: {error}");
-            }
-        }
+        () = serving => {}
         () = too_late => tracing::warn!("pushes that were being received when the agent stopped were not taken"),
     }
 }

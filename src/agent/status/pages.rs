@@ -18,22 +18,19 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hyper::server::conn::http1::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::agent::config::server::Server;
+use crate::agent::connections::{self, Bounds};
 use crate::agent::status::board::Board;
 use crate::agent::status::targets;
 
 /// Connections at one time: a browser, a scraper and a few who forgot to hang up.
 const CONNECTIONS_MAX: usize = 64;
-/// How long is waited when the system has no more files for connections.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Pages without a script, a picture or a form; their look comes from here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -94,8 +91,10 @@ impl Pages {
         let base = base_of(server);
         tracing::info!(url = format!("http://{}{base}/targets", named(address)), "the agent's page is here");
         let router = router(server, board, &base);
-        let idle = server.http_server_idle_timeout.0.max(server.http_server_read_timeout.0);
-        let serving = tokio::spawn(serve(Arc::clone(&listener), router, idle)).abort_handle();
+        let bounds = Bounds::of(server, CONNECTIONS_MAX);
+        // dropped, they are cut
+        let serving = connections::serve(Arc::clone(&listener), router, bounds, CancellationToken::new());
+        let serving = tokio::spawn(serving).abort_handle();
         Ok(Some(Pages { server: server.clone(), listener, serving }))
     }
 
@@ -176,33 +175,6 @@ fn router(server: &Server, board: &Board, base: &str) -> Router {
     let context = Context { board: board.clone(), base: base.into() };
     let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, server.http_server_write_timeout.0);
     router.with_state(context).layer(from_fn(with_headers)).layer(timeout)
-}
-
-async fn serve(listener: Arc<TcpListener>, router: Router, idle: Duration) {
-    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    // they end with the listener
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let router = router.clone();
-        connections.spawn(async move {
-            connection(stream, router, idle).await;
-            drop(seat);
-        });
-    }
-}
-
-async fn connection(stream: TcpStream, router: Router, idle: Duration) {
-    let service = TowerToHyperService::new(router);
-    let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(idle);
-    // whoever hangs up early need not be told
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn with_headers(request: Request, next: Next) -> Response {
