@@ -186,3 +186,34 @@ fn a_real_server_is_away_at_the_start_restarted_and_killed() {
     server.expect("{job=\"test\"}", &["one", "two", "three"]);
     agent.terminate();
 }
+
+#[test]
+fn a_batch_leaves_when_it_is_full_however_long_it_may_wait() {
+    let (ground, recorder) = (Ground::new(), Recorder::start());
+    let client = format!("- {{url: '{}', batchwait: 1h, batchsize: 1000}}\n", recorder.url());
+    ground.configure_clients(&client, &job("*.log", ""));
+    let lines: Vec<String> = (0..7).map(|number| format!("{number} {}", "x".repeat(398))).collect();
+    ground.append("app.log", format!("{}\n", lines.join("\n")));
+    let agent = ground.agent();
+    recorder.wait_for("full batches", |recorder| recorder.texts().len() >= 4);
+    let pushes = recorder.pushes();
+    assert!(pushes.iter().all(|push| (1..=3).contains(&push.lines.len())), "{pushes:?}");
+    assert!(recorder.texts().len() < lines.len(), "the last batch is not full");
+    agent.terminate();
+    assert_eq!(recorder.texts(), lines, "a stop sends what is left");
+}
+
+#[test]
+fn a_line_alone_waits_for_others_as_long_as_it_may_and_no_longer() {
+    const WAIT: std::time::Duration = std::time::Duration::from_millis(600);
+    let (ground, recorder) = (Ground::new(), Recorder::start());
+    let client = format!("- {{url: '{}', batchwait: 600ms}}\n", recorder.url());
+    ground.configure_clients(&client, &job("*.log", ""));
+    let agent = ground.agent();
+    agent.wait_for_log("msg=reading");
+    let written = std::time::Instant::now();
+    ground.append("app.log", "alone\n");
+    recorder.expect(&["alone"]);
+    assert!(written.elapsed() >= WAIT, "{:?}", written.elapsed());
+    agent.terminate();
+}

@@ -1,5 +1,7 @@
 //! The agent's own pages and log: what is read, what is wrong, and a configuration that is read anew while lines come.
 
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 
@@ -126,4 +128,61 @@ fn a_file_that_may_not_be_read_is_said_with_what_to_do() {
     std::fs::set_permissions(ground.log("secret.log"), std::fs::Permissions::from_mode(0o644))
         .expect("it can be opened");
     recorder.expect(&["one"]);
+}
+
+#[test]
+fn a_new_configuration_of_which_a_part_cannot_listen_changes_nothing() {
+    let (ground, recorder) = (Ground::new(), Recorder::start());
+    let free = || TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
+    let (old, new, taken) = (free(), free(), recorder.address().port());
+    let syslog = |name: &str, port: u16| {
+        format!("- job_name: {name}\n  syslog: {{listen_address: '127.0.0.1:{port}', labels: {{job: {name}}}}}\n")
+    };
+    let before = format!("{}{}", job("*.log", ""), syslog("old", old));
+    configure(&ground, &[&recorder.url()], &before);
+    let agent = ground.agent();
+    let pages = pages(&agent);
+    let send = |text: &str| {
+        let mut stream = None;
+        let mut is_there = || {
+            stream = TcpStream::connect(("127.0.0.1", old)).ok();
+            stream.is_some()
+        };
+        wait_for("the old listener", &mut is_there, || agent.log());
+        let mut stream = stream.expect("it was waited for");
+        stream.write_all(format!("<34>1 - h su - - - {text}\n").as_bytes()).expect("it is taken");
+    };
+    let seen = |count: usize| {
+        let texts = || {
+            let mut texts: Vec<String> = recorder.lines_once().into_iter().map(|line| line.text).collect();
+            texts.sort();
+            texts
+        };
+        wait_for("lines", || texts().len() >= count, || format!("{:?} {}", texts(), agent.log()));
+        texts()
+    };
+    send("s0");
+    ground.append("a.log", "f0\n");
+    assert_eq!(seen(2), ["f0", "s0"]);
+    let good = std::fs::read_to_string(ground.path("promtail.yaml")).expect("it was written");
+    let push = format!(
+        "- job_name: push\n  loki_push_api: {{server: {{http_listen_address: 127.0.0.1, http_listen_port: {new}}}}}\n"
+    );
+    let wrong = format!("{good}{push}{}", syslog("second", taken)).replace("*.log", "b*.log");
+    ground.write("promtail.yaml", &wrong);
+    let reload = || pages.send(pages.request(reqwest::Method::POST, "/reload"));
+    for round in 1..=2 {
+        let refused = reload();
+        assert!(refused.status == 500 && refused.body.contains(&format!("127.0.0.1:{taken}")), "{refused:?}");
+        send(&format!("s{round}"));
+        ground.append("a.log", format!("f{round}\n"));
+        assert_eq!(seen(2 + 2 * round).len(), 2 + 2 * round);
+        assert!(TcpStream::connect(("127.0.0.1", new)).is_err(), "the part that could listen listens no more");
+    }
+    assert_eq!(seen(6), ["f0", "f1", "f2", "s0", "s1", "s2"]);
+    // without what is wrong, it is followed
+    ground.write("promtail.yaml", &format!("{good}{push}"));
+    assert_eq!(reload().status, 200);
+    wait_for("the new listener", || TcpStream::connect(("127.0.0.1", new)).is_ok(), || agent.log());
+    agent.terminate();
 }
