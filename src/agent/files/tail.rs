@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::agent::files::charset::{Charset, EncodingName};
 use crate::agent::files::handle::{Handles, Slot};
-use crate::agent::files::identity::{Head, Identity, MARK_BYTES, Mark, Node, read_between, read_full_at, read_head};
+use crate::agent::files::identity::{HEAD_BYTES, Head, Identity, MARK_BYTES, Mark, Node, read_full_at, read_head};
 use crate::agent::positions::Positions;
 use crate::agent::source::{Progress, Record, Source};
 
@@ -186,18 +186,20 @@ impl Tail {
             return Ok(Progress::Over);
         }
         let charset = self.charset(file)?;
+        let lead = self.lead();
         let count = match self.search(file, charset, buffer)? {
-            Some(wanted) => self.fill(file, charset, buffer, wanted)?,
+            Some(wanted) => self.fill(file, charset, buffer, lead, wanted)?,
             None => 0,
         };
         if count > 0 {
+            let end = lead + count;
             // known before the lines are sent, so that a kill leaves it
-            if !self.head.is_whole() && self.head.len < self.size {
-                self.head = Head::of(&read_head(file)?);
+            if lead as u64 == self.place && !self.head.is_whole() {
+                self.head = Head::of(&buffer[..end]);
                 self.positions.seen(self.source, self.head, self.mark);
             }
-            charset.each_line(&buffer[..count], self.place, each);
-            self.advance(file, &buffer[..count])?;
+            charset.each_line(&buffer[lead..end], self.place, each);
+            self.advance(&buffer[..end], count);
         }
         Ok(match self.end {
             _ if count > 0 && self.place < self.size => Progress::More,
@@ -262,27 +264,44 @@ impl Tail {
         Ok(None)
     }
 
-    /// Reads until the buffer has whole lines; how many bytes of it are to be handed out.
-    fn fill(&mut self, file: &File, charset: Charset, buffer: &mut Vec<u8>, first: usize) -> io::Result<usize> {
+    /// How much before the place is read along: what tells the file and what tells the place are taken from one reading
+    /// with the lines, because it may be truncated between two.
+    fn lead(&self) -> usize {
+        let place = usize::try_from(self.place).unwrap_or(usize::MAX);
+        if !self.head.is_whole() && place <= HEAD_BYTES { place } else { place.min(MARK_BYTES) }
+    }
+
+    /// Reads until the buffer has whole lines behind the lead; how many bytes of them are to be handed out.
+    fn fill(
+        &mut self,
+        file: &File,
+        charset: Charset,
+        buffer: &mut Vec<u8>,
+        lead: usize,
+        first: usize,
+    ) -> io::Result<usize> {
         let left = self.size - self.place;
-        let mut have = 0;
+        let start = self.place - lead as u64;
+        let (mut have, mut filled) = (0_usize, 0_usize);
         let mut wanted = wanted_of(first.max(PART_BYTES), left);
         loop {
-            grow(buffer, wanted);
-            let count = read_full_at(file, &mut buffer[have..wanted], self.place + have as u64)?;
-            if count < wanted - have {
+            grow(buffer, lead + wanted);
+            let count = read_full_at(file, &mut buffer[filled..lead + wanted], start + filled as u64)?;
+            let is_whole = count == lead + wanted - filled;
+            if !is_whole || !self.is_lead(&buffer[..lead]) {
                 // truncated under our hands: the next reading sees it
                 self.is_checked = false;
                 return Ok(0);
             }
+            filled = lead + wanted;
             // an end among what was there before would have been found before
             let from = charset_floor(charset, have.saturating_sub(1));
             have = wanted;
-            if let Some(end) = charset.last_end(&buffer[from..have]) {
+            if let Some(end) = charset.last_end(&buffer[lead + from..filled]) {
                 return Ok(from + end);
             }
             if have >= LINE_BYTES_MAX {
-                return Ok(charset.cut(&buffer[..have]));
+                return Ok(charset.cut(&buffer[lead..filled]));
             }
             if have as u64 == left {
                 self.searched = self.place + charset_floor(charset, have) as u64;
@@ -292,17 +311,18 @@ impl Tail {
         }
     }
 
-    /// What was handed out is behind us.
-    fn advance(&mut self, file: &File, part: &[u8]) -> io::Result<()> {
-        self.place += part.len() as u64;
+    /// Whether this is what stood before the place when that was read.
+    fn is_lead(&self, lead: &[u8]) -> bool {
+        let is_from_start = lead.len() as u64 == self.place && self.head.len <= self.place;
+        (self.mark.at != self.place || self.mark.fits(lead)) && (!is_from_start || self.head.begins(lead))
+    }
+
+    /// The last bytes of what was read were handed out.
+    fn advance(&mut self, read: &[u8], count: usize) {
+        self.place += count as u64;
         self.searched = self.place;
-        self.mark = if part.len() >= MARK_BYTES {
-            Mark::of(self.place, part)
-        } else {
-            Mark::of(self.place, &read_between(file, self.place.saturating_sub(MARK_BYTES as u64), self.place)?)
-        };
+        self.mark = Mark::of(self.place, read);
         self.positions.seen(self.source, self.head, self.mark);
-        Ok(())
     }
 }
 

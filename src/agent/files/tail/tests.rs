@@ -132,6 +132,32 @@ fn what_was_truncated_is_lost_even_where_it_grew_past_the_place() {
 }
 
 #[test]
+fn what_is_copied_and_truncated_while_it_is_read_is_known_in_the_copy() {
+    for (before, part) in [(0, 3), (3, 1), (100, 1), (100, 50)] {
+        let bench = Bench::new();
+        bench.write("line of some length\n".repeat(before));
+        let mut tail = bench.tail();
+        read(&mut tail);
+        bench.write("last\n".repeat(part));
+        tail.changed();
+        let copy = bench.folder.path().join("a.log.1");
+        let mut is_truncated = false;
+        let progress = tail.read(&mut |_| {
+            if !is_truncated {
+                is_truncated = true;
+                fs::copy(bench.path(), &copy).unwrap();
+                fs::write(bench.path(), "another\n").unwrap();
+            }
+        });
+        progress.unwrap();
+        let is_known = tail.identity().is_content_of(&File::open(&copy).unwrap()).unwrap();
+        assert!(is_known && tail.identity().is_telling(), "{before} {part}");
+        assert_eq!(read(&mut tail), (vec![], Progress::Over));
+        assert!(tail.is_lost());
+    }
+}
+
+#[test]
 fn a_file_that_is_open_is_read_on_when_it_is_renamed_and_one_that_is_not_is_lost() {
     for (handles, is_lost) in [(10, false), (0, true)] {
         let bench = Bench::new();
