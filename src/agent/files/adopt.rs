@@ -101,7 +101,9 @@ impl Watch {
         let mut stems = Stems::new();
         self.watched.iter().for_each(|(source, watched)| add_stems(&mut stems, &watched.path, *source));
         for file in files {
-            if !self.is_in_doubt(&file, &stems, now) {
+            // renamed since it was found: the next look finds it where it is
+            let is_there = fs::metadata(&file.path).is_ok_and(|metadata| Node::of(&metadata) == file.look.node);
+            if is_there && !self.is_in_doubt(&file, &stems, now) {
                 let path = file.path.clone();
                 let source = self.begin(file, Origin::New, moves, now);
                 add_stems(&mut stems, &path, source);
@@ -109,7 +111,8 @@ impl Watch {
         }
     }
 
-    /// The record of a file that has the same node and content, be it under another name.
+    /// The record of a file that has the same node and content, be it under another name: of several the one that was read
+    /// farthest, for a run that ended while a file was renamed may have taken it for two.
     fn same_file(&self, file: &Examined, sources: &[u32], known: &HashMap<u32, Record>) -> Option<u32> {
         let is_same = |source: &&u32| {
             let record = known.get(source);
@@ -117,7 +120,7 @@ impl Watch {
                 record.reader == self.readers[file.target] && file.is_content_of(&record.identity).unwrap_or(false)
             })
         };
-        sources.iter().find(is_same).copied()
+        sources.iter().filter(is_same).max_by_key(|source| known[source].identity.mark.at).copied()
     }
 
     /// The record of a file that this one is a copy of.

@@ -34,11 +34,9 @@ pub(crate) struct Examined {
 }
 
 impl Examined {
-    /// Whether it is what a source was, as far as that was read.
+    /// Whether it is by now what a source was, as far as that was read: a copy may have been half made when it was looked
+    /// into, and its original truncated since.
     pub(crate) fn is_content_of(&self, identity: &Identity) -> io::Result<bool> {
-        if !identity.head.begins(&self.head) {
-            return Ok(false);
-        }
         let opened = File::open(&self.path)?;
         match self.format {
             None => identity.is_content_of(&opened),

@@ -157,11 +157,11 @@ impl Watched {
             Kind::Tail(tail) => tail.identity(),
             Kind::Archive(_) | Kind::Other(_) => Identity::default(),
         };
-        // it may have been truncated already
+        // looked at first: should it have been truncated by now, the copy is whole by now
+        let own = look_into(&self.path, file.target, file.look, 0, file.format).map(|own| own.head).unwrap_or_default();
         if identity.is_telling() && file.is_content_of(&identity).unwrap_or(false) {
             return true;
         }
-        let own = look_into(&self.path, file.target, file.look, 0, file.format).map(|own| own.head).unwrap_or_default();
         let len = own.len().min(file.head.len());
         let is_suffixed = file.path.to_string_lossy().starts_with(&*self.path.to_string_lossy());
         !own.is_empty() && own[..len] == file.head[..len] && (is_suffixed || len >= TELLING_BYTES)

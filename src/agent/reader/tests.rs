@@ -265,6 +265,29 @@ fn lines_that_were_not_answered_for_come_again_with_the_same_times() {
 }
 
 #[test]
+fn a_file_that_was_taken_for_several_is_read_on_where_it_was_read_farthest() {
+    let mut rig = Rig::new();
+    rig.append("a.log", "one\n".repeat(300));
+    rig.start(vec![rig.target("*.log")]);
+    rig.expect(&["one"; 300]);
+    rig.stop();
+    let path = rig.folder.path().join("positions.yaml.logcafe");
+    let text = fs::read_to_string(&path).unwrap();
+    let record = text.lines().find(|line| line.contains("a.log")).unwrap();
+    let (start, rest) = record.split_once("\"mark\":{").unwrap();
+    let rest = &rest[rest.find('}').unwrap()..];
+    let unread = format!("{start}\"mark\":{{\"at\":0,\"hash\":0{rest}").replace("\"place\":1200", "\"place\":0");
+    assert_ne!(unread, record);
+    let others = (2..12).map(|source| format!("{}\n", unread.replace("[1,", &format!("[{source},"))));
+    append(&path, others.collect::<String>());
+    rig.start(vec![rig.target("*.log")]);
+    rig.append("a.log", "two\n");
+    rig.wait("the next line", |rig| rig.texts().last().is_some_and(|line| line == "two"));
+    assert_eq!(rig.texts().len(), 301);
+    rig.stop();
+}
+
+#[test]
 fn a_position_of_promtail_is_continued_where_it_is_within_the_file() {
     for (offset, expected) in [(4, vec!["two"]), (8, vec![]), (9, vec!["one", "two"])] {
         let mut rig = Rig::new();
