@@ -305,6 +305,8 @@ impl Positions {
         }
         let written = self.put(&draft);
         let mut inner = self.lock();
+        // from its end on, so that a slow disk does not keep the reader at it
+        inner.written = Some(Instant::now());
         inner.meanwhile = None;
         match &written {
             Ok(()) => inner.ours = vec![draft.hash],
@@ -397,7 +399,6 @@ impl Inner {
         self.due.clear();
         self.meanwhile = Some(String::new());
         self.is_changed = false;
-        self.written = Some(Instant::now());
         Draft { page, is_page_new: self.ours != [hash], hash, companion }
     }
 

@@ -108,6 +108,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })?;
     if arguments.check_syntax == Some(true) {
         Discovery::begin(&config, &Arc::default(), &Arc::default())?;
+        for remark in config.remarks().into_iter().chain(arguments.overrides.remarks()) {
+            anstream::eprintln!("note: {remark}");
+        }
         let (jobs, servers) = (config.scrape_configs.len(), config.clients.len());
         anstream::println!("ok: {}, {}", counted(jobs, "job"), counted(servers, "server"));
         return Ok(());
