@@ -7,9 +7,9 @@ use crate::agent::recorder::Recorder;
 use crate::agent::{Agent, Ground, job, wait_for};
 use crate::harness::logcafe;
 
-/// As many as one folder of a busy machine has; `LOGCAFE_TEST_FILES` says another number.
+/// As many as a busy machine has; `LOGCAFE_TEST_FILES` says another number.
 fn file_count() -> usize {
-    std::env::var("LOGCAFE_TEST_FILES").ok().and_then(|text| text.parse().ok()).unwrap_or(2000)
+    std::env::var("LOGCAFE_TEST_FILES").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000)
 }
 
 /// An agent that may open so many files.
@@ -66,7 +66,8 @@ fn many_files_with_few_handles_cost_little_and_each_is_heard() {
         let rss = agent.rss_kib();
         println!("{count} files: start {started:?}, heard after {heard:?}, then {idle:?}, {rss} KiB");
         // a debug build holds more than the one that is shipped
-        assert!(rss < 100 << 10, "{rss} KiB");
+        let most = (64 << 10) + 6 * u64::try_from(count).unwrap();
+        assert!(rss < most, "{rss} KiB");
         agent.terminate();
     }
 }

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod delivery;
+mod docker;
 mod files;
 mod flags;
 mod kept;
