@@ -7,6 +7,9 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
 use crate::agent::Config;
 use crate::agent::config::problem::Problem;
 use crate::agent::metrics::Metrics;
@@ -100,12 +103,20 @@ async fn answer(State(seen): State<Arc<Seen>>, uri: Uri, headers: HeaderMap, bod
 
 /// What a server sees of two lines that are sent as the configuration says; `HOST` is the server.
 async fn seen(text: &str) -> (Vec<(String, HeaderMap, String)>, String) {
-    let seen = Arc::<Seen>::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
+    seen_by(listener, &host, text).await
+}
+
+async fn seen_by<L>(listener: L, host: &str, text: &str) -> (Vec<(String, HeaderMap, String)>, String)
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let seen = Arc::<Seen>::default();
     let app = Router::new().fallback(answer).with_state(Arc::clone(&seen));
     let serving = tokio::spawn(async move { axum::serve(listener, app).await });
-    let (filling, settings) = server(&client(&text.replace("HOST", &host)), 1).unwrap();
+    let (filling, settings) = server(&client(&text.replace("HOST", host)), 1).unwrap();
     let (mut fanout, mut exits) = Fanout::new(vec![filling], Arc::new(Nobody));
     for app in ["a", "b"] {
         let labels = Labels::from_pairs([("app".to_owned(), app.to_owned())]);
@@ -119,7 +130,7 @@ async fn seen(text: &str) -> (Vec<(String, HeaderMap, String)>, String) {
     sealing.await.unwrap();
     serving.abort();
     let all = std::mem::take(&mut *seen.0.lock().unwrap());
-    (all, metrics.render().replace(&host, "HOST"))
+    (all, metrics.render().replace(host, "HOST"))
 }
 
 #[tokio::test]
@@ -167,4 +178,77 @@ async fn a_server_that_is_slow_or_full_is_asked_again() {
 async fn a_proxy_is_asked_in_place_of_the_server() {
     let (seen, _) = seen("url: 'http://logs.invalid:3100/push', proxy_url: 'http://HOST'").await;
     assert_eq!(seen[0].0, "http://logs.invalid:3100/push");
+}
+
+/// Takes who shows a certificate of the authority; tells of each who was refused or went away.
+struct TlsListener {
+    listener: tokio::net::TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+    refused: tokio::sync::mpsc::UnboundedSender<()>,
+}
+
+impl axum::serve::Listener for TlsListener {
+    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = self.listener.accept().await.unwrap();
+            match self.acceptor.accept(stream).await {
+                Ok(stream) => return (stream, address),
+                Err(_) => drop(self.refused.send(())),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+fn tls_folder() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls")
+}
+
+async fn tls_listener() -> (TlsListener, String, tokio::sync::mpsc::UnboundedReceiver<()>) {
+    let at = |name: &str| tls_folder().join(name);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(at("ca.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let certificate = CertificateDer::from_pem_file(at("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(at("server.key")).unwrap();
+    let builder = builder.with_client_cert_verifier(clients.build().unwrap());
+    let config = builder.with_single_cert(vec![certificate], key).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let (refused, refusals) = tokio::sync::mpsc::unbounded_channel();
+    (TlsListener { listener, acceptor: Arc::new(config).into(), refused }, host, refusals)
+}
+
+/// A client's settings, with keys of `tls_config` besides the files.
+fn tls_client(more: &str) -> String {
+    let folder = tls_folder().display().to_string();
+    format!(
+        "url: 'https://HOST/push', backoff_config: {{min_period: 1ms, max_period: 1ms}}, tls_config: {{ca_file: \
+         {folder}/ca.pem, cert_file: {folder}/client.pem, key_file: {folder}/client.key{more}}}"
+    )
+}
+
+#[tokio::test]
+async fn tls_shows_a_certificate_and_holds_the_servers_against_the_name_that_is_asked_for() {
+    for more in ["", ", server_name: localhost", ", insecure_skip_verify: true"] {
+        let (listener, host, _refusals) = tls_listener().await;
+        let (seen, _) = seen_by(listener, &host, &tls_client(more)).await;
+        let (path, headers, message) = &seen[0];
+        assert!(path.ends_with("/push") && message.contains("a line"), "{more}: {path}");
+        assert!(headers.get("host").is_none_or(|name| name.to_str().unwrap() == host), "{more}: {headers:?}");
+    }
+    let (listener, host, mut refusals) = tls_listener().await;
+    let other = tls_client(", server_name: other.example");
+    tokio::select! {
+        _ = seen_by(listener, &host, &other) => panic!("it was taken for another"),
+        refused = tokio::time::timeout(Duration::from_secs(30), refusals.recv()) => assert!(refused.unwrap().is_some()),
+    }
 }
