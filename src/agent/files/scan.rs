@@ -67,6 +67,10 @@ impl Watch {
         for (target, live) in live.iter().enumerate() {
             let mut found = self.targets[target].find();
             folders.append(&mut found.folders);
+            if self.is_first_scan && found.files.is_empty() && found.problems.is_empty() {
+                let pattern = self.targets[target].glob.text();
+                tracing::info!("no file matches {pattern} yet; it is read as soon as there is one");
+            }
             problems.append(&mut found.problems);
             self.meet(target, &found.files, live, &mut moves, now);
             candidates.extend(unread(target, found.files, live));

@@ -249,9 +249,10 @@ impl Running {
 fn say_start(config: &Config) {
     let servers: Vec<String> = config.clients.iter().filter_map(|client| Some(client.url.as_ref()?.shown())).collect();
     let jobs: Vec<String> = config.scrape_configs.iter().map(|scrape| scrape.kind_and_name()).collect();
+    let jobs = if config.target_config.stdin { "standard input".to_owned() } else { jobs.join(", ") };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        jobs = jobs.join(", "),
+        jobs,
         servers = servers.join(", "),
         positions = %config.positions.filename.display(),
         "reading"

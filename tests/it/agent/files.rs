@@ -126,6 +126,16 @@ fn logs_are_rotated_by_renaming_copying_and_compressing_and_no_line_is_lost_or_d
 }
 
 #[test]
+fn a_pattern_that_nothing_matches_is_said_and_read_when_something_does() {
+    let (ground, recorder) = watched("*.log", "");
+    let agent = ground.agent();
+    agent.wait_for_log("/logs/*.log yet; it is read as soon as there is one");
+    ground.append("a.log", "one\n");
+    recorder.expect(&["one"]);
+    agent.terminate();
+}
+
+#[test]
 fn files_appear_and_vanish_also_behind_links_that_are_swapped() {
     let (ground, recorder) = watched("**/*.log", "");
     // as Kubernetes mounts a volume: the name is a link into ..data, which is a link to a folder with a date
