@@ -237,6 +237,7 @@ impl Metrics {
         for family in [&self.encoded_bytes, &self.sent_bytes, &self.sent_entries] {
             family.get_or_create(&to_host).inc_by(0);
         }
+        self.retries.get_or_create(&ToTenant { host: host.to_owned(), tenant: String::new() }).inc_by(0);
         for reason in Loss::ALL.map(Loss::reason) {
             let lost = LostAt { host: host.to_owned(), tenant: String::new(), reason };
             for family in [&self.dropped_bytes, &self.dropped_entries, &self.mutated_bytes, &self.mutated_entries] {
@@ -399,6 +400,7 @@ mod tests {
             "# HELP promtail_sent_entries_total Lines that a server took.",
             "promtail_sent_entries_total{host=\"logs:3100\"} 2",
             "promtail_sent_bytes_total{host=\"logs:3100\"} 40",
+            "promtail_batch_retries_total{host=\"logs:3100\",tenant=\"\"} 0",
             "# TYPE promtail_read_bytes_total gauge",
             "promtail_read_bytes_total{path=\"/var/log/x\"} 7",
             "promtail_read_lines_total{path=\"/var/log/x\"} 2",
