@@ -158,7 +158,8 @@ impl Positions {
         self.lock().change(source, |record| record.identity.node = node);
     }
 
-    /// Begins to remember a source; its number.
+    /// Begins to remember a source; its number. It is remembered at once, even by who comes after a kill: a file that
+    /// is rotated away meanwhile is found by what it is.
     pub(crate) fn begin(&self, record: Record) -> u32 {
         let mut inner = self.lock();
         inner.last_source += 1;
@@ -167,6 +168,11 @@ impl Positions {
         inner.records.insert(source, record);
         inner.live.insert(source);
         inner.is_changed = true;
+        let appended = inner.append();
+        drop(inner);
+        if let Err(reason) = appended {
+            self.complain(&reason, Instant::now());
+        }
         source
     }
 

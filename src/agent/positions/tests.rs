@@ -222,3 +222,12 @@ fn positions_that_cannot_be_written_cost_nothing_that_was_known() {
     positions.sync(Instant::now());
     assert!(yaml_of(folder.path()).contains("s=2"), "it is tried again by itself");
 }
+
+#[test]
+fn a_source_is_remembered_from_its_beginning_whenever_the_kill_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let positions = open(folder.path());
+    positions.begin(file_record("/a.log"));
+    let after_a_kill = companion::read(&fs::read_to_string(folder.path().join("positions.yaml.logcafe")).unwrap());
+    assert_eq!(after_a_kill.unwrap().records[&1], file_record("/a.log"));
+}

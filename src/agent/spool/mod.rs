@@ -370,6 +370,11 @@ impl Spool {
         self.0.has_room()
     }
 
+    /// Why no lines come, for who looks at the agent; `None` when they may come again.
+    pub(crate) fn set_problem(&self, problem: Option<String>) {
+        self.0.status.set(self.0.source, |status| status.problem = problem);
+    }
+
     /// Whether all that was appended was read and given to the stages.
     pub(crate) fn is_read(&self) -> bool {
         let end = self.0.lock().end();

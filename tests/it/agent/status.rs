@@ -26,6 +26,44 @@ fn pages(agent: &Agent) -> Client {
 }
 
 #[test]
+fn an_engine_and_a_journal_that_do_not_answer_are_on_the_page_until_they_do() {
+    let (ground, recorder) = (Ground::new(), Recorder::start());
+    let (bin, works) = (ground.path("bin"), ground.path("works"));
+    std::fs::create_dir(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ -e {} ] || {{ echo 'no such journal' >&2; exit 1; }}\n\
+         echo '{{\"__CURSOR\":\"s=a;i=8\",\"__REALTIME_TIMESTAMP\":\"1700000000000000\",\"MESSAGE\":\"eight\"}}'\nexec sleep 1000\n",
+        works.display()
+    );
+    std::fs::write(bin.join("journalctl"), script).unwrap();
+    std::fs::set_permissions(bin.join("journalctl"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let socket = ground.path("docker.sock");
+    let jobs = format!(
+        "scrape_configs:\n- job_name: logs\n  journal: {{labels: {{job: journal}}}}\n- job_name: docker\n  \
+         docker_sd_configs: [{{host: 'unix://{}'}}]\n",
+        socket.display()
+    );
+    configure(&ground, &[&recorder.url()], &jobs);
+    let mut command = ground.command(&["--config", "promtail.yaml"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    let agent = Agent::start(command);
+    let pages = pages(&agent);
+    let told = || pages.get("/targets").body;
+    let both = || {
+        told().contains("2 things are wrong") && told().contains("no such journal") && told().contains("docker.sock")
+    };
+    wait_for("what is wrong with both", both, || format!("{}\n{}", told(), agent.log()));
+    std::fs::write(&works, "").unwrap();
+    recorder.expect(&["eight"]);
+    wait_for(
+        "one thing is left",
+        || told().contains("One thing is wrong") && !told().contains("no such journal"),
+        told,
+    );
+    agent.terminate();
+}
+
+#[test]
 fn what_is_read_and_what_is_wrong_is_told_to_people_and_machines() {
     let (ground, recorder) = (Ground::new(), Recorder::start());
     let away = format!("http://{}/push", nobody());

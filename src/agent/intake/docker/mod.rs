@@ -172,6 +172,7 @@ impl Docker {
         match self.list().await {
             Ok((containers, networks)) => {
                 if std::mem::take(&mut self.is_away) {
+                    self.spool.set_problem(None);
                     tracing::info!("Docker at {} answers again", self.engine.shown);
                 }
                 self.said = None;
@@ -185,9 +186,10 @@ impl Docker {
                 self.is_away = true;
                 self.refresh_due = now + self.refresh_pause;
                 self.refresh_pause = (self.refresh_pause * 2).min(PAUSES.1);
+                let (shown, job) = (&self.engine.shown, &self.job_name);
+                self.spool.set_problem(Some(format!("Docker at {shown}: {error}; it is tried again")));
                 if self.said.is_none_or(|said| now >= said + SAID_AGAIN) {
                     self.said = Some(now);
-                    let (shown, job) = (&self.engine.shown, &self.job_name);
                     tracing::warn!("Docker at {shown} (the job {job:?}): {error}; it is tried again");
                 }
             }

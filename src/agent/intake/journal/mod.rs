@@ -42,6 +42,8 @@ pub(crate) struct Reader {
     /// From where on there is something to read that nobody read.
     since_secs: u64,
     pauses: [Duration; 2],
+    /// Why nothing comes.
+    problem: Option<String>,
 }
 
 /// Why there is nothing more.
@@ -99,6 +101,7 @@ impl Reader {
             begin: cursor.map_or(Begin::Since { secs: since_secs }, |cursor| Begin::After { cursor }),
             since_secs,
             pauses: PAUSES,
+            problem: None,
         }
     }
 
@@ -121,7 +124,13 @@ impl Reader {
                 Err(error) => error.to_string(),
             };
             let program = self.program.display();
-            tracing::warn!("{program} ended: {complaint}; it is started again in {pause:?}, and no entry is left out");
+            let problem = format!("{program} ended: {complaint}; it is started again, and no entry is left out");
+            // while it stays the same it is said once; the page has it all the time
+            if self.problem.as_ref() != Some(&problem) {
+                tracing::warn!("{problem}");
+            }
+            self.spool.set_problem(Some(problem.clone()));
+            self.problem = Some(problem);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = stop.stopped() => return,
@@ -134,6 +143,7 @@ impl Reader {
     async fn follow(&mut self, stop: &mut Stop) -> std::io::Result<(End, String)> {
         let mut reading = Reading::start(&self.program, &self.settings, &self.begin)?;
         let mut line_count = 0;
+        let good = tokio::time::Instant::now() + GOOD_RUN;
         loop {
             let mut entries = Vec::new();
             let mut unreadable_count = 0;
@@ -142,6 +152,10 @@ impl Reader {
                     Some(entry) => entries.push(entry),
                     None => unreadable_count += u64::from(!line.is_empty() && !line.starts_with(b"-- ")),
                 }) => is_more?,
+                () = tokio::time::sleep_until(good), if self.problem.is_some() => {
+                    self.is_well();
+                    continue;
+                }
                 () = stop.stopped() => {
                     reading.kill().await;
                     return Ok((End::Stopped, String::new()));
@@ -162,6 +176,12 @@ impl Reader {
         }
     }
 
+    fn is_well(&mut self) {
+        if self.problem.take().is_some() {
+            self.spool.set_problem(None);
+        }
+    }
+
     /// Keeps the lines of entries, then remembers the last one.
     async fn take(&mut self, entries: &[Entry], stop: &mut Stop) -> Kept {
         let Some(cursor) = entries.last().and_then(|entry| entry.cursor.clone()) else { return Kept::All };
@@ -170,6 +190,7 @@ impl Reader {
             return Kept::None;
         }
         self.metrics.intake.journal_taken(lines.len() as u64);
+        self.is_well();
         self.positions.set_text(&self.key, &cursor);
         self.begin = Begin::After { cursor };
         Kept::All
