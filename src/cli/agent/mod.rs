@@ -146,6 +146,11 @@ impl Arguments {
                     "--config and --to both say where to push: name another server under clients, or with -client.url"
                 )
             }
+            // as Promtail's own documentation tries things out: `… | promtail -stdin -dry-run -client.url …`
+            (None, None) if self.overrides.reads_stdin() => {
+                self.simple.check_unused()?;
+                (Config::parse("the flags", "{}", Variables::Keep)?, None)
+            }
             (None, None) => bail!(
                 "what to read and where to push is not said: give --config promtail.yaml, or --to \
                  https://logs.example.com and files; logcafe help agent has examples"
@@ -318,6 +323,14 @@ mod tests {
         assert!(error.contains("--config.file") || error.contains("--config"), "{error}");
         let error = parse("logcafe agent -client.urll=x").unwrap_err();
         assert!(error.contains("--client.url"), "{error}");
+    }
+
+    #[test]
+    fn standard_input_needs_no_file_with_promtails_flags() {
+        let config = config("logcafe agent -stdin -client.url=http://b/push -dry-run");
+        assert!(config.target_config.stdin && config.scrape_configs.is_empty());
+        assert_eq!(config.clients.len(), 1);
+        assert!(config.check(Mode::DryRun).is_ok());
     }
 
     #[test]

@@ -304,6 +304,10 @@ impl Overrides {
         set(&mut client.drop_rate_limited_batches, self.client_drop_rate_limited_batches.as_ref());
     }
 
+    pub(crate) fn reads_stdin(&self) -> bool {
+        self.stdin == Some(true)
+    }
+
     /// Flags that were given and do nothing, with what to do; said once when the agent starts. Promtail says nothing.
     pub(crate) fn remarks(&self) -> Vec<String> {
         if self.client_url.is_some() {
