@@ -106,9 +106,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => path.display().to_string(),
         None => "what was asked for".to_owned(),
     })?;
+    let remarks = config.remarks().into_iter().chain(arguments.overrides.remarks());
     if arguments.check_syntax == Some(true) {
         Discovery::begin(&config, &Arc::default(), &Arc::default())?;
-        for remark in config.remarks().into_iter().chain(arguments.overrides.remarks()) {
+        for remark in remarks {
             anstream::eprintln!("note: {remark}");
         }
         let (jobs, servers) = (config.scrape_configs.len(), config.clients.len());
@@ -119,7 +120,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         anstream::eprint!("{}", config.to_yaml(Secrets::Hide));
     }
     init_logs(config.server.log_level, config.server.log_format)?;
-    for remark in config.remarks().into_iter().chain(arguments.overrides.remarks()) {
+    for remark in remarks {
         tracing::warn!("{remark}");
     }
     let reread = || {
